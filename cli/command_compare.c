@@ -1,0 +1,22 @@
+/* sgflow compare: theory against weights that another program recorded. */
+#include "job.h"
+
+static int run(const options *asked)
+{
+  job work;
+  sgf_status status = job_open(&work, &command_compare, asked);
+  if (status == SGF_OK) status = job_read_trajectory(&work);
+  if (status == SGF_OK) status = job_predict(&work);
+  if (status == SGF_OK) status = job_compare(&work);
+  if (status == SGF_OK) status = job_finish(&work, true);
+  return job_close(&work, status);
+}
+
+const command command_compare = {
+    "compare", ACCEPTS_REPORT | ACCEPTS_TRAJECTORY, "theory against weights recorded by another program",
+    "Compare the prediction with weights that another program recorded: HDF5 dataset `weights` of shape (R, T, n), T "
+    "snapshots of R runs of stationary SGD, each theta = (vec W_1; ...; vec W_L) with the rows of each matrix stacked "
+    "(PyTorch's parameters_to_vector). One run, shape (T, n), is cut into batches.\v"
+    "Exit status: 0 agree, 1 disagree, 2 inconclusive, 64 usage, 65 bad data or config, 66 no such input, 70 internal, "
+    "73 or 74 output.",
+    run};

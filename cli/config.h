@@ -1,0 +1,16 @@
+/* The config: YAML to settings, --set on top, and the settings back to YAML. */
+#ifndef SGFLOW_CONFIG_H
+#define SGFLOW_CONFIG_H
+
+#include "sgflow.h"
+
+/* Read the YAML file at `path` into settings (initialized here), then each of `overrides`, strings KEY=VALUE with
+ * VALUE in YAML. Errors, with file and line or the override: SGF_ERROR_NO_INPUT, SGF_ERROR_VALUE for unknown keys,
+ * wrong types and broken YAML, SGF_ERROR_MEMORY. The settings are freed after a failure. */
+sgf_status config_read(const char *path, const char *const *overrides, size_t override_count, sgf_settings *settings,
+                       sgf_error *error);
+
+/* The resolved settings as YAML, every number with all its digits; NULL when out of memory. Caller frees. */
+char *config_text(const sgf_settings *settings, const sgf_plan *plan);
+
+#endif

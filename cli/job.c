@@ -1,0 +1,177 @@
+/* The stages of a command: config, problem, prediction, experiment, comparison, outputs. */
+#include "job.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <omp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "progress.h"
+#include "summary.h"
+#include "table.h"
+
+static sgf_status fail(job *run, sgf_status status, const char *message)
+{
+  run->error.status = status;
+  snprintf(run->error.message, sizeof run->error.message, "%s", message);
+  return status;
+}
+
+static sgf_status go_on(job *run)
+{
+  return progress_signal() == 0 ? SGF_OK : fail(run, SGF_ERROR_INTERRUPTED, "interrupted");
+}
+
+/* Better to fail now than after the run. */
+static sgf_status check_outputs(job *run)
+{
+  sgf_status status = SGF_OK;
+  if (run->asked->output != NULL) status = sgf_check_output(run->asked->output, &run->error);
+  if (status == SGF_OK && run->asked->report != NULL) status = sgf_check_output(run->asked->report, &run->error);
+  return status;
+}
+
+sgf_status job_open(job *run, const command *what, const options *asked)
+{
+  sgf_settings settings;
+  memset(run, 0, sizeof *run);
+  run->what = what;
+  run->asked = asked;
+  run->threads = asked->threads > 0 ? asked->threads : omp_get_max_threads();
+  sgf_status status = config_read(asked->config, asked->overrides, asked->override_count, &settings, &run->error);
+  if (status != SGF_OK) return status;
+  status = check_outputs(run);
+  char *path = strdup(asked->config);
+  if (path == NULL) status = fail(run, SGF_ERROR_MEMORY, "no memory for a path");
+  if (status == SGF_OK) status = sgf_problem_create(&settings, dirname(path), asked->force, &run->problem, &run->error);
+  free(path);
+  sgf_settings_free(&settings);
+  return status;
+}
+
+sgf_status job_predict(job *run)
+{
+  sgf_status status = go_on(run);
+  if (status == SGF_OK) status = sgf_predict(run->problem, run->asked->force, &run->prediction, &run->error);
+  return status;
+}
+
+sgf_status job_plan(job *run)
+{
+  sgf_status status = sgf_plan_simulation(run->problem, run->prediction, &run->plan, &run->error);
+  run->planned = status == SGF_OK;
+  return status;
+}
+
+/* A divergence is told together with the limit that says whether it was to be expected. */
+static void add_limit(job *run)
+{
+  size_t used = strlen(run->error.message);
+  snprintf(run->error.message + used, sizeof run->error.message - used, ", stability limit %.6g",
+           sgf_prediction_get_info(run->prediction)->stability_limit);
+}
+
+sgf_status job_simulate(job *run)
+{
+  sgf_status status = go_on(run);
+  if (status != SGF_OK) return status;
+  status = sgf_simulate(run->problem, &run->plan, run->threads, progress_show, NULL, &run->ensemble, &run->error);
+  progress_end();
+  if (status == SGF_ERROR_DIVERGED) add_limit(run);
+  return status;
+}
+
+sgf_status job_read_trajectory(job *run)
+{
+  return sgf_trajectory_read(run->asked->trajectory, run->problem, &run->ensemble, &run->error);
+}
+
+sgf_status job_compare(job *run)
+{
+  sgf_status status = go_on(run);
+  if (status == SGF_OK)
+    status = sgf_compare(run->problem, run->prediction, run->ensemble, &run->comparison, &run->error);
+  return status;
+}
+
+static sgf_status write_outputs(job *run, const sgf_prediction *prediction)
+{
+  sgf_provenance provenance = {run->config, run->command, run->threads};
+  bool figures = true;
+  sgf_status status = go_on(run);
+  if (status == SGF_OK && run->asked->output != NULL)
+    status = sgf_write_results(run->asked->output, &provenance, run->problem, prediction, run->ensemble,
+                               run->comparison, run->asked->full, &run->error);
+  if (status == SGF_OK && run->asked->report != NULL)
+    status = sgf_write_report(run->asked->report, &provenance, run->problem, run->prediction, run->ensemble,
+                              run->comparison, &figures, &run->error);
+  if (!figures && run->asked->report != NULL)
+    fprintf(stderr, "sgflow: warning: gnuplot was not found or failed: %s has no figures\n", run->asked->report);
+  return status;
+}
+
+static sgf_status print_results(job *run, const sgf_prediction *prediction)
+{
+  sgf_status status = SGF_OK;
+  if (run->asked->json)
+    status = summary_print(run, prediction) ? SGF_OK : fail(run, SGF_ERROR_MEMORY, "no memory for the summary");
+  else
+    table_print(run, prediction);
+  if (status == SGF_OK && (fflush(stdout) != 0 || ferror(stdout))) {
+    snprintf(run->error.message, sizeof run->error.message, "standard output: %s", strerror(errno));
+    run->error.status = status = SGF_ERROR_WRITE;
+  }
+  return status;
+}
+
+sgf_status job_finish(job *run, bool with_theory)
+{
+  const sgf_prediction *prediction = with_theory ? run->prediction : NULL;
+  run->config = config_text(sgf_problem_settings(run->problem), run->planned ? &run->plan : NULL);
+  run->command = options_text(run->what, run->asked);
+  if (run->config == NULL || run->command == NULL) return fail(run, SGF_ERROR_MEMORY, "no memory for the provenance");
+  sgf_status status = write_outputs(run, prediction);
+  return status == SGF_OK ? print_results(run, prediction) : status;
+}
+
+/* Exit statuses of the contract. */
+static int exit_status(sgf_status status)
+{
+  switch (status) {
+  case SGF_OK: return 0;
+  case SGF_ERROR_VALUE:
+  case SGF_ERROR_UNSUPPORTED:
+  case SGF_ERROR_UNSTABLE:
+  case SGF_ERROR_DIVERGED: return 65;
+  case SGF_ERROR_NO_INPUT: return 66;
+  case SGF_ERROR_CREATE: return 73;
+  case SGF_ERROR_WRITE: return 74;
+  case SGF_ERROR_MEMORY:
+  case SGF_ERROR_NUMERICAL: return 70;
+  case SGF_ERROR_INTERRUPTED: return 130;
+  }
+  return 70;
+}
+
+int job_close(job *run, sgf_status status)
+{
+  int code = exit_status(status);
+  if (status == SGF_OK && run->comparison != NULL) code = (int)sgf_comparison_get_info(run->comparison)->verdict;
+  if (status != SGF_OK) fprintf(stderr, "sgflow: %s\n", run->error.message);
+  sgf_comparison_free(run->comparison);
+  sgf_ensemble_free(run->ensemble);
+  sgf_prediction_free(run->prediction);
+  sgf_problem_free(run->problem);
+  free(run->config);
+  free(run->command);
+  if (status == SGF_ERROR_INTERRUPTED && progress_signal() != 0) {
+    /* Die of the signal, as the shell expects of an interrupted program. */
+    signal(progress_signal(), SIG_DFL);
+    raise(progress_signal());
+  }
+  return code;
+}

@@ -1,0 +1,35 @@
+/* The stages of a command: config, problem, prediction, experiment, comparison, outputs. */
+#ifndef SGFLOW_JOB_H
+#define SGFLOW_JOB_H
+
+#include "options.h"
+#include "sgflow.h"
+
+typedef struct job {
+  const command *what;
+  const options *asked;
+  sgf_problem *problem;
+  sgf_prediction *prediction;
+  sgf_plan plan;
+  bool planned;
+  sgf_ensemble *ensemble;
+  sgf_comparison *comparison;
+  char *config, *command; /* provenance */
+  int threads;
+  sgf_error error;
+} job;
+
+/* Each stage returns SGF_OK, or a status with job->error filled; SGF_ERROR_INTERRUPTED after a signal. */
+sgf_status job_open(job *run, const command *what, const options *asked); /* outputs checked, config, problem */
+sgf_status job_predict(job *run);
+sgf_status job_plan(job *run);
+sgf_status job_simulate(job *run);
+sgf_status job_read_trajectory(job *run);
+sgf_status job_compare(job *run);
+/* Print the table or the JSON, then write the outputs; with_theory says whether the prediction belongs to them. */
+sgf_status job_finish(job *run, bool with_theory);
+
+/* Free everything; report a failure on stderr; return the exit status of the contract. */
+int job_close(job *run, sgf_status status);
+
+#endif

@@ -1,0 +1,21 @@
+bin_PROGRAMS += sgflow
+sgflow_SOURCES = \
+  %D%/command_compare.c \
+  %D%/command_predict.c \
+  %D%/command_simulate.c \
+  %D%/command_verify.c \
+  %D%/config.c \
+  %D%/config.h \
+  %D%/job.c \
+  %D%/job.h \
+  %D%/main.c \
+  %D%/options.c \
+  %D%/options.h \
+  %D%/progress.c \
+  %D%/progress.h \
+  %D%/summary.c \
+  %D%/summary.h \
+  %D%/table.c \
+  %D%/table.h
+sgflow_CFLAGS = $(AM_CFLAGS) $(GSL_CFLAGS) $(CYAML_CFLAGS) $(JANSSON_CFLAGS)
+sgflow_LDADD = libsgflow.la $(CYAML_LIBS) $(JANSSON_LIBS) $(GSL_LIBS)

@@ -1,0 +1,86 @@
+/* sgflow: the program. Chooses the command and sets what only a program may set. */
+#include <gsl/gsl_errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "options.h"
+#include "progress.h"
+#include "sgflow.h"
+
+static const command *const commands[] = {&command_predict, &command_simulate, &command_verify, &command_compare};
+enum { COMMANDS = sizeof commands / sizeof *commands, EXIT_USAGE = 64 };
+
+/* OpenBLAS has this function, other BLAS libraries do not, and then it is NULL. */
+extern void openblas_set_num_threads(int) __attribute__((weak));
+
+static void print_help(FILE *out)
+{
+  fputs("Usage: sgflow COMMAND CONFIG [OPTION...]\n"
+        "Predict how the weights of a linear network fluctuate under SGD, and prove it against SGD.\n\nCommands:\n",
+        out);
+  for (size_t k = 0; k < COMMANDS; k++) fprintf(out, "  %-10s %s\n", commands[k]->name, commands[k]->summary);
+  fputs("\n  sgflow COMMAND --help   the options of a command\n"
+        "  sgflow --help           this help\n"
+        "  sgflow --version        versions of sgflow and of its libraries\n"
+        "\nExit status: 0 success or agree, 1 disagree, 2 inconclusive, 64 usage, 65 bad data or config,\n"
+        "66 no such input, 70 internal, 73 or 74 output.\n",
+        out);
+}
+
+static void print_version(void)
+{
+  char libraries[512];
+  sgf_libraries(libraries, sizeof libraries);
+  printf("sgflow %s\n%s\n", sgf_version(), libraries);
+}
+
+static const command *find_command(const char *name)
+{
+  for (size_t k = 0; k < COMMANDS; k++)
+    if (strcmp(commands[k]->name, name) == 0) return commands[k];
+  return NULL;
+}
+
+static int finish_output(void)
+{
+  if (fflush(stdout) == 0 && !ferror(stdout)) return 0;
+  fputs("sgflow: standard output: cannot be written\n", stderr);
+  return 74;
+}
+
+static int run_command(const command *what, int argc, char **argv)
+{
+  static char name[] = "sgflow"; /* what argp's messages begin with */
+  options asked;
+  argv[0] = name;
+  options_parse(what, argc, argv, &asked);
+  gsl_set_error_handler_off();
+  /* One BLAS thread: the threads are for replicas, and sums must not depend on their number. */
+  if (openblas_set_num_threads != NULL) openblas_set_num_threads(1);
+  progress_catch_signals();
+  int code = what->run(&asked);
+  options_free(&asked);
+  return code;
+}
+
+int main(int argc, char **argv)
+{
+  const char *first = argc > 1 ? argv[1] : "";
+  const command *what = find_command(first);
+  if (what != NULL) return run_command(what, argc - 1, argv + 1);
+  if (strcmp(first, "--help") == 0 || strcmp(first, "help") == 0) {
+    print_help(stdout);
+    return finish_output();
+  }
+  if (strcmp(first, "--version") == 0) {
+    print_version();
+    return finish_output();
+  }
+  if (argc < 2)
+    fputs("sgflow: a command is expected\n", stderr);
+  else
+    fprintf(stderr, "sgflow: unknown command '%s'\n", first);
+  fputs("Try `sgflow --help' for more information.\n", stderr);
+  return EXIT_USAGE;
+}

@@ -1,0 +1,43 @@
+/* What every command takes on its command line. */
+#ifndef SGFLOW_OPTIONS_H
+#define SGFLOW_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Options that a command accepts beside those common to all. */
+typedef enum {
+  ACCEPTS_REPORT = 1,
+  ACCEPTS_TRAJECTORY = 2, /* and requires */
+  ACCEPTS_THREADS = 4
+} acceptance;
+
+typedef struct options {
+  const char *config;
+  const char *output;     /* NULL: none */
+  const char *report;     /* NULL: none */
+  const char *trajectory; /* NULL: none */
+  const char **overrides; /* KEY=VALUE, in order */
+  size_t override_count;
+  int threads;            /* 0: all */
+  bool json, full, force;
+} options;
+
+typedef struct command {
+  const char *name;
+  unsigned accepts;            /* acceptance flags */
+  const char *summary;         /* one line, for sgflow --help */
+  const char *text;            /* the rest of its --help, before and (after \v) behind the options */
+  int (*run)(const options *); /* returns the exit status */
+} command;
+
+extern const command command_predict, command_simulate, command_verify, command_compare;
+
+/* Parse what follows the command's name; exits with 64 on misuse, 0 after --help. */
+void options_parse(const command *what, int argc, char **argv, options *parsed);
+void options_free(options *parsed);
+
+/* The command line that gives these options again, quoted for a shell; NULL when out of memory. Caller frees. */
+char *options_text(const command *what, const options *parsed);
+
+#endif

@@ -1,0 +1,53 @@
+/* The progress line, and the wish of the user to stop. */
+#include "progress.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t caught;
+static double began = -1.0, drawn;
+
+static void remember(int signal) { caught = signal; }
+
+void progress_catch_signals(void)
+{
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = remember;
+  action.sa_flags = (int)SA_RESETHAND;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, NULL);
+  sigaction(SIGTERM, &action, NULL);
+}
+
+int progress_signal(void) { return caught; }
+
+static double now(void)
+{
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+bool progress_show(void *context, double done, double total)
+{
+  double time = now();
+  (void)context;
+  if (began < 0.0) began = time;
+  if (caught == 0 && time - drawn > 0.2 && isatty(STDERR_FILENO)) {
+    double rate = done / (time - began + 1e-9);
+    fprintf(stderr, "\rsgflow: simulating %5.1f %%  %.3g replica-steps/s  %.0f s left \033[K", 100.0 * done / total, rate,
+            (total - done) / rate);
+    drawn = time;
+  }
+  return caught == 0;
+}
+
+void progress_end(void)
+{
+  if (drawn > 0.0) fputs("\r\033[K", stderr);
+  drawn = 0.0;
+}

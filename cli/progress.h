@@ -1,0 +1,19 @@
+/* The progress line, and the wish of the user to stop. */
+#ifndef SGFLOW_PROGRESS_H
+#define SGFLOW_PROGRESS_H
+
+#include <stdbool.h>
+
+/* Catch SIGINT and SIGTERM: remembered once, deadly the second time. */
+void progress_catch_signals(void);
+
+/* The signal that was caught, 0 for none. */
+int progress_signal(void);
+
+/* A sgf_progress: draws rate and time left on stderr when it is a terminal. context is unused. */
+bool progress_show(void *context, double done, double total);
+
+/* Erase the line. */
+void progress_end(void);
+
+#endif

@@ -1,0 +1,92 @@
+/* The summary as JSON on stdout, by jansson. */
+#include "summary.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static json_t *number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
+
+static json_t *whole(size_t value) { return json_integer((json_int_t)value); }
+
+static json_t *object_of(const sgf_number *numbers, size_t size)
+{
+  json_t *object = json_object();
+  for (size_t k = 0; k < size; k++)
+    json_object_set_new(object, numbers[k].name,
+                        numbers[k].whole ? json_integer((json_int_t)numbers[k].value) : number(numbers[k].value));
+  return object;
+}
+
+static json_t *theory(const sgf_prediction *prediction)
+{
+  sgf_number numbers[SGF_MOST_NUMBERS];
+  return object_of(numbers, sgf_prediction_numbers(prediction, numbers, SGF_MOST_NUMBERS));
+}
+
+static json_t *simulation(const sgf_ensemble_info *info, double rate)
+{
+  json_t *object = json_object();
+  json_object_set_new(object, "replicas", whole(info->replicas));
+  json_object_set_new(object, "recorded", json_boolean(info->recorded));
+  json_object_set_new(object, "batches", json_boolean(info->batches));
+  json_object_set_new(object, "trace", number(info->trace));
+  json_object_set_new(object, "trace_se", number(info->trace_se));
+  if (info->recorded) return object;
+  json_object_set_new(object, "burn_in", number(rate * (double)info->plan.burn_in_steps));
+  json_object_set_new(object, "window", number(rate * (double)info->plan.window_steps));
+  json_object_set_new(object, "burn_in_steps", whole(info->plan.burn_in_steps));
+  json_object_set_new(object, "window_steps", whole(info->plan.window_steps));
+  json_object_set_new(object, "stride", whole(info->plan.stride));
+  json_object_set_new(object, "replicas_chosen", json_boolean(info->plan.replicas_chosen));
+  json_object_set_new(object, "steps", number(info->steps));
+  json_object_set_new(object, "seconds", number(info->seconds));
+  return object;
+}
+
+static json_t *quantity(const sgf_quantity *q)
+{
+  sgf_number numbers[SGF_MOST_NUMBERS];
+  json_t *object = object_of(numbers, sgf_quantity_numbers(q, numbers, SGF_MOST_NUMBERS));
+  json_object_set_new(object, "verdict", json_string(sgf_verdict_text(q->verdict)));
+  return object;
+}
+
+static json_t *comparison(const sgf_comparison *made)
+{
+  sgf_number numbers[SGF_MOST_NUMBERS];
+  const sgf_comparison_info *info = sgf_comparison_get_info(made);
+  const sgf_quantity *quantities = sgf_comparison_quantities(made);
+  json_t *object = object_of(numbers, sgf_comparison_numbers(made, numbers, SGF_MOST_NUMBERS)), *all = json_object();
+  for (size_t k = 0; k < info->quantities; k++) json_object_set_new(all, quantities[k].name, quantity(&quantities[k]));
+  json_object_set_new(object, "verdict", json_string(sgf_verdict_text(info->verdict)));
+  json_object_set_new(object, "quantities", all);
+  return object;
+}
+
+bool summary_print(const job *run, const sgf_prediction *prediction)
+{
+  const sgf_settings *settings = sgf_problem_settings(run->problem);
+  json_t *root = json_object();
+  json_object_set_new(root, "version", json_string(sgf_version()));
+  json_object_set_new(root, "command", json_string(run->command));
+  json_object_set_new(root, "config", json_string(run->config));
+  json_object_set_new(root, "seed", json_integer((json_int_t)settings->seed));
+  json_object_set_new(root, "samples", whole(sgf_problem_samples(run->problem)));
+  if (prediction != NULL) json_object_set_new(root, "theory", theory(prediction));
+  if (run->ensemble != NULL)
+    json_object_set_new(root, "simulation",
+                        simulation(sgf_ensemble_get_info(run->ensemble), settings->training.learning_rate));
+  if (run->comparison != NULL) {
+    json_object_set_new(root, "verdict",
+                        json_string(sgf_verdict_text(sgf_comparison_get_info(run->comparison)->verdict)));
+    json_object_set_new(root, "comparison", comparison(run->comparison));
+  }
+  char *text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+  json_decref(root);
+  if (text == NULL) return false;
+  puts(text);
+  free(text);
+  return true;
+}

@@ -1,0 +1,117 @@
+/* The readable summary on stdout. */
+#include "table.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Up to so many principal directions get a row each; of more, the outermost and all that do not agree. */
+enum { ALL_ROWS = 16, OUTER_ROWS = 4 };
+
+static void print_problem(const job *run)
+{
+  const sgf_settings *settings = sgf_problem_settings(run->problem);
+  static const char *const sampling[] = {"with replacement", "without replacement", "reshuffled epochs"};
+  printf("network      ");
+  for (size_t l = 0; l < settings->network.width_count; l++)
+    printf("%s%zu", l > 0 ? "-" : "", settings->network.widths[l]);
+  printf(", n = %zu weights, P = %zu samples\n", sgf_problem_weights(run->problem), sgf_problem_samples(run->problem));
+  printf("training     learning rate %g, batch %zu, %s\n", settings->training.learning_rate,
+         settings->training.batch_size, sampling[settings->training.sampling]);
+}
+
+static void print_theory(const job *run, const sgf_prediction_info *info)
+{
+  double rate = sgf_problem_settings(run->problem)->training.learning_rate;
+  printf("drift        rank %zu of %zu%s, curvature %.4g ... %.4g, condition number %.4g\n", info->rank_hessian,
+         info->weights, info->rank_ambiguous ? " (ambiguous)" : "", info->relaxation_rate, info->largest_curvature,
+         info->condition_number);
+  printf("diffusion    rank %zu, noise on null(H) %.2g, kappa/S = %.4g\n", info->rank_noise, info->null_noise,
+         info->noise_strength);
+  printf("stability    learning rate below %.6g (here %.3g of it)\n", info->stability_limit,
+         rate / info->stability_limit);
+  printf("covariance   trace %.6g, residual %.2g\n", info->trace, info->residual);
+  printf("loss         minimum %.6g, mean excess %.6g\n", info->min_loss, info->excess_loss);
+  printf("balance      |[H,C]| / |H||C| = %.3g, |Q| / |H Sigma| = %.3g, entropy production %.4g%s\n",
+         info->commutator_relative, info->irreversible, info->entropy_production,
+         info->entropy_on_range ? " (on the range of D)" : "");
+  printf("IVFR         psi = %.3g (%.3g ... %.3g), correlation %.3g, %zu modes, %zu left out\n", info->ivfr.psi,
+         info->ivfr.psi_low, info->ivfr.psi_high, info->ivfr.correlation, info->ivfr.modes, info->ivfr.left_out);
+  printf("spectra      Kolmogorov distance of C and H %.3g", info->spectrum_distance);
+  if (!isnan(info->hessian_law_distance)) printf(", of H to its law %.3g", info->hessian_law_distance);
+  if (!isnan(info->noise_law_distance)) printf(", of C to its law %.3g", info->noise_law_distance);
+  printf("\n");
+}
+
+static void print_experiment(const job *run)
+{
+  const sgf_ensemble_info *info = sgf_ensemble_get_info(run->ensemble);
+  double rate = sgf_problem_settings(run->problem)->training.learning_rate;
+  if (info->recorded)
+    printf("recorded     %zu %s\n", info->replicas, info->batches ? "batches of one run" : "runs");
+  else
+    printf("simulation   %zu replicas%s, burn-in %.4g%s, window %.4g%s (time = rate x step), snapshot every %zu steps\n",
+           info->replicas, info->plan.replicas_chosen ? "*" : "", rate * (double)info->plan.burn_in_steps,
+           info->plan.burn_in_chosen ? "*" : "", rate * (double)info->plan.window_steps,
+           info->plan.window_chosen ? "*" : "", info->plan.stride);
+  if (!info->recorded && (info->plan.replicas_chosen || info->plan.burn_in_chosen || info->plan.window_chosen))
+    printf("             (* chosen from the relaxation rates and the tolerance)\n");
+  if (run->comparison == NULL) printf("measured     trace %.6g +- %.2g\n", info->trace, info->trace_se);
+}
+
+static void print_quantity(const sgf_quantity *q)
+{
+  printf("  %-24s %12.6g %12.6g %9.2g %+9.2f %%  %s\n", q->name, q->predicted, q->measured, q->standard_error,
+         100.0 * q->deviation, sgf_verdict_text(q->verdict));
+}
+
+static bool is_variance(const sgf_quantity *q) { return strncmp(q->name, "variance_", strlen("variance_")) == 0; }
+
+static void print_quantities(const sgf_comparison *comparison)
+{
+  const sgf_quantity *quantities = sgf_comparison_quantities(comparison);
+  size_t count = sgf_comparison_get_info(comparison)->quantities, variances = 0, seen = 0, hidden = 0;
+  for (size_t k = 0; k < count; k++) variances += is_variance(&quantities[k]);
+  printf("\n  %-24s %12s %12s %9s %11s  %s\n", "quantity", "predicted", "measured", "s.e.", "deviation", "verdict");
+  for (size_t k = 0; k < count; k++) {
+    const sgf_quantity *q = &quantities[k];
+    bool outer = !is_variance(q) || variances <= ALL_ROWS || seen < OUTER_ROWS || seen >= variances - OUTER_ROWS;
+    seen += is_variance(q);
+    if (outer || q->verdict != SGF_AGREE)
+      print_quantity(q);
+    else
+      hidden++;
+  }
+  if (hidden > 0) printf("  (%zu more principal directions agree)\n", hidden);
+}
+
+static void print_verdict(const job *run)
+{
+  const sgf_comparison_info *info = sgf_comparison_get_info(run->comparison);
+  const sgf_settings *settings = sgf_problem_settings(run->problem);
+  printf("\nslowest mode R-hat %.4f, effective samples %.4g\n", info->r_hat, info->effective_samples);
+  if (info->z_tested)
+    printf("z-scores     %zu elements, largest |z| %.3g (p = %.2g), variance %.4g\n", info->z_count, info->z_largest,
+           info->z_p_value, info->z_variance);
+  if (!isnan(info->batch_correlation))
+    printf("batches      lag-1 correlation %.2g%s\n", info->batch_correlation,
+           info->batch_correlation > 0.5 ? ": too short against the slowest mode, nothing can be concluded" : "");
+  printf("verdict      %s: %zu agree, %zu disagree, %zu inconclusive at +-%g %%, level %g\n",
+         sgf_verdict_text(info->verdict), info->agree, info->disagree, info->inconclusive,
+         100.0 * settings->verify.tolerance, settings->verify.level);
+  if (info->inconclusive > 0) printf("             about %.3g replicas would decide\n", info->replicas_needed);
+}
+
+void table_print(const job *run, const sgf_prediction *prediction)
+{
+  print_problem(run);
+  if (prediction != NULL) print_theory(run, sgf_prediction_get_info(prediction));
+  if (run->ensemble != NULL) print_experiment(run);
+  if (run->comparison != NULL) {
+    print_quantities(run->comparison);
+    print_verdict(run);
+  }
+  if (run->asked->output != NULL) printf("output       %s\n", run->asked->output);
+  if (run->asked->report != NULL) printf("report       %s\n", run->asked->report);
+}

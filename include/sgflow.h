@@ -1,0 +1,383 @@
+/* sgflow: stationary weight fluctuations of linear networks under SGD.
+ *
+ * Conventions, for every function of this header:
+ *   - arguments come in the order inputs, settings, outputs, error;
+ *   - matrices are row-major float64 with NumPy's shapes; an n x n matrix A has
+ *     element (i, j) at A[i * n + j];
+ *   - theta = (vec W_1; ...; vec W_L), vec stacks the rows of a matrix: the order of
+ *     PyTorch's parameters_to_vector and of NumPy's ravel; W_l has shape (N_l, N_{l-1});
+ *   - samples are rows: X has shape (P, N_0), Y has shape (P, N_L);
+ *   - one SGD step is one unit of discrete time, continuum time is t = learning_rate * step,
+ *     and rates (eigenvalues of the Hessian) are inverse continuum times;
+ *   - the diffusion matrix is D = (lambda kappa / 2 S) C, with C the per-sample covariance
+ *     of the gradient, S the minibatch size, and kappa = 1 for draws with replacement,
+ *     (P - S) / (P - 1) for draws without and for reshuffled epochs;
+ *   - objects made by sgf_*_create, sgf_predict, sgf_simulate, ... belong to the caller, who
+ *     frees them with the matching sgf_*_free; freeing NULL does nothing; pointers that a
+ *     getter returns belong to the object and live as long as it;
+ *   - a fallible function returns a sgf_status and, if `error` is not NULL, leaves there a
+ *     message that names the file, the key or the quantity, and the value it had; an object
+ *     that could not be made is NULL, a number that could not be computed is NaN;
+ *   - nothing here prints, exits or changes process-wide state.
+ *
+ * Equations are those of theory/README.md.
+ */
+#ifndef SGFLOW_H
+#define SGFLOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define SGF_API __attribute__((visibility("default")))
+#define SGF_PRINTF(text, first) __attribute__((format(printf, text, first)))
+#else
+#define SGF_API
+#define SGF_PRINTF(text, first)
+#endif
+
+/* ------------------------------------------------------------------ errors */
+
+typedef enum sgf_status {
+  SGF_OK = 0,
+  SGF_ERROR_VALUE,       /* a setting or the data cannot be used */
+  SGF_ERROR_UNSUPPORTED, /* a valid combination that is not built */
+  SGF_ERROR_UNSTABLE,    /* the learning rate is beyond the stability limit */
+  SGF_ERROR_DIVERGED,    /* a simulation left every bound */
+  SGF_ERROR_NO_INPUT,    /* an input file is missing or cannot be opened */
+  SGF_ERROR_CREATE,      /* an output cannot be created */
+  SGF_ERROR_WRITE,       /* an output cannot be written to its end */
+  SGF_ERROR_MEMORY,      /* no memory, or a size that overflows */
+  SGF_ERROR_NUMERICAL,   /* an iteration of a library or of ours did not converge */
+  SGF_ERROR_INTERRUPTED  /* the progress callback asked to stop */
+} sgf_status;
+
+#define SGF_MESSAGE_LENGTH 512
+
+typedef struct sgf_error {
+  sgf_status status;
+  char message[SGF_MESSAGE_LENGTH]; /* one sentence, no final newline, no program name */
+} sgf_error;
+
+/* Short English name of a status, never NULL. */
+SGF_API const char *sgf_status_text(sgf_status status);
+
+/* Version of the library, "MAJOR.MINOR.PATCH". */
+SGF_API const char *sgf_version(void);
+
+/* Names and versions of the numerical libraries in use and of the BLAS, one per line,
+ * written into text[0 .. capacity - 1] and always terminated. */
+SGF_API void sgf_libraries(char *text, size_t capacity);
+
+/* ---------------------------------------------------------------- settings */
+
+typedef enum { SGF_SOURCE_GAUSSIAN, SGF_SOURCE_FILE } sgf_source;
+typedef enum { SGF_TEACHER_GAUSSIAN, SGF_TEACHER_NONE, SGF_TEACHER_LOW_RANK } sgf_teacher;
+typedef enum {
+  SGF_SAMPLING_REPLACEMENT,
+  SGF_SAMPLING_WITHOUT_REPLACEMENT,
+  SGF_SAMPLING_EPOCH
+} sgf_sampling;
+typedef enum { SGF_NOISE_EMPIRICAL, SGF_NOISE_POPULATION } sgf_noise;
+typedef enum {
+  SGF_EQUATION_CONTINUUM,
+  SGF_EQUATION_DISCRETE,
+  SGF_EQUATION_EXACT,
+  SGF_EQUATION_CLOSURE
+} sgf_equation;
+typedef enum { SGF_DYNAMICS_SGD, SGF_DYNAMICS_LANGEVIN } sgf_dynamics;
+
+/* Everything that a config says. Strings and arrays are owned by the struct (malloc). */
+typedef struct sgf_settings {
+  struct {
+    sgf_source source;
+    size_t samples;              /* P; 0: 400 for Gaussian data, the file's for a file */
+    double *input_spectrum;      /* eigenvalues of the inputs' covariance, repeated to fill N_0 */
+    size_t input_spectrum_count; /* 0: all eigenvalues 1 */
+    double input_power_law;      /* exponent a: eigenvalue k is k^-a, scaled to mean 1; NaN: unused */
+    sgf_teacher teacher;
+    size_t teacher_rank;         /* for SGF_TEACHER_LOW_RANK; 0: 1 */
+    double label_noise;          /* standard deviation s of the targets' noise */
+    char *file;                  /* for SGF_SOURCE_FILE */
+  } data;
+  struct {
+    size_t *widths;              /* N_0 ... N_L */
+    size_t width_count;          /* L + 1 */
+    double init_scale;           /* weights start as N(0, init_scale^2 / fan-in) */
+    char *weights;               /* NULL, or an HDF5 file with datasets W1 ... WL */
+    bool relax;                  /* false: linearize where the weights are */
+  } network;
+  struct {
+    double learning_rate;        /* lambda */
+    size_t batch_size;           /* S */
+    sgf_sampling sampling;
+    double momentum;             /* beta */
+    double weight_decay;         /* gamma: gamma |theta|^2 / 2 in the loss */
+  } training;
+  struct {
+    sgf_noise noise;
+    sgf_equation equation;
+    double rank_tolerance;       /* relative to the largest eigenvalue; NaN: from the largest gap */
+  } theory;
+  struct {
+    sgf_dynamics dynamics;
+    size_t replicas;             /* 0: chosen from the relaxation rates and the tolerance */
+    double burn_in;              /* continuum time; NaN: chosen */
+    double window;               /* continuum time; NaN: chosen */
+  } simulation;
+  struct {
+    double tolerance;            /* relative deviation that still counts as agreement */
+    double level;                /* family-wise false-alarm rate */
+  } verify;
+  uint64_t seed;
+} sgf_settings;
+
+/* Fill `settings` with the defaults: everything but the widths has one. */
+SGF_API void sgf_settings_init(sgf_settings *settings);
+
+/* Free what the settings own and set it to the defaults again. */
+SGF_API void sgf_settings_free(sgf_settings *settings);
+
+/* ----------------------------------------------------------------- problem */
+
+/* Data, network at its minimum, and training: all that the theory and the simulation share. */
+typedef struct sgf_problem sgf_problem;
+
+/* Make a problem: read or generate the data, read or initialize the weights, find the minimum.
+ *   settings  copied; may be freed afterwards
+ *   folder    what relative paths in the settings are relative to; NULL: the current folder
+ *   accept_constant_columns  a column of X with one nonzero value throughout (a bias) is used
+ *             instead of refused
+ *   problem   the new problem
+ * Errors: SGF_ERROR_VALUE for a setting or data that cannot be used, SGF_ERROR_UNSUPPORTED,
+ * SGF_ERROR_NO_INPUT, SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. Source: section 0. */
+SGF_API sgf_status sgf_problem_create(const sgf_settings *settings, const char *folder,
+                                      bool accept_constant_columns, sgf_problem **problem,
+                                      sgf_error *error);
+
+/* The same from arrays in memory instead of data.source.
+ *   X (P, N_0), Y (P, N_L)  copied
+ *   theta (n)               starting weights, or NULL for those that the settings name */
+SGF_API sgf_status sgf_problem_from_arrays(const sgf_settings *settings, size_t samples, const double *X,
+                                           const double *Y, const double *theta, sgf_problem **problem,
+                                           sgf_error *error);
+SGF_API void sgf_problem_free(sgf_problem *problem);
+
+/* What a problem resolved to: the settings with every default filled in. */
+SGF_API const sgf_settings *sgf_problem_settings(const sgf_problem *problem);
+/* Number of samples P, of weights n, and the weights theta* (n) at the minimum. */
+SGF_API size_t sgf_problem_samples(const sgf_problem *problem);
+SGF_API size_t sgf_problem_weights(const sgf_problem *problem);
+SGF_API const double *sgf_problem_minimum(const sgf_problem *problem);
+
+/* -------------------------------------------------------------- prediction */
+
+typedef struct sgf_prediction sgf_prediction;
+
+/* Slope of log variance on log flatness, over modes. psi = -slope: variance ~ flatness^-psi. */
+typedef struct sgf_ivfr {
+  double psi;         /* exponent; NaN when fewer than 3 modes or no spread in flatness */
+  double psi_low;     /* 95 % bootstrap interval over modes */
+  double psi_high;
+  double correlation; /* Pearson, of log variance with log curvature */
+  size_t modes;       /* modes in the fit */
+  size_t left_out;    /* modes of zero variance or curvature */
+} sgf_ivfr;
+
+typedef struct sgf_prediction_info {
+  size_t weights;            /* n */
+  size_t layers;             /* L */
+  size_t rank_hessian;
+  size_t rank_noise;
+  double rank_gap;           /* smallest kept / largest dropped eigenvalue of H; infinite at full rank */
+  double rank_tolerance;     /* the relative tolerance that was used */
+  bool rank_ambiguous;       /* the gap is below 1e3 */
+  double null_noise;         /* ||C|| on null(H), relative to ||C|| */
+  double residual;           /* scaled residual of the configured equation, recomputed from H, C, Sigma */
+  double min_loss;           /* L* = L(theta*), without the weight-decay term */
+  double gradient_norm;      /* relative norm of the gradient at theta* */
+  double condition_number;   /* h_max / smallest kept h */
+  double largest_curvature;  /* h_max */
+  double relaxation_rate;    /* smallest kept h */
+  double stability_limit;    /* largest stable learning rate */
+  double noise_strength;     /* kappa / S */
+  double temperature;        /* T = lambda kappa L* / S, unit of variance */
+  double trace;              /* tr Sigma */
+  double excess_loss;        /* tr(H Sigma) / 2 */
+  double commutator;         /* ||[H, C]||_F */
+  double commutator_relative;/* ||[H, C]||_F / (||H||_F ||C||_F) */
+  double irreversible;       /* ||Q||_F / ||H Sigma||_F, Q = (H Sigma - Sigma H) / 2, continuum Sigma */
+  double entropy_production; /* rate per unit of continuum time */
+  bool entropy_on_range;     /* D is singular: pseudo-inverses were used */
+  double balance_rate;       /* NaN without a hidden layer */
+  double spectrum_distance;  /* Kolmogorov distance of the spectra of C / 2L* and H */
+  double hessian_law_distance; /* of H to its limit law; NaN unless the data are Gaussian, one layer */
+  double noise_law_distance;   /* of C / 2L* to its limit law; NaN likewise */
+  sgf_ivfr ivfr;             /* of the joint covariance (one layer: of the layer) */
+} sgf_prediction_info;
+
+/* Build drift and diffusion at the minimum and solve for the stationary covariance.
+ * Errors: SGF_ERROR_UNSTABLE when the learning rate is beyond the stability limit and `force` is
+ * false; SGF_ERROR_UNSUPPORTED, SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. With `force` beyond the
+ * limit there is no stationary state: the covariances are NaN. Source: sections 1, 2, 8, 9. */
+SGF_API sgf_status sgf_predict(const sgf_problem *problem, bool force, sgf_prediction **prediction,
+                               sgf_error *error);
+SGF_API void sgf_prediction_free(sgf_prediction *prediction);
+SGF_API const sgf_prediction_info *sgf_prediction_get_info(const sgf_prediction *prediction);
+
+/* One number of a result under its name in the output file and in the JSON. */
+typedef struct sgf_number {
+  const char *name;
+  double value;
+  bool whole; /* a count or a flag */
+} sgf_number;
+
+/* All numbers of the prediction's info: the attributes of `theory` in the output. Writes up to `capacity` of them,
+ * returns how many there are. */
+SGF_API size_t sgf_prediction_numbers(const sgf_prediction *prediction, sgf_number *numbers, size_t capacity);
+
+/* An n x n (or n) array of the prediction by its name in the output file below `theory/`, such as
+ * "hessian", "covariance", "layer1/variance"; its shape in rows and columns (columns 1 for a vector).
+ * NULL, and a shape of 0, when the prediction has none of that name. */
+SGF_API const double *sgf_prediction_array(const sgf_prediction *prediction, const char *name, size_t *rows,
+                                           size_t *columns);
+
+/* -------------------------------------------------------------- simulation */
+
+typedef struct sgf_ensemble sgf_ensemble;
+
+/* Called now and then from one thread; returns false to stop.
+ *   done, total  replica-steps */
+typedef bool (*sgf_progress)(void *context, double done, double total);
+
+typedef struct sgf_plan {
+  size_t replicas;
+  size_t burn_in_steps; /* steps from theta* before the window */
+  size_t window_steps;  /* a multiple of stride */
+  size_t stride;        /* a snapshot enters the moments every so many steps of the window */
+  bool replicas_chosen, burn_in_chosen, window_chosen; /* chosen here, not by the settings */
+  double relaxed;       /* exp(-h_min (burn-in + window)): what the slowest mode remembers */
+} sgf_plan;
+
+/* Choose what the settings leave out: burn-in, window and replicas that decide every quantity at the
+ * configured tolerance and level, from the predicted relaxation rates. Errors: SGF_ERROR_VALUE for
+ * times that overflow. */
+SGF_API sgf_status sgf_plan_simulation(const sgf_problem *problem, const sgf_prediction *prediction,
+                                       sgf_plan *plan, sgf_error *error);
+
+/* Run SGD from theta* in independent replicas. The result has the same bits for any number of threads.
+ *   threads   0: OpenMP's default
+ *   progress  NULL, or called with `context`
+ * Errors: SGF_ERROR_DIVERGED with the step, SGF_ERROR_MEMORY, SGF_ERROR_INTERRUPTED. */
+SGF_API sgf_status sgf_simulate(const sgf_problem *problem, const sgf_plan *plan, int threads,
+                                sgf_progress progress, void *context, sgf_ensemble **ensemble,
+                                sgf_error *error);
+
+/* Read weights that another program recorded: HDF5 dataset `weights`, shape (R, T, n), or (T, n) for
+ * one run, which is cut into batches that stand in for replicas. Snapshots of stationary SGD. */
+SGF_API sgf_status sgf_trajectory_read(const char *path, const sgf_problem *problem, sgf_ensemble **ensemble,
+                                       sgf_error *error);
+SGF_API void sgf_ensemble_free(sgf_ensemble *ensemble);
+
+typedef struct sgf_ensemble_info {
+  size_t replicas;
+  bool batches;            /* one long run, cut: `replicas` counts batches */
+  bool recorded;           /* read from a trajectory */
+  sgf_plan plan;           /* of a simulation */
+  double steps;            /* replica-steps in all, 0 when recorded */
+  double seconds;          /* wall time of the simulation */
+  double trace;            /* of the measured second moment about theta* */
+  double trace_se;
+} sgf_ensemble_info;
+SGF_API const sgf_ensemble_info *sgf_ensemble_get_info(const sgf_ensemble *ensemble);
+
+/* Second moment about theta* and its standard error over replicas, both (n, n), and the mean (n) of
+ * theta - theta*; any may be NULL. */
+SGF_API sgf_status sgf_ensemble_moments(const sgf_ensemble *ensemble, double *covariance,
+                                        double *standard_error, double *mean, sgf_error *error);
+
+/* -------------------------------------------------------------- comparison */
+
+typedef enum { SGF_AGREE = 0, SGF_DISAGREE = 1, SGF_INCONCLUSIVE = 2 } sgf_verdict;
+
+typedef struct sgf_quantity {
+  char name[48];           /* name of its group in the output file */
+  double predicted;
+  double measured;
+  double standard_error;   /* of measured */
+  double deviation;        /* relative to what `scale` says */
+  double low, high;        /* confidence interval of the deviation, corrected for the family */
+  double replicas_needed;  /* replicas that would decide it; 0 when decided */
+  sgf_verdict verdict;
+} sgf_quantity;
+
+typedef struct sgf_comparison sgf_comparison;
+
+typedef struct sgf_comparison_info {
+  sgf_verdict verdict;
+  size_t quantities;
+  size_t agree, disagree, inconclusive;
+  double replicas_needed;  /* the largest over inconclusive quantities */
+  double r_hat;            /* split R-hat of the slowest mode */
+  double effective_samples;/* of the slowest mode's mean, all replicas together */
+  bool z_tested;           /* the equation is exact: z-scores test zero deviation */
+  size_t z_count;          /* elements of the covariance */
+  double z_largest;        /* largest |z| among them */
+  double z_variance;       /* about zero; 1 under the null hypothesis, (R-1)/(R-3) by Student's t */
+  double z_p_value;        /* of the largest, for the family */
+  double batch_correlation;/* lag-1 correlation between batches of one run; NaN for replicas */
+} sgf_comparison_info;
+
+/* Compare an ensemble with a prediction, quantity by quantity. Source: section 11.
+ * Errors: SGF_ERROR_VALUE when there are fewer than 4 replicas or nothing fluctuates,
+ * SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
+SGF_API sgf_status sgf_compare(const sgf_problem *problem, const sgf_prediction *prediction,
+                               const sgf_ensemble *ensemble, sgf_comparison **comparison, sgf_error *error);
+SGF_API void sgf_comparison_free(sgf_comparison *comparison);
+SGF_API const sgf_comparison_info *sgf_comparison_get_info(const sgf_comparison *comparison);
+SGF_API const sgf_quantity *sgf_comparison_quantities(const sgf_comparison *comparison);
+SGF_API const char *sgf_verdict_text(sgf_verdict verdict);
+
+/* The numbers of the comparison's info (attributes of `comparison`), and those of one quantity (its datasets), in the
+ * way of sgf_prediction_numbers. */
+SGF_API size_t sgf_comparison_numbers(const sgf_comparison *comparison, sgf_number *numbers, size_t capacity);
+SGF_API size_t sgf_quantity_numbers(const sgf_quantity *quantity, sgf_number *numbers, size_t capacity);
+#define SGF_MOST_NUMBERS 48 /* a capacity that is enough for each of them */
+
+/* ------------------------------------------------------------------ output */
+
+/* Where a result comes from: strings of the caller, none NULL. */
+typedef struct sgf_provenance {
+  const char *config;  /* the resolved config as YAML */
+  const char *command; /* the command that reproduces the result */
+  int threads;
+} sgf_provenance;
+
+/* Write the HDF5 output: beside `path`, renamed when complete. Any of prediction, ensemble and
+ * comparison may be NULL: their groups are then absent.
+ *   full  write the n x n sets even when n > 4000
+ * Errors: SGF_ERROR_CREATE, SGF_ERROR_WRITE, SGF_ERROR_MEMORY; an older file at `path` is then intact. */
+SGF_API sgf_status sgf_write_results(const char *path, const sgf_provenance *provenance,
+                                     const sgf_problem *problem, const sgf_prediction *prediction,
+                                     const sgf_ensemble *ensemble, const sgf_comparison *comparison, bool full,
+                                     sgf_error *error);
+
+/* Write the self-contained HTML report in the same way. Without gnuplot it has no figures and
+ * *figures is false. */
+SGF_API sgf_status sgf_write_report(const char *path, const sgf_provenance *provenance,
+                                    const sgf_problem *problem, const sgf_prediction *prediction,
+                                    const sgf_ensemble *ensemble, const sgf_comparison *comparison,
+                                    bool *figures, sgf_error *error);
+
+/* Fail now, with SGF_ERROR_CREATE, if nothing could be created at `path`: before a long run, not after. */
+SGF_API sgf_status sgf_check_output(const char *path, sgf_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

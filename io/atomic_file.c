@@ -1,0 +1,143 @@
+/* Outputs that appear complete or not at all: written beside their place, synced, renamed. */
+#include "atomic_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../theory/memory.h"
+
+static sgf_status text_join(const char *a, const char *b, char **joined, sgf_error *error)
+{
+  void *block;
+  size_t length = strlen(a) + strlen(b) + 1;
+  sgf_status status = sgf_allocate(&block, length, 1, 1, "path", error);
+  *joined = block;
+  if (status == SGF_OK) snprintf(*joined, length, "%s%s", a, b);
+  return status;
+}
+
+/* A new empty file "STEM.part-PID-K" with the rights that the umask allows (mkstemp would give the owner's only). */
+static sgf_status create_beside(const char *path, const char *stem, char **temporary, sgf_error *error)
+{
+  char suffix[64];
+  for (int attempt = 0; attempt < 100; attempt++) {
+    snprintf(suffix, sizeof suffix, ".part-%ld-%d", (long)getpid(), attempt);
+    sgf_status status = text_join(stem, suffix, temporary, error);
+    if (status != SGF_OK) return status;
+    int descriptor = open(*temporary, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+    if (descriptor >= 0) {
+      close(descriptor);
+      return SGF_OK;
+    }
+    free(*temporary);
+    *temporary = NULL;
+    if (errno != EEXIST) break;
+  }
+  return sgf_fail(error, SGF_ERROR_CREATE, "%s: cannot be created: %s", path, strerror(errno));
+}
+
+static sgf_status resolve_target(const char *path, sgf_atomic_file *file, sgf_error *error)
+{
+  struct stat properties;
+  bool exists = stat(path, &properties) == 0;
+  if (exists && S_ISDIR(properties.st_mode))
+    return sgf_fail(error, SGF_ERROR_CREATE, "%s: cannot be created, it is a folder", path);
+  file->device = exists && !S_ISREG(properties.st_mode);
+  file->target = exists && !file->device ? realpath(path, NULL) : NULL;
+  return file->target != NULL ? SGF_OK : sgf_copy_text(&file->target, path, error);
+}
+
+sgf_status sgf_atomic_begin(const char *path, sgf_atomic_file *file, sgf_error *error)
+{
+  const char *folder = getenv("TMPDIR");
+  char *stem = NULL;
+  sgf_status status;
+  memset(file, 0, sizeof *file);
+  SGF_TRY(resolve_target(path, file, error));
+  if (file->device)
+    SGF_TRY(text_join(folder != NULL && folder[0] != '\0' ? folder : "/tmp", "/sgflow", &stem, error));
+  else
+    SGF_TRY(sgf_copy_text(&stem, file->target, error));
+  SGF_TRY(create_beside(path, stem, &file->temporary, error));
+done:
+  free(stem);
+  if (status != SGF_OK) sgf_atomic_discard(file);
+  return status;
+}
+
+static bool sync_path(const char *path, int flags)
+{
+  int descriptor = open(path, flags);
+  if (descriptor < 0) return false;
+  bool synced = fsync(descriptor) == 0;
+  return close(descriptor) == 0 && synced;
+}
+
+/* The rename itself is safe without it; a folder that cannot be synced is not an error. */
+static void sync_folder(const char *path)
+{
+  char *copy = strdup(path);
+  if (copy != NULL) sync_path(dirname(copy), O_RDONLY | O_DIRECTORY);
+  free(copy);
+}
+
+static bool copy_into(const char *from, const char *to)
+{
+  char buffer[65536];
+  ssize_t got, put;
+  int source = open(from, O_RDONLY), sink = open(to, O_WRONLY);
+  bool good = source >= 0 && sink >= 0;
+  while (good && (got = read(source, buffer, sizeof buffer)) != 0) {
+    good = got > 0;
+    for (ssize_t sent = 0; good && sent < got; sent += put) {
+      put = write(sink, buffer + sent, (size_t)(got - sent));
+      good = put > 0;
+    }
+  }
+  int reason = errno;
+  if (source >= 0) close(source);
+  if (sink >= 0) good = close(sink) == 0 && good;
+  errno = reason;
+  return good;
+}
+
+sgf_status sgf_atomic_commit(sgf_atomic_file *file, sgf_error *error)
+{
+  bool good;
+  if (file->device) {
+    good = copy_into(file->temporary, file->target);
+  } else {
+    good = sync_path(file->temporary, O_RDWR) && rename(file->temporary, file->target) == 0;
+    if (good) sync_folder(file->target);
+  }
+  sgf_status status =
+      good ? SGF_OK : sgf_fail(error, SGF_ERROR_WRITE, "%s: cannot be written: %s", file->target, strerror(errno));
+  if (good && !file->device) {
+    free(file->temporary);
+    file->temporary = NULL;
+  }
+  sgf_atomic_discard(file);
+  return status;
+}
+
+void sgf_atomic_discard(sgf_atomic_file *file)
+{
+  if (file->temporary != NULL) unlink(file->temporary);
+  free(file->temporary);
+  free(file->target);
+  memset(file, 0, sizeof *file);
+}
+
+sgf_status sgf_check_output(const char *path, sgf_error *error)
+{
+  sgf_atomic_file file;
+  sgf_status status = sgf_atomic_begin(path, &file, error);
+  if (status == SGF_OK) sgf_atomic_discard(&file);
+  return status;
+}

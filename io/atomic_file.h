@@ -1,0 +1,22 @@
+/* Outputs that appear complete or not at all: written beside their place, synced, renamed. */
+#ifndef SGF_ATOMIC_FILE_H
+#define SGF_ATOMIC_FILE_H
+
+#include "../theory/status.h"
+
+typedef struct sgf_atomic_file {
+  char *target;    /* where it goes; a symbolic link is followed */
+  char *temporary; /* where it is written meanwhile: beside the target, or in TMPDIR when the target is no regular file */
+  bool device;     /* the target exists and is a device or a pipe: copied into, not replaced */
+} sgf_atomic_file;
+
+/* Choose and create the temporary file. Errors: SGF_ERROR_CREATE that names the folder and the reason. */
+sgf_status sgf_atomic_begin(const char *path, sgf_atomic_file *file, sgf_error *error);
+
+/* Sync and put it in its place. Errors: SGF_ERROR_WRITE; the older target is then intact and the temporary gone. */
+sgf_status sgf_atomic_commit(sgf_atomic_file *file, sgf_error *error);
+
+/* Remove the temporary; after a commit it does nothing but free. */
+void sgf_atomic_discard(sgf_atomic_file *file);
+
+#endif

@@ -1,0 +1,51 @@
+/* Arrays in and out of HDF5, over the library's C interface, with our errors. */
+#ifndef SGF_HDF5_FILE_H
+#define SGF_HDF5_FILE_H
+
+#include <hdf5.h>
+
+#include "../theory/status.h"
+
+typedef struct sgf_hdf5_input {
+  const char *path; /* the caller's */
+  hid_t file;
+} sgf_hdf5_input;
+
+/* Open for reading. Errors: SGF_ERROR_NO_INPUT when the file is missing or cannot be read, SGF_ERROR_VALUE when
+ * it is not HDF5 or is truncated. `path` must outlive the input. A zeroed input may be closed. */
+sgf_status sgf_hdf5_open(const char *path, sgf_hdf5_input *input, sgf_error *error);
+void sgf_hdf5_close(sgf_hdf5_input *input);
+
+/* Number of dimensions of a dataset, 0 for a scalar. Errors: SGF_ERROR_VALUE when it is missing or not numeric. */
+sgf_status sgf_hdf5_rank(const sgf_hdf5_input *input, const char *name, size_t *rank, sgf_error *error);
+
+/* Read a whole numeric dataset as float64. shape (rank); *values is allocated here.
+ * Errors: SGF_ERROR_VALUE for a missing set, another rank or type, damaged data; SGF_ERROR_MEMORY. */
+sgf_status sgf_hdf5_read(const sgf_hdf5_input *input, const char *name, size_t rank, size_t *shape, double **values,
+                         sgf_error *error);
+
+/* Output: groups, datasets and root attributes of a file being written. Every function does nothing after the
+ * first failure and `failed` keeps it: write everything, then ask once. */
+typedef struct sgf_hdf5_output {
+  hid_t file;
+  bool failed;
+  char first_failure[64]; /* name of what could not be written */
+} sgf_hdf5_output;
+
+void sgf_hdf5_create(const char *path, sgf_hdf5_output *output);
+void sgf_hdf5_group(sgf_hdf5_output *output, const char *name);
+void sgf_hdf5_write(sgf_hdf5_output *output, const char *name, size_t rank, const size_t *shape,
+                    const double *values);
+void sgf_hdf5_write_count(sgf_hdf5_output *output, const char *name, double count); /* a scalar integer */
+void sgf_hdf5_write_text(sgf_hdf5_output *output, const char *name, const char *text);
+/* Attributes of the group `owner` ("/" is the root). */
+void sgf_hdf5_attribute(sgf_hdf5_output *output, const char *owner, const char *name, double value);
+void sgf_hdf5_attribute_count(sgf_hdf5_output *output, const char *owner, const char *name, uint64_t value);
+void sgf_hdf5_attribute_text(sgf_hdf5_output *output, const char *owner, const char *name, const char *text);
+/* Flush and close; false if anything failed since the creation. */
+bool sgf_hdf5_finish(sgf_hdf5_output *output);
+
+/* Version of the HDF5 library in use. */
+void sgf_hdf5_version(unsigned version[3]);
+
+#endif

@@ -1,0 +1,5 @@
+io_sources = \
+  %D%/atomic_file.c \
+  %D%/atomic_file.h \
+  %D%/hdf5_file.c \
+  %D%/hdf5_file.h

@@ -1,0 +1,22 @@
+# Choices of the person who builds: sanitizers, coverage. Sets SGF_CFLAGS (the project's own flags) and SGF_LDFLAGS.
+
+AC_DEFUN([SGF_OPTIONS], [
+  SGF_CFLAGS="-std=c17 -D_GNU_SOURCE -Wall -Wextra -Wshadow -Wconversion -fvisibility=hidden -ffp-contract=off -fno-math-errno"
+  SGF_LDFLAGS=""
+  AC_ARG_ENABLE([werror],
+    [AS_HELP_STRING([--enable-werror], [make warnings errors])],
+    [AS_IF([test "x$enableval" != xno], [SGF_CFLAGS="$SGF_CFLAGS -Werror"])])
+  AC_ARG_ENABLE([sanitize],
+    [AS_HELP_STRING([--enable-sanitize@<:@=LIST@:>@], [build with sanitizers (address,undefined)])],
+    [AS_CASE(["$enableval"], [no], [sanitizers=], [yes], [sanitizers=address,undefined], [sanitizers=$enableval])
+     AS_IF([test -n "$sanitizers"],
+       [SGF_CFLAGS="$SGF_CFLAGS -fsanitize=$sanitizers -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
+        SGF_LDFLAGS="$SGF_LDFLAGS -fsanitize=$sanitizers"])])
+  AC_ARG_ENABLE([coverage],
+    [AS_HELP_STRING([--enable-coverage], [build for gcov and lcov])],
+    [AS_IF([test "x$enableval" != xno],
+       [SGF_CFLAGS="$SGF_CFLAGS --coverage -O0"
+        SGF_LDFLAGS="$SGF_LDFLAGS --coverage"])])
+  AC_SUBST([SGF_CFLAGS])
+  AC_SUBST([SGF_LDFLAGS])
+])

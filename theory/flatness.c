@@ -1,0 +1,113 @@
+/* Principal directions, the curvature and flatness along them, and the inverse variance-flatness relation. */
+#include "flatness.h"
+
+#include <gsl/gsl_fit.h>
+#include <gsl/gsl_sort.h>
+#include <gsl/gsl_statistics_double.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "linear_algebra.h"
+#include "memory.h"
+#include "random.h"
+
+enum { BOOTSTRAP_SAMPLES = 1000 };
+static const double ZERO_MODE = 1e-12; /* relative to the largest */
+
+sgf_status sgf_principal_directions(size_t n, const double *covariance, const double *H, double *directions,
+                                    double *variance, double *curvature, sgf_error *error)
+{
+  double *row;
+  sgf_status status = sgf_new_reals(&row, n, 1, "principal direction", error);
+  if (status != SGF_OK) return status;
+  memcpy(directions, covariance, n * n * sizeof *directions);
+  SGF_TRY(sgf_symmetric_eigen(n, directions, variance, "covariance", error));
+  for (size_t k = 0; k < n / 2; k++) { /* ascending to descending */
+    double *low = directions + k * n, *high = directions + (n - 1 - k) * n, swap = variance[k];
+    variance[k] = variance[n - 1 - k];
+    variance[n - 1 - k] = swap;
+    memcpy(row, low, n * sizeof *row);
+    memcpy(low, high, n * sizeof *row);
+    memcpy(high, row, n * sizeof *row);
+  }
+  for (size_t k = 0; k < n; k++) curvature[k] = sgf_quadratic_form(n, H, directions + k * n);
+done:
+  free(row);
+  return status;
+}
+
+double sgf_flatness(double curvature, double min_loss)
+{
+  return curvature > 0.0 ? 2.0 * sqrt(2.0 * (M_E - 1.0) * min_loss / curvature) : INFINITY;
+}
+
+/* Slope of y on x, NaN when x does not spread. */
+static double slope(size_t count, const double *x, const double *y)
+{
+  double intercept, value, c00, c01, c11, sum;
+  double low = gsl_stats_min(x, 1, count), high = gsl_stats_max(x, 1, count);
+  if (!(high - low > 1e-9)) return NAN;
+  gsl_fit_linear(x, 1, y, 1, count, &intercept, &value, &c00, &c01, &c11, &sum);
+  return value;
+}
+
+/* Resample the modes with replacement; percentiles 2.5 and 97.5 of the slope. */
+static sgf_status bootstrap(size_t count, const double *x, const double *y, uint64_t seed, sgf_ivfr *fit,
+                            sgf_error *error)
+{
+  double *slopes = NULL, *drawn = NULL;
+  sgf_random random;
+  size_t kept = 0;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&slopes, BOOTSTRAP_SAMPLES, 1, "bootstrap", error));
+  SGF_TRY(sgf_new_reals(&drawn, 2, count, "bootstrap", error));
+  sgf_random_at(&random, seed, SGF_STREAM_BOOTSTRAP, 0);
+  for (size_t b = 0; b < BOOTSTRAP_SAMPLES; b++) {
+    for (size_t k = 0; k < count; k++) {
+      size_t mode = sgf_random_index(&random, count);
+      drawn[k] = x[mode];
+      drawn[count + k] = y[mode];
+    }
+    double value = slope(count, drawn, drawn + count);
+    if (!isnan(value)) slopes[kept++] = value;
+  }
+  gsl_sort(slopes, 1, kept);
+  if (kept > 0) {
+    fit->psi_low = 2.0 * gsl_stats_quantile_from_sorted_data(slopes, 1, kept, 0.025);
+    fit->psi_high = 2.0 * gsl_stats_quantile_from_sorted_data(slopes, 1, kept, 0.975);
+  }
+done:
+  free(slopes);
+  free(drawn);
+  return status;
+}
+
+sgf_status sgf_ivfr_fit(size_t modes, const double *variance, const double *curvature, uint64_t seed, sgf_ivfr *fit,
+                        sgf_error *error)
+{
+  double *x = NULL, *y = NULL, top_variance = 0.0, top_curvature = 0.0;
+  sgf_status status;
+  *fit = (sgf_ivfr){NAN, NAN, NAN, NAN, 0, 0};
+  SGF_TRY(sgf_new_reals(&x, modes, 1, "IVFR fit", error));
+  SGF_TRY(sgf_new_reals(&y, modes, 1, "IVFR fit", error));
+  for (size_t k = 0; k < modes; k++) {
+    top_variance = fmax(top_variance, variance[k]);
+    top_curvature = fmax(top_curvature, curvature[k]);
+  }
+  for (size_t k = 0; k < modes; k++) {
+    if (!(variance[k] > ZERO_MODE * top_variance) || !(curvature[k] > ZERO_MODE * top_curvature)) continue;
+    x[fit->modes] = log(curvature[k]);
+    y[fit->modes++] = log(variance[k]);
+  }
+  fit->left_out = modes - fit->modes;
+  if (fit->modes < 3) goto done;
+  fit->psi = 2.0 * slope(fit->modes, x, y);
+  if (isnan(fit->psi)) goto done;
+  fit->correlation = gsl_stats_correlation(x, 1, y, 1, fit->modes);
+  SGF_TRY(bootstrap(fit->modes, x, y, seed, fit, error));
+done:
+  free(x);
+  free(y);
+  return status;
+}

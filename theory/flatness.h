@@ -1,0 +1,22 @@
+/* Principal directions, the curvature and flatness along them, and the inverse variance-flatness relation. */
+#ifndef SGF_FLATNESS_H
+#define SGF_FLATNESS_H
+
+#include "status.h"
+
+/* Principal directions of a covariance: directions (n, n), row k is p_k; variance (n), descending;
+ * curvature (n), p_k^T H p_k. Errors: SGF_ERROR_NUMERICAL, SGF_ERROR_MEMORY. Source: section 9. */
+sgf_status sgf_principal_directions(size_t n, const double *covariance, const double *H, double *directions,
+                                    double *variance, double *curvature, sgf_error *error);
+
+/* Feng-Tu flatness inside one layer, where the loss is exactly quadratic: distance between the two points with
+ * L = e L*, F = 2 sqrt(2 (e - 1) L* / h). Infinite for h <= 0. */
+double sgf_flatness(double curvature, double min_loss);
+
+/* Least squares of log variance on log curvature h; F ~ h^{-1/2}, so variance ~ F^{-psi} has slope psi / 2.
+ * Modes of zero variance or curvature (relative to the largest, at round-off) are left out and counted.
+ * The interval is the 95 % percentile bootstrap over modes, its draws fixed by the seed. Source: section 9. */
+sgf_status sgf_ivfr_fit(size_t modes, const double *variance, const double *curvature, uint64_t seed, sgf_ivfr *fit,
+                        sgf_error *error);
+
+#endif

@@ -1,0 +1,115 @@
+/* The few dense operations that the derivations need, row-major, over LAPACKE and CBLAS. */
+#include "linear_algebra.h"
+
+#include <cblas.h>
+#include <lapacke.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "memory.h"
+
+/* Sizes fit an int: sgf_network_check refuses larger networks and data. */
+
+void sgf_multiply(size_t rows, size_t columns, size_t inner, sgf_transposition transpose_a, const double *A,
+                  sgf_transposition transpose_b, const double *B, double *C)
+{
+  int leading_a = (int)(transpose_a == SGF_PLAIN ? inner : rows);
+  int leading_b = (int)(transpose_b == SGF_PLAIN ? columns : inner);
+  cblas_dgemm(CblasRowMajor, transpose_a == SGF_PLAIN ? CblasNoTrans : CblasTrans,
+              transpose_b == SGF_PLAIN ? CblasNoTrans : CblasTrans, (int)rows, (int)columns, (int)inner, 1.0, A,
+              leading_a, B, leading_b, 0.0, C, (int)columns);
+}
+
+/* Column-major LAPACK sees the transpose of a symmetric matrix, the matrix itself, and its
+ * eigenvectors in columns are our rows. */
+sgf_status sgf_symmetric_eigen(size_t n, double *matrix_then_vectors, double *values, const char *what,
+                               sgf_error *error)
+{
+  lapack_int info =
+      LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'L', (lapack_int)n, matrix_then_vectors, (lapack_int)n, values);
+  if (info == LAPACK_WORK_MEMORY_ERROR)
+    return sgf_fail(error, SGF_ERROR_MEMORY, "%s: no memory for the eigenvalues of a %zu x %zu matrix", what, n, n);
+  if (info != 0)
+    return sgf_fail(error, SGF_ERROR_NUMERICAL, "%s: eigenvalues not found, LAPACK dsyevd returned %d", what,
+                    (int)info);
+  return SGF_OK;
+}
+
+sgf_status sgf_symmetric_eigenvalues(size_t n, const double *matrix, double *values, const char *what,
+                                     sgf_error *error)
+{
+  double *copy;
+  sgf_status status = sgf_new_reals(&copy, n, n, what, error);
+  if (status != SGF_OK) return status;
+  memcpy(copy, matrix, n * n * sizeof *copy);
+  lapack_int info = LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'N', 'L', (lapack_int)n, copy, (lapack_int)n, values);
+  free(copy);
+  if (info != 0)
+    return sgf_fail(error, SGF_ERROR_NUMERICAL, "%s: eigenvalues not found, LAPACK dsyevd returned %d", what,
+                    (int)info);
+  return SGF_OK;
+}
+
+void sgf_into_basis(size_t n, const double *V, const double *A, double *work, double *B)
+{
+  sgf_multiply(n, n, n, SGF_PLAIN, V, SGF_PLAIN, A, work);
+  sgf_multiply(n, n, n, SGF_PLAIN, work, SGF_TRANSPOSED, V, B);
+  sgf_symmetrize(n, B);
+}
+
+void sgf_out_of_basis(size_t n, const double *V, const double *A, double *work, double *B)
+{
+  sgf_multiply(n, n, n, SGF_TRANSPOSED, V, SGF_PLAIN, A, work);
+  sgf_multiply(n, n, n, SGF_PLAIN, work, SGF_PLAIN, V, B);
+  sgf_symmetrize(n, B);
+}
+
+void sgf_symmetrize(size_t n, double *A)
+{
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j < i; j++) A[i * n + j] = A[j * n + i] = 0.5 * (A[i * n + j] + A[j * n + i]);
+}
+
+double sgf_norm(size_t count, const double *values)
+{
+  double scale = 0.0, sum = 0.0;
+  for (size_t k = 0; k < count; k++) {
+    if (isnan(values[k])) return NAN;
+    scale = fmax(scale, fabs(values[k]));
+  }
+  if (scale == 0.0 || isinf(scale)) return scale;
+  for (size_t k = 0; k < count; k++) sum += (values[k] / scale) * (values[k] / scale);
+  return scale * sqrt(sum);
+}
+
+double sgf_dot(size_t count, const double *a, const double *b)
+{
+  double sum = 0.0;
+  for (size_t k = 0; k < count; k++) sum += a[k] * b[k];
+  return sum;
+}
+
+double sgf_trace(size_t n, const double *A)
+{
+  double sum = 0.0;
+  for (size_t i = 0; i < n; i++) sum += A[i * n + i];
+  return sum;
+}
+
+double sgf_quadratic_form(size_t n, const double *A, const double *v)
+{
+  double sum = 0.0;
+  for (size_t i = 0; i < n; i++) sum += v[i] * sgf_dot(n, A + i * n, v);
+  return sum;
+}
+
+void sgf_diagonal_block(size_t n, const double *A, size_t first, size_t size, double *block)
+{
+  for (size_t i = 0; i < size; i++) memcpy(block + i * size, A + (first + i) * n + first, size * sizeof *block);
+}
+
+void sgf_fill_nan(size_t count, double *values)
+{
+  for (size_t k = 0; k < count; k++) values[k] = NAN;
+}

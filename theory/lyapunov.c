@@ -1,0 +1,59 @@
+/* Stationary covariance for constant drift and noise, in the eigenbasis of H. */
+#include "lyapunov.h"
+
+#include <math.h>
+
+#include "linear_algebra.h"
+
+void sgf_lyapunov(const sgf_range *range, double lambda, const double *N, double *S)
+{
+  size_t n = range->n, null = n - range->rank;
+  const double *h = range->h;
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j <= i; j++) {
+      bool inside = i >= null && j >= null;
+      double value = inside ? N[i * n + j] / (h[i] + h[j] - lambda * h[i] * h[j]) : 0.0;
+      S[i * n + j] = S[j * n + i] = value;
+    }
+}
+
+/* Geometric sum x^first (1 - x^(stride count)) / (1 - x^stride) / count; expm1 keeps the digits near x = 1. */
+double sgf_mean_power(double x, double log_x, double first, double stride, double count)
+{
+  if (x == 0.0) return first == 0.0 ? 1.0 / count : 0.0;
+  if (x > 0.0) {
+    double whole = expm1(log_x * stride * count), one = expm1(log_x * stride);
+    return one == 0.0 ? exp(log_x * first) : exp(log_x * first) * whole / one / count;
+  }
+  double step = pow(x, stride);
+  if (step == 1.0) return pow(x, first);
+  return pow(x, first) * (1.0 - pow(step, count)) / (1.0 - step) / count;
+}
+
+void sgf_lyapunov_window(const sgf_range *range, double lambda, bool discrete, double first, double stride,
+                         double count, double *S)
+{
+  size_t n = range->n;
+  const double *h = range->h;
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j <= i; j++) {
+      double sum = lambda * (h[i] + h[j]), product = lambda * lambda * h[i] * h[j];
+      double x = discrete ? 1.0 - sum + product : exp(-sum);
+      double log_x = discrete ? log1p(product - sum) : -sum;
+      double value = S[i * n + j] * (1.0 - sgf_mean_power(x, log_x, first, stride, count));
+      S[i * n + j] = S[j * n + i] = value;
+    }
+}
+
+double sgf_lyapunov_residual(size_t n, const double *H, double lambda, const double *S, const double *N, double *work)
+{
+  double *HS = work, *HSH = work + n * n, *residual = work + 2 * n * n;
+  sgf_multiply(n, n, n, SGF_PLAIN, H, SGF_PLAIN, S, HS);
+  sgf_multiply(n, n, n, SGF_PLAIN, HS, SGF_PLAIN, H, HSH);
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j < n; j++)
+      residual[i * n + j] = HS[i * n + j] + HS[j * n + i] - lambda * HSH[i * n + j] - N[i * n + j];
+  double scale = 2.0 * sgf_norm(n * n, H) * sgf_norm(n * n, S) + sgf_norm(n * n, N);
+  double norm = sgf_norm(n * n, residual);
+  return scale > 0.0 ? norm / scale : norm;
+}

@@ -1,0 +1,38 @@
+/* Allocation with every size checked for overflow. */
+#include "memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+sgf_status sgf_allocate(void **block, size_t count_a, size_t count_b, size_t item_size, const char *what,
+                        sgf_error *error)
+{
+  size_t count, bytes;
+  *block = NULL;
+  if (__builtin_mul_overflow(count_a, count_b, &count) || __builtin_mul_overflow(count, item_size, &bytes) ||
+      bytes > PTRDIFF_MAX)
+    return sgf_fail(error, SGF_ERROR_MEMORY, "%s: %zu x %zu items of %zu bytes overflow", what, count_a, count_b,
+                    item_size);
+  *block = calloc(bytes > 0 ? bytes : 1, 1);
+  if (*block == NULL)
+    return sgf_fail(error, SGF_ERROR_MEMORY, "%s: no memory for %zu x %zu items (%.3g MiB)", what, count_a,
+                    count_b, (double)bytes / 1048576.0);
+  return SGF_OK;
+}
+
+sgf_status sgf_new_reals(double **reals, size_t rows, size_t columns, const char *what, sgf_error *error)
+{
+  void *block;
+  sgf_status status = sgf_allocate(&block, rows, columns, sizeof(double), what, error);
+  *reals = block;
+  return status;
+}
+
+sgf_status sgf_copy_text(char **copy, const char *text, sgf_error *error)
+{
+  *copy = NULL;
+  if (text == NULL) return SGF_OK;
+  *copy = strdup(text);
+  if (*copy == NULL) return sgf_fail(error, SGF_ERROR_MEMORY, "no memory for a string of %zu bytes", strlen(text));
+  return SGF_OK;
+}

@@ -1,0 +1,30 @@
+/* The range and the null space of the drift: eigenbasis of H, its rank, and the noise on the null space. */
+#ifndef SGF_NULLSPACE_H
+#define SGF_NULLSPACE_H
+
+#include "status.h"
+
+/* H = V^T diag(h) V. Modes 0 ... n - rank - 1 are the null space, the rest the range. */
+typedef struct sgf_range {
+  size_t n, rank;
+  double *V;        /* (n, n), row k is mode k */
+  double *h;        /* (n), ascending */
+  double gap;       /* smallest kept over largest dropped (or round-off level) eigenvalue */
+  double tolerance; /* relative to h_max: modes with h <= tolerance h_max were dropped */
+  bool ambiguous;   /* gap < 1e3 */
+} sgf_range;
+
+/* Eigenbasis and rank of a positive semidefinite H (n, n), which is kept.
+ *   tolerance  relative to h_max; NaN: the cut at the largest gap below 1e-8 h_max
+ * Errors: SGF_ERROR_VALUE when H has an eigenvalue that is negative beyond round-off (a saddle) or is zero
+ * altogether, SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. Source: sections 3 and 10. */
+sgf_status sgf_range_create(size_t n, const double *H, double tolerance, sgf_range *range, sgf_error *error);
+void sgf_range_free(sgf_range *range);
+
+double sgf_smallest_kept(const sgf_range *range);
+double sgf_largest(const sgf_range *range);
+
+/* Norm of the noise on null(H), relative to the whole, from C in the basis V; 0 for no noise at all. */
+double sgf_null_noise(const sgf_range *range, const double *C_in_basis);
+
+#endif

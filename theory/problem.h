@@ -1,0 +1,19 @@
+/* The problem: data, network at its minimum, training. What theory and simulation share. */
+#ifndef SGF_PROBLEM_H
+#define SGF_PROBLEM_H
+
+#include "dataset.h"
+#include "network.h"
+
+struct sgf_problem {
+  sgf_settings settings; /* resolved: every default filled in, paths as given */
+  sgf_network network;
+  sgf_dataset data;
+  double *theta;         /* theta* (n) */
+};
+
+/* Refuse settings that are out of range on their own (SGF_ERROR_VALUE) and combinations that are not built
+ * (SGF_ERROR_UNSUPPORTED). The message names the key and its value. */
+sgf_status sgf_settings_check(const sgf_settings *settings, sgf_error *error);
+
+#endif

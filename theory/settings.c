@@ -1,0 +1,117 @@
+/* The settings: defaults, copies, and what is refused before anything is computed. */
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "memory.h"
+#include "problem.h"
+
+void sgf_settings_init(sgf_settings *settings)
+{
+  memset(settings, 0, sizeof *settings);
+  settings->data.input_power_law = NAN;
+  settings->data.label_noise = 0.5;
+  settings->network.init_scale = 1.0;
+  settings->network.relax = true;
+  settings->training.learning_rate = 0.01;
+  settings->training.batch_size = 20;
+  settings->theory.equation = SGF_EQUATION_DISCRETE;
+  settings->theory.rank_tolerance = NAN;
+  settings->simulation.burn_in = NAN;
+  settings->simulation.window = NAN;
+  settings->verify.tolerance = 0.05;
+  settings->verify.level = 0.001;
+  settings->seed = 1;
+}
+
+void sgf_settings_free(sgf_settings *settings)
+{
+  free(settings->data.input_spectrum);
+  free(settings->data.file);
+  free(settings->network.widths);
+  free(settings->network.weights);
+  sgf_settings_init(settings);
+}
+
+static sgf_status require(bool condition, const char *key, double value, const char *rule, sgf_error *error)
+{
+  return condition ? SGF_OK : sgf_fail(error, SGF_ERROR_VALUE, "%s is %g: %s", key, value, rule);
+}
+
+static sgf_status check_positive(const char *key, double value, sgf_error *error)
+{
+  return require(value > 0.0 && isfinite(value), key, value, "it must be positive and finite", error);
+}
+
+static sgf_status check_not_negative(const char *key, double value, sgf_error *error)
+{
+  return require(value >= 0.0 && isfinite(value), key, value, "it must be zero or positive, and finite", error);
+}
+
+/* For keys that may be left out: NaN inside the settings means absent, so infinite and negative remain. */
+static sgf_status check_optional(const char *key, double value, bool zero_allowed, sgf_error *error)
+{
+  if (isnan(value)) return SGF_OK;
+  return zero_allowed ? check_not_negative(key, value, error) : check_positive(key, value, error);
+}
+
+static sgf_status check_ranges(const sgf_settings *settings, sgf_error *error)
+{
+  double momentum = settings->training.momentum, level = settings->verify.level;
+  sgf_status status;
+  SGF_TRY(check_not_negative("data.label_noise", settings->data.label_noise, error));
+  SGF_TRY(require(!isinf(settings->data.input_power_law), "data.input_power_law", settings->data.input_power_law,
+                  "it must be finite", error));
+  SGF_TRY(check_not_negative("network.init_scale", settings->network.init_scale, error));
+  SGF_TRY(check_positive("training.learning_rate", settings->training.learning_rate, error));
+  SGF_TRY(require(settings->training.batch_size > 0, "training.batch_size", 0.0, "it must be 1 or more", error));
+  SGF_TRY(require(momentum >= 0.0 && momentum < 1.0, "training.momentum", momentum, "it must be in [0, 1)", error));
+  SGF_TRY(check_not_negative("training.weight_decay", settings->training.weight_decay, error));
+  SGF_TRY(check_optional("theory.rank_tolerance", settings->theory.rank_tolerance, false, error));
+  SGF_TRY(require(!(settings->theory.rank_tolerance >= 1.0), "theory.rank_tolerance", settings->theory.rank_tolerance,
+                  "it is relative to the largest eigenvalue, below 1", error));
+  SGF_TRY(check_optional("simulation.burn_in", settings->simulation.burn_in, true, error));
+  SGF_TRY(check_optional("simulation.window", settings->simulation.window, false, error));
+  SGF_TRY(check_positive("verify.tolerance", settings->verify.tolerance, error));
+  SGF_TRY(require(level > 0.0 && level < 0.5, "verify.level", level, "it must be in (0, 0.5)", error));
+  if (settings->data.source == SGF_SOURCE_FILE && settings->data.file == NULL)
+    status = sgf_fail(error, SGF_ERROR_VALUE, "data.file is missing: data.source is file");
+done:
+  return status;
+}
+
+static sgf_status check_built(const sgf_settings *settings, sgf_error *error)
+{
+  size_t layers = settings->network.width_count - 1;
+  bool epoch = settings->training.sampling == SGF_SAMPLING_EPOCH;
+  sgf_equation equation = settings->theory.equation;
+  if (equation == SGF_EQUATION_EXACT && layers > 1)
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "theory.equation is exact and network.widths has %zu layers: "
+                    "the exact equation is for one layer", layers);
+  if (layers > 1)
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "network.widths has %zu layers: more than one layer is not built",
+                    layers);
+  if (settings->training.momentum > 0.0)
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "training.momentum is %g: momentum is not built",
+                    settings->training.momentum);
+  if (settings->simulation.dynamics == SGF_DYNAMICS_LANGEVIN)
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "simulation.dynamics is langevin: it is not built, sgd is");
+  if (equation == SGF_EQUATION_CLOSURE)
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "theory.equation is closure: it is not built");
+  if (epoch && equation != SGF_EQUATION_DISCRETE)
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "theory.equation is %s with training.sampling epoch: "
+                    "reshuffled epochs are built for the discrete equation",
+                    equation == SGF_EQUATION_EXACT ? "exact" : "continuum");
+  return SGF_OK;
+}
+
+sgf_status sgf_settings_check(const sgf_settings *settings, sgf_error *error)
+{
+  sgf_status status;
+  if (settings->network.width_count < 2) return SGF_OK; /* sgf_network_create says what is wrong with the widths */
+  SGF_TRY(check_ranges(settings, error));
+  SGF_TRY(check_built(settings, error));
+done:
+  return status;
+}

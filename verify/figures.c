@@ -1,0 +1,107 @@
+/* The report's figures, each a gnuplot script with its data inside: black, grey and one blue, told apart by shape
+ * and dash, so that they can be read in black and white. */
+#include "figures.h"
+
+#include <math.h>
+
+static const char *const BLUE = "#0a5a9c";
+
+static void begin(FILE *script, const char *name)
+{
+  fprintf(script,
+          "set terminal svg size 620,420 dynamic enhanced font 'Helvetica,14' name '%s' background 'white'\n"
+          "set border 3 lw 1.2\nset tics nomirror\nset key samplen 2 spacing 1.2\nset grid lc rgb '#d8d8d8' lw 0.6\n",
+          name);
+}
+
+static const double *array(const sgf_prediction *prediction, const char *name, size_t *rows)
+{
+  size_t columns;
+  return sgf_prediction_array(prediction, name, rows, &columns);
+}
+
+static void modes(FILE *script, const sgf_prediction *prediction, const sgf_comparison *comparison)
+{
+  size_t n;
+  const double *curvature = array(prediction, "curvature", &n), *variance = array(prediction, "variance", &n);
+  double unit = prediction->info.temperature;
+  fprintf(script, "$modes << EOD\n");
+  for (size_t k = 0; k < (comparison != NULL ? comparison->modes : n); k++) {
+    if (!(variance[k] > 0.0) || !(curvature[k] > 0.0)) continue;
+    fprintf(script, "%zu %.8g %.8g", k + 1, curvature[k], variance[k] / unit);
+    if (comparison != NULL)
+      fprintf(script, " %.8g %.8g %.8g", comparison->predicted_variance[k] / unit,
+              comparison->measured_variance[k] / unit, comparison->measured_error[k] / unit);
+    fprintf(script, "\n");
+  }
+  fprintf(script, "EOD\n");
+}
+
+void sgf_figure_measured(FILE *script, const sgf_prediction *prediction, const sgf_comparison *comparison)
+{
+  begin(script, "measured");
+  modes(script, prediction, comparison);
+  fprintf(script, "set logscale y\nset format y '10^{%%T}'\nset xlabel 'principal direction k'\n"
+                  "set ylabel 'variance {/Symbol s}_k^2 / T'\nset xrange [0.4:*]\n");
+  if (comparison == NULL)
+    fprintf(script, "plot $modes using 1:3 with points pt 6 ps 0.9 lw 1.5 lc rgb 'black' title 'theory'\n");
+  else
+    fprintf(script,
+            "plot $modes using 1:5:(2*$6) with yerrorbars pt 7 ps 0.6 lw 1.4 lc rgb '%s' title 'SGD, {/Symbol \\261}2 s.e.', "
+            "$modes using 1:4 with points pt 6 ps 1.3 lw 1.5 lc rgb 'black' title 'theory'\n",
+            BLUE);
+}
+
+static void staircase(FILE *script, const char *name, const double *eigenvalues, size_t n, double scale)
+{
+  fprintf(script, "$%s << EOD\n", name);
+  for (size_t k = 0; k < n; k++)
+    fprintf(script, "%.8g %.6f\n", eigenvalues[k] / scale, (double)(k + 1) / (double)n);
+  fprintf(script, "EOD\n");
+}
+
+static void law(FILE *script, const char *name, const double *rows, size_t points)
+{
+  fprintf(script, "$%s << EOD\n", name);
+  for (size_t k = 0; k < points && rows != NULL; k++) fprintf(script, "%.8g %.6f\n", rows[3 * k], rows[3 * k + 2]);
+  fprintf(script, "EOD\n");
+}
+
+void sgf_figure_spectrum(FILE *script, const sgf_prediction *prediction, double noise_scale)
+{
+  size_t n, points, other;
+  const double *hessian = array(prediction, "spectrum/hessian", &n);
+  const double *noise = array(prediction, "spectrum/noise_covariance", &n);
+  const double *hessian_law = array(prediction, "spectrum/hessian_law", &points);
+  const double *noise_law = array(prediction, "spectrum/noise_law", &other);
+  begin(script, "spectrum");
+  staircase(script, "hessian", hessian, n, 1.0);
+  staircase(script, "noise", noise, n, noise_scale);
+  if (hessian_law != NULL) law(script, "hlaw", hessian_law, points);
+  if (noise_law != NULL) law(script, "nlaw", noise_law, other);
+  fprintf(script, "set logscale x\nset key left top\nset xrange [%.6g:%.6g]\nset yrange [0:1.02]\n",
+          0.5 * fmin(hessian[0], fmax(noise[0] / noise_scale, 1e-6 * hessian[0])),
+          1.5 * fmax(hessian[n - 1], noise[n - 1] / noise_scale));
+  fprintf(script, "set xlabel 'eigenvalue'\nset ylabel 'share of eigenvalues below'\nplot ");
+  if (hessian_law != NULL) fprintf(script, "$hlaw using 1:2 with lines lw 1.4 lc rgb 'black' title 'law for H', ");
+  if (noise_law != NULL) fprintf(script, "$nlaw using 1:2 with lines lw 1.6 dt 2 lc rgb '%s' title 'law for C', ", BLUE);
+  fprintf(script,
+          "$hessian using 1:2 with points pt 6 ps 0.7 lw 1.3 lc rgb 'black' title 'drift H', "
+          "$noise using 1:2 with points pt 9 ps 0.7 lc rgb '%s' title 'noise C / s^2'\n",
+          BLUE);
+}
+
+void sgf_figure_curvature(FILE *script, const sgf_prediction *prediction, const sgf_comparison *comparison)
+{
+  begin(script, "curvature");
+  modes(script, prediction, comparison);
+  fprintf(script, "set logscale xy\nset format y '10^{%%T}'\nset xlabel 'curvature p_k^T H p_k'\n"
+                  "set ylabel 'variance {/Symbol s}_k^2 / T'\nset offsets graph 0.05, graph 0.05, graph 0.05, graph 0.05\n");
+  if (comparison == NULL)
+    fprintf(script, "plot $modes using 2:3 with points pt 6 ps 1.1 lw 1.5 lc rgb 'black' title 'theory'\n");
+  else
+    fprintf(script,
+            "plot $modes using 2:5:(2*$6) with yerrorbars pt 7 ps 0.6 lw 1.4 lc rgb '%s' title 'SGD, {/Symbol \\261}2 s.e.', "
+            "$modes using 2:4 with points pt 6 ps 1.3 lw 1.5 lc rgb 'black' title 'theory'\n",
+            BLUE);
+}

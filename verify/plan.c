@@ -1,0 +1,134 @@
+/* What a config leaves out of a simulation, chosen from the predicted relaxation rates and the tolerance. */
+#include <gsl/gsl_cdf.h>
+#include <math.h>
+
+#include "../theory/prediction.h"
+
+/* Burn-in and window in relaxation times of the slowest mode. */
+static const double BURN_IN_TIMES = 3.0, LEAST_WINDOW_TIMES = 20.0;
+/* Replicas aimed at: enough for normal theory in the tails, few enough to keep. */
+static const double USUAL_REPLICAS = 384.0, LEAST_REPLICAS = 64.0;
+/* Multiply-adds that a chosen simulation may cost: some minutes of one machine. */
+static const double BUDGET = 4e11;
+/* Head room for second moments that fluctuate more than Gaussian ones. */
+static const double SAFETY = 1.3;
+/* Of the tolerance, what is left for sampling error when the equation itself is of leading order. */
+static const double SHARE_OF_TOLERANCE = 0.75;
+/* Steps that a run may have at most: they are counted in integers and doubles. */
+static const double MOST_STEPS = 1e15;
+
+/* Relative variance of the window average of delta^2, delta an Ornstein-Uhlenbeck mode that starts at zero, with
+ * burn-in and window in relaxation times: (2 / w^2) int int c(s, t)^2 over (int c(t, t) / w)^2,
+ * c(s, t) = exp(-|t - s|) - exp(-(t + s)). Midpoint rule, inside the cell of the diagonal too. */
+static double window_variance(double burn_in, double window)
+{
+  const int cells = 400;
+  double step = window / cells, covariance_sum = 0.0, variance_sum = 0.0;
+  if (window > 60.0) return 2.0 / window; /* many correlation times: the start does not matter */
+  for (int i = 0; i < cells; i++) {
+    double s = burn_in + (i + 0.5) * step;
+    variance_sum += 1.0 - exp(-2.0 * s);
+    for (int j = 0; j < cells; j++) {
+      double t = burn_in + (j + 0.5) * step, c = exp(-fabs(t - s)) - exp(-(t + s));
+      covariance_sum += c * c;
+    }
+  }
+  return 2.0 * covariance_sum / (variance_sum * variance_sum);
+}
+
+/* Standard error, relative, that decides quantities of zero deviation with a probability of about 99 %. */
+static double wanted_error(const sgf_problem *problem, const sgf_prediction *prediction)
+{
+  const sgf_settings *settings = &problem->settings;
+  double quantities = (double)prediction->info.rank_hessian + 6.0, tolerance = settings->verify.tolerance;
+  if (settings->theory.equation != SGF_EQUATION_EXACT) tolerance *= SHARE_OF_TOLERANCE;
+  return tolerance / (gsl_cdf_ugaussian_Qinv(settings->verify.level / quantities) +
+                      gsl_cdf_ugaussian_Qinv(0.01 / quantities));
+}
+
+/* Times in units of the slowest relaxation time, while the plan is being made. */
+typedef struct {
+  double burn_in, window, replicas, error, cost_per_time;
+  bool burn_in_fixed, window_fixed, replicas_fixed;
+} draft;
+
+static double replicas_for(const draft *times)
+{
+  double relative = SAFETY * window_variance(times->burn_in, times->window) / (times->error * times->error);
+  return fmax(ceil(relative), LEAST_REPLICAS);
+}
+
+/* The window that gives the error with the replicas: 2 SAFETY / (R window) = error^2. */
+static void choose_window(draft *times)
+{
+  double replicas = times->replicas_fixed ? times->replicas : USUAL_REPLICAS;
+  times->window = fmax(2.0 * SAFETY / (replicas * times->error * times->error), LEAST_WINDOW_TIMES);
+}
+
+static double cost(const draft *times)
+{
+  return times->replicas * (times->burn_in + times->window) * times->cost_per_time;
+}
+
+/* Shorten what may be shortened until the budget holds: more and shorter runs from theta*, compared with the
+ * finite-time prediction, decide at less cost than fully relaxed ones. */
+static void keep_budget(draft *times)
+{
+  for (int pass = 0; pass < 60 && cost(times) > BUDGET; pass++) {
+    if (times->window_fixed && times->burn_in_fixed) return;
+    if (!times->window_fixed) times->window *= 0.7;
+    if (!times->burn_in_fixed) times->burn_in = fmin(times->burn_in, 0.15 * times->window);
+    if (!times->replicas_fixed) times->replicas = replicas_for(times);
+  }
+}
+
+static sgf_status to_steps(const char *key, double time, double rate, double *steps, sgf_error *error)
+{
+  *steps = ceil(time / rate * (1.0 - 1e-12));
+  if (*steps <= MOST_STEPS) return SGF_OK;
+  return sgf_fail(error, SGF_ERROR_VALUE, "%s is %g: %g steps of learning rate %g are too many", key, time, *steps,
+                  rate);
+}
+
+/* Round to whole snapshots, and with reshuffled epochs to whole epochs, where every step is a snapshot so that all
+ * positions in the epoch count alike. */
+static void round_steps(const sgf_problem *problem, const sgf_prediction *prediction, double burn_in, double window,
+                        sgf_plan *plan)
+{
+  const sgf_settings *settings = &problem->settings;
+  double fastest = settings->training.learning_rate * prediction->info.largest_curvature;
+  size_t batches = problem->data.samples / settings->training.batch_size;
+  bool epoch = settings->training.sampling == SGF_SAMPLING_EPOCH;
+  double stride = epoch ? 1.0 : fmax(1.0, floor(fmin(0.5 / fastest, window / 64.0)));
+  double unit = epoch ? (double)batches : stride;
+  plan->stride = (size_t)stride;
+  plan->window_steps = (size_t)(fmax(ceil(window / unit), 1.0) * unit);
+  plan->burn_in_steps = (size_t)(epoch ? ceil(burn_in / unit) * unit : burn_in);
+}
+
+sgf_status sgf_plan_simulation(const sgf_problem *problem, const sgf_prediction *prediction, sgf_plan *plan,
+                               sgf_error *error)
+{
+  const sgf_settings *settings = &problem->settings;
+  double h = prediction->info.relaxation_rate, rate = settings->training.learning_rate, burn_in, window;
+  double n = (double)problem->network.weights, S = (double)settings->training.batch_size;
+  draft times = {settings->simulation.burn_in * h, settings->simulation.window * h,
+                 (double)settings->simulation.replicas, wanted_error(problem, prediction),
+                 (2.0 * S * n + n * n) / (h * rate), !isnan(settings->simulation.burn_in),
+                 !isnan(settings->simulation.window), settings->simulation.replicas > 0};
+  sgf_status status;
+  if (!times.burn_in_fixed) times.burn_in = BURN_IN_TIMES;
+  if (!times.window_fixed) choose_window(&times);
+  if (!times.replicas_fixed) times.replicas = replicas_for(&times);
+  keep_budget(&times);
+  SGF_TRY(to_steps("simulation.burn_in", times.burn_in / h, rate, &burn_in, error));
+  SGF_TRY(to_steps("simulation.window", times.window / h, rate, &window, error));
+  plan->replicas = (size_t)times.replicas;
+  plan->replicas_chosen = !times.replicas_fixed;
+  plan->burn_in_chosen = !times.burn_in_fixed;
+  plan->window_chosen = !times.window_fixed;
+  round_steps(problem, prediction, burn_in, window, plan);
+  plan->relaxed = exp(-h * rate * (double)(plan->burn_in_steps + plan->window_steps));
+done:
+  return status;
+}

@@ -1,0 +1,13 @@
+/* Figures by gnuplot, run as a child process. */
+#ifndef SGF_PLOT_H
+#define SGF_PLOT_H
+
+#include <stdio.h>
+
+#include "../theory/status.h"
+
+/* Run a gnuplot script whose output is one SVG on standard output, and append the SVG element to `out`, ready for
+ * HTML. *drawn is false, and nothing is appended, when gnuplot is absent or fails. Errors: SGF_ERROR_WRITE. */
+sgf_status sgf_plot(const char *script, FILE *out, bool *drawn, sgf_error *error);
+
+#endif

@@ -1,0 +1,297 @@
+/* The report: one self-contained HTML page, with figures as inline SVG and nothing fetched from anywhere. */
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../io/atomic_file.h"
+#include "ensemble.h"
+#include "figures.h"
+#include "plot.h"
+
+typedef struct {
+  FILE *out;
+  const sgf_provenance *provenance;
+  const sgf_problem *problem;
+  const sgf_prediction *prediction;
+  const sgf_ensemble *ensemble;
+  const sgf_comparison *comparison;
+  bool figures;
+} report;
+
+static const char STYLE[] =
+    "body{font:16px/1.5 Georgia,'Times New Roman',serif;max-width:54rem;margin:2rem auto;padding:0 1rem;color:#111}"
+    "h1{font-size:1.7rem;margin-bottom:.2rem}h2{font-size:1.2rem;margin-top:2rem;border-bottom:1px solid #999}"
+    "table{border-collapse:collapse;margin:.6rem 0;font-size:.92rem}"
+    "td,th{padding:.15rem .7rem;text-align:left;border-bottom:1px solid #ccc}td.n,th.n{text-align:right;"
+    "font-variant-numeric:tabular-nums}"
+    ".verdict{display:inline-block;border:2px solid #111;padding:.3rem .9rem;font-weight:bold}"
+    "tr.disagree td{font-weight:bold}tr.inconclusive td{font-style:italic}"
+    "pre{background:#f4f4f4;border:1px solid #ccc;padding:.6rem;overflow-x:auto;white-space:pre-wrap;font-size:.85rem}"
+    "figure{margin:1rem 0}figure svg{width:100%;max-width:40rem;height:auto}"
+    "figcaption{font-size:.9rem;max-width:42rem}.note{border-left:3px solid #111;padding-left:.8rem}"
+    "@media print{body{max-width:none;margin:0;font-size:11pt}figure,tr{break-inside:avoid}h2{break-after:avoid}}";
+
+static void put_escaped(FILE *out, const char *text)
+{
+  for (; *text != '\0'; text++) {
+    const char *entity = *text == '<' ? "&lt;" : *text == '>' ? "&gt;" : *text == '&' ? "&amp;" : *text == '"' ? "&quot;" : NULL;
+    if (entity != NULL)
+      fputs(entity, out);
+    else
+      fputc(*text, out);
+  }
+}
+
+/* One row: a name and a value in printf form. */
+static void row(const report *page, const char *name, const char *format, ...) SGF_PRINTF(3, 4);
+static void row(const report *page, const char *name, const char *format, ...)
+{
+  va_list arguments;
+  fprintf(page->out, "<tr><td>%s</td><td>", name);
+  va_start(arguments, format);
+  vfprintf(page->out, format, arguments);
+  va_end(arguments);
+  fputs("</td></tr>\n", page->out);
+}
+
+static void put_head(const report *page)
+{
+  FILE *out = page->out;
+  fprintf(out,
+          "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+          "<title>sgflow report</title>\n<style>%s</style></head><body>\n<h1>Weight fluctuations under SGD</h1>\n",
+          STYLE);
+  if (page->comparison == NULL) {
+    fputs("<p class=\"verdict\">theory alone</p>\n", out);
+    return;
+  }
+  const sgf_comparison_info *info = &page->comparison->info;
+  const char *mark[] = {"&#10003;", "&#10007;", "?"};
+  fprintf(out, "<p class=\"verdict\">%s %s</p>\n", mark[info->verdict], sgf_verdict_text(info->verdict));
+  fprintf(out,
+          "<p>Of %zu quantities %zu agree with the theory within %g %%, %zu disagree, %zu are inconclusive "
+          "(family-wise level %g).",
+          info->quantities, info->agree, 100.0 * page->problem->settings.verify.tolerance, info->disagree,
+          info->inconclusive, page->problem->settings.verify.level);
+  if (info->inconclusive > 0) fprintf(out, " About %.3g replicas would decide all of them.", info->replicas_needed);
+  fputs("</p>\n", out);
+}
+
+static const char *sampling_text(sgf_sampling sampling)
+{
+  if (sampling == SGF_SAMPLING_REPLACEMENT) return "independent draws with replacement";
+  return sampling == SGF_SAMPLING_EPOCH ? "reshuffled epochs" : "a fresh subset each step, without replacement";
+}
+
+static const char *equation_text(const sgf_settings *settings)
+{
+  if (settings->training.sampling == SGF_SAMPLING_EPOCH) return "discrete time, constant drift, averaged over an epoch";
+  if (settings->theory.equation == SGF_EQUATION_EXACT) return "exact second moment, weight-dependent noise";
+  return settings->theory.equation == SGF_EQUATION_CONTINUUM ? "continuum" : "discrete time, constant drift";
+}
+
+static void put_problem(const report *page)
+{
+  const sgf_settings *settings = &page->problem->settings;
+  const sgf_network *network = &page->problem->network;
+  FILE *out = page->out;
+  fputs("<h2>The problem</h2>\n<table>\n<tr><td>network</td><td>", out);
+  for (size_t l = 0; l <= network->layers; l++) fprintf(out, "%s%zu", l > 0 ? "&#8202;&ndash;&#8202;" : "", network->widths[l]);
+  fprintf(out, ", %zu layer%s, n = %zu weights</td></tr>\n", network->layers, network->layers > 1 ? "s" : "", network->weights);
+  fputs("<tr><td>data</td><td>", out);
+  put_escaped(out, settings->data.source == SGF_SOURCE_FILE && settings->data.file != NULL ? settings->data.file
+                                                                                           : "Gaussian");
+  fprintf(out, ", P = %zu samples, q = N<sub>0</sub>/P = %.4g</td></tr>\n", page->problem->data.samples,
+          (double)page->problem->data.inputs / (double)page->problem->data.samples);
+  row(page, "training", "learning rate &lambda; = %g, batch S = %zu, %s", settings->training.learning_rate,
+      settings->training.batch_size, sampling_text(settings->training.sampling));
+  if (settings->training.weight_decay > 0.0) row(page, "weight decay", "%g", settings->training.weight_decay);
+  row(page, "equation", "%s, %s noise", equation_text(settings),
+      settings->theory.noise == SGF_NOISE_POPULATION ? "population (Gaussian)" : "empirical");
+  fputs("</table>\n", out);
+}
+
+static void put_numbers(const report *page)
+{
+  const sgf_prediction_info *info = &page->prediction->info;
+  fputs("<h2>Ranks, residuals, stability</h2>\n<table>\n", page->out);
+  row(page, "rank of H", "%zu of %zu, gap at the cut %.3g%s", info->rank_hessian, info->weights, info->rank_gap,
+      info->rank_ambiguous ? " (<b>ambiguous</b>)" : "");
+  row(page, "rank of C", "%zu; noise on null(H) %.2g of the whole", info->rank_noise, info->null_noise);
+  row(page, "curvature", "h<sub>min</sub> = %.4g, h<sub>max</sub> = %.4g, condition number %.4g", info->relaxation_rate,
+      info->largest_curvature, info->condition_number);
+  row(page, "residual", "%.2g (scaled, recomputed); gradient at the minimum %.2g", info->residual, info->gradient_norm);
+  row(page, "loss at the minimum", "L* = %.6g; mean excess %.4g", info->min_loss, info->excess_loss);
+  row(page, "stability limit", "&lambda; &lt; %.4g; here %.3g of it", info->stability_limit,
+      page->problem->settings.training.learning_rate / info->stability_limit);
+  row(page, "detailed balance", "&#8214;[H,C]&#8214; = %.3g (%.3g of &#8214;H&#8214;&#8214;C&#8214;), "
+      "&#8214;Q&#8214;/&#8214;H&Sigma;&#8214; = %.3g, entropy production %.3g per unit of time%s",
+      info->commutator, info->commutator_relative, info->irreversible, info->entropy_production,
+      info->entropy_on_range ? " (pseudo-inverses: D is singular)" : "");
+  row(page, "spectra of C and H", "Kolmogorov distance %.3g", info->spectrum_distance);
+  row(page, "IVFR", "&psi; = %.3g (95 %% %.3g to %.3g over %zu modes), correlation of log variance with log curvature %.3g",
+      info->ivfr.psi, info->ivfr.psi_low, info->ivfr.psi_high, info->ivfr.modes, info->ivfr.correlation);
+  fputs("</table>\n", page->out);
+}
+
+static void put_simulation(const report *page)
+{
+  if (page->ensemble == NULL) return;
+  const sgf_ensemble_info *info = &page->ensemble->info;
+  const char *chosen = " (chosen)";
+  double lambda = page->problem->settings.training.learning_rate;
+  fputs("<h2>The experiment</h2>\n<table>\n", page->out);
+  if (info->recorded) {
+    row(page, "recorded weights", "%zu %s", info->replicas, info->batches ? "batches of one run, in place of replicas" : "runs");
+  } else {
+    row(page, "replicas", "%zu%s from &theta;*", info->replicas, info->plan.replicas_chosen ? chosen : "");
+    row(page, "burn-in", "%.4g units of time, %zu steps%s", lambda * (double)info->plan.burn_in_steps,
+        info->plan.burn_in_steps, info->plan.burn_in_chosen ? chosen : "");
+    row(page, "window", "%.4g units of time, %zu steps%s, a snapshot every %zu", lambda * (double)info->plan.window_steps,
+        info->plan.window_steps, info->plan.window_chosen ? chosen : "", info->plan.stride);
+    row(page, "memory of the start", "%.2g in the slowest mode at the end; predictions are those of this window",
+        info->plan.relaxed);
+  }
+  if (page->comparison != NULL) {
+    const sgf_comparison_info *tests = &page->comparison->info;
+    row(page, "slowest mode", "R&#770; = %.4f, effective samples %.4g", tests->r_hat, tests->effective_samples);
+    if (info->batches) row(page, "batches", "lag-1 correlation %.2g", tests->batch_correlation);
+    if (tests->z_tested)
+      row(page, "z-scores", "%zu elements of the covariance: largest |z| %.3g (p = %.2g), variance %.4g", tests->z_count,
+          tests->z_largest, tests->z_p_value, tests->z_variance);
+  }
+  fputs("</table>\n", page->out);
+}
+
+/* A figure with its caption, or nothing when it cannot be drawn. `script` is freed. */
+static sgf_status put_figure(report *page, char *script, const char *caption, sgf_error *error)
+{
+  bool drawn = false;
+  sgf_status status = SGF_OK;
+  if (script == NULL) return sgf_fail(error, SGF_ERROR_MEMORY, "no memory for a figure");
+  if (page->figures) {
+    fputs("<figure>\n", page->out);
+    status = sgf_plot(script, page->out, &drawn, error);
+    page->figures = drawn;
+    fprintf(page->out, "<figcaption>%s</figcaption></figure>\n",
+            drawn ? caption : "Figures need gnuplot, which was not found or failed; the numbers are in the tables.");
+  }
+  free(script);
+  return status;
+}
+
+typedef enum { FIGURE_MEASURED, FIGURE_CURVATURE, FIGURE_SPECTRUM } figure;
+
+static char *script_of(const report *page, figure which)
+{
+  char *script = NULL;
+  size_t length;
+  FILE *stream = open_memstream(&script, &length);
+  double residual_variance = 2.0 * page->prediction->info.min_loss / (double)page->problem->data.outputs;
+  if (stream == NULL) return NULL;
+  if (which == FIGURE_MEASURED) sgf_figure_measured(stream, page->prediction, page->comparison);
+  if (which == FIGURE_CURVATURE) sgf_figure_curvature(stream, page->prediction, page->comparison);
+  if (which == FIGURE_SPECTRUM) sgf_figure_spectrum(stream, page->prediction, residual_variance);
+  if (fclose(stream) == 0) return script;
+  free(script);
+  return NULL;
+}
+
+static sgf_status put_figures(report *page, sgf_error *error)
+{
+  sgf_status status;
+  fputs("<h2>Figures</h2>\n", page->out);
+  SGF_TRY(put_figure(page, script_of(page, FIGURE_MEASURED),
+                     "Variance of the weights along the principal directions of the predicted covariance, in units of "
+                     "T = &lambda;&kappa;L*/S.", error));
+  SGF_TRY(put_figure(page, script_of(page, FIGURE_CURVATURE),
+                     "Variance against the curvature of the loss in the same directions: a narrow range of curvature under "
+                     "a wide range of variance is an effectively isotropic loss.", error));
+  SGF_TRY(put_figure(page, script_of(page, FIGURE_SPECTRUM),
+                     "Spectra of the drift H and of the noise C over the residual variance s<sup>2</sup>, which would "
+                     "coincide if the noise were C = s<sup>2</sup>H; lines are the limit laws for Gaussian data.", error));
+done:
+  return status;
+}
+
+static void put_quantities(const report *page)
+{
+  FILE *out = page->out;
+  if (page->comparison == NULL) return;
+  fprintf(out,
+          "<h2>Quantities</h2>\n<table>\n<tr><th>quantity</th><th class=\"n\">predicted</th><th class=\"n\">measured</th>"
+          "<th class=\"n\">s.e.</th><th class=\"n\">deviation</th><th class=\"n\">interval</th><th>verdict</th></tr>\n");
+  for (size_t k = 0; k < page->comparison->count; k++) {
+    const sgf_quantity *q = &page->comparison->quantities[k];
+    const char *verdict = sgf_verdict_text(q->verdict);
+    fprintf(out, "<tr class=\"%s\"><td>%s</td><td class=\"n\">%.6g</td><td class=\"n\">%.6g</td><td class=\"n\">%.2g</td>"
+                 "<td class=\"n\">%+.2f %%</td><td class=\"n\">%+.2f &hellip; %+.2f %%</td><td>%s</td></tr>\n",
+            verdict, q->name, q->predicted, q->measured, q->standard_error, 100.0 * q->deviation, 100.0 * q->low,
+            100.0 * q->high, verdict);
+  }
+  fprintf(out,
+          "</table>\n<p>A quantity agrees when its deviation lies within &plusmn;%g %% by two one-sided t tests over %zu %s, "
+          "and disagrees when it lies outside by the same test; Holm's procedure holds each of the two families to the level "
+          "%g. Intervals are at the level of the family's first step. off_diagonal is the Frobenius norm of the deviation "
+          "between different principal directions, relative to that of the covariance; mean_square the squared mean of "
+          "&theta; &minus; &theta;* as a share of the trace; fluctuation_dissipation compares &lt;&delta;&middot;&nabla;L&gt; with "
+          "(&lambda;/2)&lt;|g<sub>B</sub>|<sup>2</sup>&gt;; ivfr_psi is judged by the variance it implies across one standard "
+          "deviation of log curvature.</p>\n",
+          100.0 * page->problem->settings.verify.tolerance, page->ensemble->info.replicas,
+          page->ensemble->info.batches ? "batches" : "replicas", page->problem->settings.verify.level);
+}
+
+static void put_provenance(const report *page)
+{
+  char libraries[512];
+  sgf_libraries(libraries, sizeof libraries);
+  fputs("<h2>How to make this again</h2>\n<pre>", page->out);
+  put_escaped(page->out, page->provenance->command);
+  fputs("</pre>\n<p>The resolved config, with every default and choice filled in:</p>\n<pre>", page->out);
+  put_escaped(page->out, page->provenance->config);
+  fprintf(page->out, "</pre>\n<p>sgflow %s, %d thread%s.</p>\n<pre>", sgf_version(), page->provenance->threads,
+          page->provenance->threads > 1 ? "s" : "");
+  put_escaped(page->out, libraries);
+  fputs("</pre>\n</body></html>\n", page->out);
+}
+
+static sgf_status put_page(report *page, sgf_error *error)
+{
+  sgf_status status;
+  put_head(page);
+  put_problem(page);
+  SGF_TRY(put_figures(page, error));
+  put_quantities(page);
+  put_numbers(page);
+  put_simulation(page);
+  put_provenance(page);
+done:
+  return status;
+}
+
+sgf_status sgf_write_report(const char *path, const sgf_provenance *provenance, const sgf_problem *problem,
+                            const sgf_prediction *prediction, const sgf_ensemble *ensemble,
+                            const sgf_comparison *comparison, bool *figures, sgf_error *error)
+{
+  report page = {NULL, provenance, problem, prediction, ensemble, comparison, true};
+  sgf_atomic_file file;
+  sgf_status status = sgf_atomic_begin(path, &file, error);
+  *figures = false;
+  if (status != SGF_OK) return status;
+  page.out = fopen(file.temporary, "w");
+  if (page.out == NULL) {
+    status = sgf_fail(error, SGF_ERROR_CREATE, "%s: cannot be created: %s", path, strerror(errno));
+  } else {
+    status = put_page(&page, error);
+    bool broken = ferror(page.out) != 0;
+    if ((fclose(page.out) != 0 || broken) && status == SGF_OK)
+      status = sgf_fail(error, SGF_ERROR_WRITE, "%s: cannot be written: %s", path, strerror(errno));
+  }
+  *figures = page.figures;
+  if (status == SGF_OK) return sgf_atomic_commit(&file, error);
+  sgf_atomic_discard(&file);
+  return status;
+}

@@ -1,0 +1,72 @@
+/* Tests behind the verdicts: equivalence, difference, families of them, and squared norms without bias. */
+#include "statistics.h"
+
+#include <gsl/gsl_cdf.h>
+#include <gsl/gsl_sort.h>
+#include <gsl/gsl_statistics_double.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "../theory/linear_algebra.h"
+#include "../theory/memory.h"
+
+void sgf_mean_and_error(const double *values, size_t count, double *mean, double *standard_error)
+{
+  *mean = gsl_stats_mean(values, 1, count);
+  *standard_error = count > 1 ? gsl_stats_sd_m(values, 1, count, *mean) / sqrt((double)count) : NAN;
+}
+
+/* P(T > margin / standard_error); a margin known without error decides by its sign. */
+static double upper_tail(double margin, double standard_error, double freedom)
+{
+  if (isnan(margin) || isnan(standard_error)) return 1.0;
+  if (standard_error <= 0.0) return margin > 0.0 ? 0.0 : 1.0;
+  return gsl_cdf_tdist_Q(margin / standard_error, freedom);
+}
+
+double sgf_p_agree(double deviation, double standard_error, double tolerance, double freedom)
+{
+  return upper_tail(tolerance - fabs(deviation), standard_error, freedom);
+}
+
+double sgf_p_disagree(double deviation, double standard_error, double tolerance, double freedom)
+{
+  return upper_tail(fabs(deviation) - tolerance, standard_error, freedom);
+}
+
+void sgf_holm(const double *p_values, size_t count, double level, size_t *order, bool *claimed)
+{
+  bool open = true;
+  gsl_sort_index(order, p_values, 1, count);
+  for (size_t k = 0; k < count; k++) {
+    open = open && p_values[order[k]] <= level / (double)(count - k);
+    claimed[order[k]] = open;
+  }
+}
+
+sgf_status sgf_squared_mean(const double *rows, size_t count, size_t size, double *estimate, double *standard_error,
+                            sgf_error *error)
+{
+  double *sum = NULL, *leave_out = NULL, R = (double)count, squares = 0.0, total;
+  sgf_status status;
+  *estimate = *standard_error = NAN;
+  SGF_TRY(sgf_new_reals(&sum, size, 1, "squared mean", error));
+  SGF_TRY(sgf_new_reals(&leave_out, count, 1, "squared mean", error));
+  for (size_t r = 0; r < count; r++) {
+    for (size_t k = 0; k < size; k++) sum[k] += rows[r * size + k];
+    squares += sgf_dot(size, rows + r * size, rows + r * size);
+  }
+  total = sgf_dot(size, sum, sum);
+  *estimate = (total - squares) / (R * (R - 1.0));
+  /* Without replica r: |sum - x_r|^2 and the squares of the others. */
+  for (size_t r = 0; r < count; r++) {
+    const double *x = rows + r * size;
+    double own = sgf_dot(size, x, x), rest = total - 2.0 * sgf_dot(size, sum, x) + own;
+    leave_out[r] = (rest - (squares - own)) / ((R - 1.0) * (R - 2.0));
+  }
+  *standard_error = gsl_stats_sd(leave_out, 1, count) * (R - 1.0) / sqrt(R);
+done:
+  free(sum);
+  free(leave_out);
+  return status;
+}

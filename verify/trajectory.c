@@ -1,0 +1,87 @@
+/* Weights recorded by another program, turned into the moments that the comparison reads. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "../io/hdf5_file.h"
+#include "../theory/problem.h"
+#include "ensemble.h"
+
+/* One long run is cut into this many batches; each must hold many correlation times to stand for a replica. */
+enum { BATCHES = 24 };
+
+static sgf_status check_shape(const char *path, const size_t *shape, size_t n, sgf_error *error)
+{
+  if (shape[2] != n)
+    return sgf_fail(error, SGF_ERROR_VALUE,
+                    "%s: weights has shape (%zu, %zu, %zu), the network has n = %zu weights, (R, T, n) is expected", path,
+                    shape[0], shape[1], shape[2], n);
+  if (shape[0] == 0 || shape[1] < 2)
+    return sgf_fail(error, SGF_ERROR_VALUE, "%s: weights has %zu runs of %zu snapshots: at least 1 of 2", path, shape[0],
+                    shape[1]);
+  if (shape[0] == 1 && shape[1] < 4 * BATCHES)
+    return sgf_fail(error, SGF_ERROR_VALUE,
+                    "%s: one run of %zu snapshots: at least %d are needed for error bars, or several runs", path, shape[1],
+                    4 * BATCHES);
+  return SGF_OK;
+}
+
+static sgf_status check_finite(const char *path, const size_t *shape, const double *weights, sgf_error *error)
+{
+  for (size_t k = 0; k < shape[0] * shape[1] * shape[2]; k++)
+    if (!isfinite(weights[k]))
+      return sgf_fail(error, SGF_ERROR_VALUE, "%s: weights[%zu, %zu, %zu] is %g", path, k / (shape[1] * shape[2]),
+                      k / shape[2] % shape[1], k % shape[2], weights[k]);
+  return SGF_OK;
+}
+
+/* (R, T, n), or (T, n) as (1, T, n). */
+static sgf_status read_weights(const char *path, size_t *shape, double **weights, sgf_error *error)
+{
+  sgf_hdf5_input file = {0};
+  size_t rank, flat[2];
+  sgf_status status;
+  SGF_TRY(sgf_hdf5_open(path, &file, error));
+  SGF_TRY(sgf_hdf5_rank(&file, "weights", &rank, error));
+  if (rank == 2) {
+    SGF_TRY(sgf_hdf5_read(&file, "weights", 2, flat, weights, error));
+    shape[0] = 1;
+    shape[1] = flat[0];
+    shape[2] = flat[1];
+  } else {
+    SGF_TRY(sgf_hdf5_read(&file, "weights", 3, shape, weights, error));
+  }
+done:
+  sgf_hdf5_close(&file);
+  return status;
+}
+
+sgf_status sgf_trajectory_read(const char *path, const sgf_problem *problem, sgf_ensemble **ensemble, sgf_error *error)
+{
+  size_t shape[3] = {0}, n = problem->network.weights, runs, length;
+  double *weights = NULL;
+  sgf_ensemble *made = NULL;
+  sgf_status status;
+  *ensemble = NULL;
+  SGF_TRY(read_weights(path, shape, &weights, error));
+  SGF_TRY(check_shape(path, shape, n, error));
+  SGF_TRY(check_finite(path, shape, weights, error));
+  runs = shape[0] > 1 ? shape[0] : BATCHES;
+  length = shape[0] > 1 ? shape[1] : shape[1] / BATCHES;
+  SGF_TRY(sgf_ensemble_create(runs, n, false, &made, error));
+  for (size_t r = 0; r < runs; r++) {
+    sgf_accumulator accumulator;
+    SGF_TRY(sgf_accumulator_create(made, r, length, &accumulator, error));
+    for (size_t t = 0; t < length; t++)
+      sgf_accumulate(&accumulator, weights + (r * length + t) * n, problem->theta);
+    sgf_accumulator_finish(&accumulator);
+  }
+  made->info.recorded = true;
+  made->info.batches = shape[0] == 1;
+  sgf_ensemble_summarize(made);
+  *ensemble = made;
+  made = NULL;
+done:
+  free(weights);
+  sgf_ensemble_free(made);
+  return status;
+}
