@@ -333,7 +333,7 @@ static sgf_status compare_to_law(const sgf_problem *problem, sgf_prediction *pre
 {
   size_t n = prediction->range.n;
   double q = (double)problem->data.inputs / (double)problem->data.samples;
-  double low = 0.01 * eigenvalues[0] / scale, high = 2.0 * eigenvalues[n - 1] / scale, *rows;
+  double low = 0.1 * eigenvalues[0] / scale, high = 2.0 * eigenvalues[n - 1] / scale, *rows;
   sgf_status status = add(prediction, law == SGF_LAW_HESSIAN ? "spectrum/hessian_law" : "spectrum/noise_law",
                           LAW_POINTS, 3, &rows, error);
   if (status == SGF_OK)

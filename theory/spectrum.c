@@ -9,8 +9,8 @@
  * path stays pi/8 away from them and the trapezoidal rule in s converges like exp(-2 pi (pi/8) / step). */
 static void average_over_weights(double q, double complex e, double complex *g, double complex *derivative)
 {
-  const double step = 0.12, first = -14.0;
-  const int nodes = 138;
+  const double step = 0.08, first = -14.0;
+  const int nodes = 206;
   const double complex turn = cexp(-I * M_PI / 8.0);
   *g = *derivative = 0.0;
   for (int k = 0; k < nodes; k++) {
@@ -73,24 +73,25 @@ static bool newton(const ensemble *inputs, double complex z, double complex *e, 
   return false;
 }
 
-/* Continue from far above the real axis, where e = -<a>/z, down to x + i 1e-7 x; the step shrinks where Newton fails. */
+/* Continue from far above the real axis, where e = -<a>/z, down to x + i 1e-5 x; the step shrinks where Newton
+ * fails. Far below the spectrum Im e drowns in round-off on the way: a height of 1e-2 x is then low enough. */
 static double density_at(const ensemble *inputs, double x, double scale)
 {
-  double height = 100.0 * scale, factor = 0.25, bottom = 1e-7 * x;
+  double height = 100.0 * scale, factor = 0.25, bottom = 1e-5 * x, density = NAN;
   double complex m = 0.0, e = I / height;
-  for (int step = 0; step < 400; step++) {
+  for (int step = 0; step < 80 && height > bottom; step++) {
     double complex trial = e;
     double next = fmax(height * factor, bottom);
     if (newton(inputs, x + I * next, &trial, &m)) {
       e = trial;
-      if (next == bottom) return cimag(m) / M_PI;
+      density = next <= 1e-2 * x ? cimag(m) / M_PI : NAN;
       height = next;
       factor = fmax(0.25, factor * factor);
     } else {
       factor = sqrt(factor);
     }
   }
-  return NAN;
+  return density;
 }
 
 sgf_status sgf_limit_law(sgf_law law, const double *input_eigenvalues, size_t count, double q, double low,
@@ -104,16 +105,17 @@ sgf_status sgf_limit_law(sgf_law law, const double *input_eigenvalues, size_t co
       return sgf_fail(error, SGF_ERROR_NUMERICAL, "limit law of the spectrum: no solution at x = %g, q = %g", x, q);
     rows[3 * k] = x;
     rows[3 * k + 1] = density;
-    /* below the grid the density is taken as constant */
-    rows[3 * k + 2] = k == 0 ? density * x
-                             : rows[3 * k - 1] + 0.5 * ratio * (rows[3 * k - 3] * rows[3 * k - 2] + x * density);
+    rows[3 * k + 2] = k == 0 ? 0.0 : rows[3 * k - 1] + 0.5 * ratio * (rows[3 * k - 3] * rows[3 * k - 2] + x * density);
   }
+  /* The law has mass 1 for q < 1: what the grid does not hold lies below it. */
+  double below = 1.0 - rows[3 * points - 1];
+  for (size_t k = 0; k < points; k++) rows[3 * k + 2] += below;
   return SGF_OK;
 }
 
 static double law_at(const double *rows, size_t points, double x)
 {
-  if (x <= rows[0]) return rows[2] * x / rows[0];
+  if (x <= rows[0]) return fmax(rows[2], 0.0) * x / rows[0];
   size_t low = 0, high = points - 1;
   if (x >= rows[3 * high]) return rows[3 * high + 2];
   while (high - low > 1) {
