@@ -11,6 +11,7 @@
 #include "drift.h"
 #include "epoch.h"
 #include "flatness.h"
+#include "jacobian.h"
 #include "linear_algebra.h"
 #include "lyapunov.h"
 #include "memory.h"
@@ -171,8 +172,9 @@ static sgf_status reshuffled(const sgf_problem *problem, const sgf_prediction *p
   return SGF_OK;
 }
 
-sgf_status sgf_prediction_window(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan,
-                                 double *Sigma, sgf_error *error)
+/* Covariance by the configured equation, about the mean. */
+static sgf_status window_covariance(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan,
+                                    double *Sigma, sgf_error *error)
 {
   size_t n = prediction->range.n;
   sgf_equation equation = problem->settings.theory.equation;
@@ -185,6 +187,39 @@ sgf_status sgf_prediction_window(const sgf_problem *problem, const sgf_predictio
   return sgf_exact_window(prediction->exact, problem->settings.training.learning_rate,
                           (double)(plan->burn_in_steps + plan->stride), (double)plan->stride,
                           (double)(plan->window_steps / plan->stride), Sigma, error);
+}
+
+/* Mean over whole epochs and its second moment, of reshuffled epochs. */
+static sgf_status reshuffled_mean(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan,
+                                  double *mean, double *second, sgf_error *error)
+{
+  const sgf_settings *settings = &problem->settings;
+  size_t batches = problem->data.samples / settings->training.batch_size;
+  double skipped = plan != NULL ? (double)(plan->burn_in_steps / batches) : 0.0, *residuals;
+  double epochs = plan != NULL ? (double)(plan->window_steps / batches) : 0.0;
+  sgf_status status = sgf_residuals(&problem->network, &problem->data, problem->theta, &residuals, error);
+  if (status == SGF_OK)
+    status = sgf_epoch_mean(&problem->data, residuals, settings->training.weight_decay, settings->training.learning_rate,
+                            prediction->info.noise_strength, batches, skipped, epochs, mean, second, error);
+  free(residuals);
+  return status;
+}
+
+sgf_status sgf_prediction_window(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan,
+                                 double *second, double *mean, sgf_error *error)
+{
+  size_t n = prediction->range.n;
+  double *of_mean = NULL;
+  sgf_status status;
+  memset(mean, 0, n * sizeof *mean);
+  SGF_TRY(window_covariance(problem, prediction, plan, second, error));
+  if (problem->settings.training.sampling != SGF_SAMPLING_EPOCH) return SGF_OK;
+  SGF_TRY(sgf_new_reals(&of_mean, n, n, "second moment of the mean", error));
+  SGF_TRY(reshuffled_mean(problem, prediction, plan, mean, of_mean, error));
+  for (size_t k = 0; k < n * n; k++) second[k] += of_mean[k];
+done:
+  free(of_mean);
+  return status;
 }
 
 static sgf_status add_exact(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
@@ -215,6 +250,19 @@ static sgf_status measure_residual(const sgf_problem *problem, sgf_prediction *p
   return SGF_OK;
 }
 
+/* The stationary mean of theta - theta*. */
+static sgf_status add_mean(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
+{
+  size_t n = prediction->range.n;
+  double *mean, *second = NULL;
+  sgf_status status = add(prediction, "mean", n, 0, &mean, error);
+  if (status != SGF_OK || problem->settings.training.sampling != SGF_SAMPLING_EPOCH) return status;
+  status = sgf_new_reals(&second, n, n, "second moment of the mean", error);
+  if (status == SGF_OK) status = reshuffled_mean(problem, prediction, NULL, mean, second, error);
+  free(second);
+  return status;
+}
+
 static sgf_status solve_covariances(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
 {
   size_t n = prediction->range.n;
@@ -229,7 +277,8 @@ static sgf_status solve_covariances(const sgf_problem *problem, sgf_prediction *
   SGF_TRY(measure_residual(problem, prediction, in_continuum ? "covariance_continuum" : "covariance_discrete",
                            in_continuum ? 0.0 : lambda, error));
   if (prediction->exact != NULL) SGF_TRY(add_exact(problem, prediction, error));
-  SGF_TRY(sgf_prediction_window(problem, prediction, NULL, configured, error));
+  SGF_TRY(window_covariance(problem, prediction, NULL, configured, error));
+  SGF_TRY(add_mean(problem, prediction, error));
 done:
   return status;
 }

@@ -23,9 +23,12 @@ struct sgf_prediction {
   sgf_multiplicative *exact;   /* one layer, NULL otherwise */
 };
 
-/* Covariance of runs that start at theta*, averaged over the plan's snapshots, by the configured equation; the
- * stationary one for plan = NULL. Sigma (n, n). Source: sections 1, 2, 8. */
+/* What runs that start at theta* show, averaged over the plan's snapshots, by the configured equation; the stationary
+ * values for plan = NULL.
+ *   second  (n, n), second moment of theta - theta* about zero: the covariance, and for reshuffled epochs m m^T
+ *   mean    (n), of theta - theta*: zero but for reshuffled epochs
+ * Source: sections 1, 2, 8, and epoch.h for the mean. */
 sgf_status sgf_prediction_window(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan,
-                                 double *Sigma, sgf_error *error);
+                                 double *second, double *mean, sgf_error *error);
 
 #endif

@@ -28,7 +28,8 @@ typedef struct {
   const sgf_ensemble *ensemble;
   sgf_comparison *result;
   size_t n, replicas, capacity;
-  double *Sigma;      /* (n, n), predicted, averaged over the window */
+  double *Sigma;      /* (n, n), predicted second moment about theta*, averaged over the window */
+  double *mean;       /* (n), predicted mean of theta - theta* */
   const double *directions;
   double *forms;      /* (modes, replicas), p_k^T S_r p_k */
   double *values;     /* (replicas), scratch */
@@ -197,7 +198,8 @@ done:
   return status;
 }
 
-/* The mean of theta - theta*, against the size of the fluctuations: |mean|^2 as a fraction of the trace. */
+/* The mean of theta - theta*, less the predicted one, against the size of the fluctuations: the square of what is left,
+ * as a fraction of the trace. */
 static sgf_status compare_mean(comparing *all, sgf_error *error)
 {
   size_t n = all->n;
@@ -206,7 +208,8 @@ static sgf_status compare_mean(comparing *all, sgf_error *error)
   if (status != SGF_OK) return status;
   for (size_t r = 0; r < all->replicas; r++)
     for (size_t k = 0; k < n; k++)
-      means[r * n + k] = 0.5 * (all->ensemble->half_means[2 * r * n + k] + all->ensemble->half_means[(2 * r + 1) * n + k]);
+      means[r * n + k] = 0.5 * (all->ensemble->half_means[2 * r * n + k] + all->ensemble->half_means[(2 * r + 1) * n + k]) -
+                         all->mean[k];
   status = sgf_squared_mean(means, all->replicas, n, &square, &square_error, error);
   if (status == SGF_OK) add(all, "mean_square", 0.0, square, square_error, square / trace, square_error / trace);
   free(means);
@@ -246,12 +249,21 @@ done:
 
 /* -------------------------------------------------------------- diagnostics */
 
+/* The mode of H of the smallest rate among those that fluctuate. */
+static const double *slowest_mode(const comparing *all)
+{
+  const sgf_range *range = &all->prediction->range;
+  double threshold = ZERO_MODE * all->result->predicted_variance[0];
+  size_t k = range->n - range->rank;
+  while (k + 1 < range->n && !(sgf_quadratic_form(all->n, all->Sigma, range->V + k * range->n) > threshold)) k++;
+  return range->V + k * range->n;
+}
+
 /* Split R-hat and effective sample size of the mean, of the slowest mode v: the halves of every window are chains,
  * and v^T S_r v less the mean of the squared half means is the variance within. */
 static void diagnose_slowest_mode(comparing *all)
 {
-  const sgf_range *range = &all->prediction->range;
-  const double *v = range->V + (range->n - range->rank) * range->n;
+  const double *v = slowest_mode(all);
   size_t R = all->replicas, n = all->n;
   double within = 0.0, *means = all->values;
   double between = 0.0, total = 0.0;
@@ -399,6 +411,7 @@ static sgf_status prepare(comparing *all, sgf_error *error)
   while (result->modes < all->n && variance[result->modes] > ZERO_MODE * variance[0]) result->modes++;
   all->capacity = result->modes + all->problem->network.layers + 8;
   SGF_TRY(sgf_new_reals(&all->Sigma, all->n, all->n, "predicted covariance", error));
+  SGF_TRY(sgf_new_reals(&all->mean, all->n, 1, "predicted mean", error));
   SGF_TRY(sgf_new_reals(&all->forms, result->modes, all->replicas, "variances of the replicas", error));
   SGF_TRY(sgf_new_reals(&all->values, all->replicas, 1, "values of the replicas", error));
   SGF_TRY(sgf_new_reals(&all->tested, all->capacity, 1, "quantities", error));
@@ -419,7 +432,7 @@ static sgf_status compare(comparing *all, sgf_error *error)
   const sgf_plan *plan = all->ensemble->info.recorded ? NULL : &all->ensemble->info.plan;
   SGF_TRY(check_comparable(all, error));
   SGF_TRY(prepare(all, error));
-  SGF_TRY(sgf_prediction_window(all->problem, all->prediction, plan, all->Sigma, error));
+  SGF_TRY(sgf_prediction_window(all->problem, all->prediction, plan, all->Sigma, all->mean, error));
   compare_traces(all);
   compare_excess_loss(all);
   compare_fluctuation_dissipation(all);
@@ -450,6 +463,7 @@ sgf_status sgf_compare(const sgf_problem *problem, const sgf_prediction *predict
   all.replicas = ensemble->info.replicas;
   status = compare(&all, error);
   free(all.Sigma);
+  free(all.mean);
   free(all.forms);
   free(all.values);
   free(all.tested);

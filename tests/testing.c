@@ -1,0 +1,89 @@
+/* What the test programs share. */
+#include "testing.h"
+
+#include <gsl/gsl_errno.h>
+#include <unistd.h>
+
+#include "../io/hdf5_file.h"
+
+double relative_difference(size_t count, const double *a, const double *b)
+{
+  double *difference = new_reals(count);
+  for (size_t k = 0; k < count; k++) difference[k] = a[k] - b[k];
+  double norm = sgf_norm(count, difference), scale = sgf_norm(count, b);
+  free(difference);
+  return scale > 0.0 ? norm / scale : norm;
+}
+
+double *new_reals(size_t count)
+{
+  double *values = calloc(count > 0 ? count : 1, sizeof *values);
+  ck_assert_ptr_nonnull(values);
+  return values;
+}
+
+void fill_normal(uint64_t seed, size_t count, double *values)
+{
+  sgf_random random;
+  sgf_random_at(&random, seed, 12345, 0);
+  for (size_t k = 0; k < count; k++) values[k] = sgf_random_normal(&random);
+}
+
+void settings_with_widths(sgf_settings *settings, size_t count, const size_t *widths)
+{
+  sgf_settings_init(settings);
+  settings->network.widths = malloc(count * sizeof *widths);
+  ck_assert_ptr_nonnull(settings->network.widths);
+  memcpy(settings->network.widths, widths, count * sizeof *widths);
+  settings->network.width_count = count;
+}
+
+void make_dataset(size_t samples, size_t inputs, size_t outputs, uint64_t seed, sgf_dataset *data)
+{
+  sgf_error error = {SGF_OK, ""};
+  double *X = new_reals(samples * inputs), *Y = new_reals(samples * outputs);
+  fill_normal(seed, samples * inputs, X);
+  fill_normal(seed + 1, samples * outputs, Y);
+  ASSERT_OK(sgf_dataset_from_arrays(samples, inputs, outputs, X, Y, data, &error), error);
+  free(X);
+  free(Y);
+}
+
+const char *case_path(const char *file)
+{
+  static char path[1024];
+  const char *source = getenv("srcdir");
+  snprintf(path, sizeof path, "%s/tests/cases/%s", source != NULL ? source : ".", file);
+  return path;
+}
+
+double *case_array(const char *file, const char *name, size_t rank, size_t *count)
+{
+  sgf_hdf5_input input;
+  sgf_error error = {SGF_OK, ""};
+  size_t shape[4] = {1, 1, 1, 1};
+  double *values;
+  ASSERT_OK(sgf_hdf5_open(case_path(file), &input, &error), error);
+  ASSERT_OK(sgf_hdf5_read(&input, name, rank, shape, &values, &error), error);
+  sgf_hdf5_close(&input);
+  *count = 1;
+  for (size_t k = 0; k < rank; k++) *count *= shape[k];
+  return values;
+}
+
+const char *scratch_path(const char *file)
+{
+  static char path[1024];
+  snprintf(path, sizeof path, "scratch-%ld-%s", (long)getpid(), file);
+  return path;
+}
+
+int run_suite(Suite *suite)
+{
+  gsl_set_error_handler_off();
+  SRunner *runner = srunner_create(suite);
+  srunner_run_all(runner, CK_NORMAL);
+  int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

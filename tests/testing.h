@@ -1,0 +1,58 @@
+/* What the test programs share: a runner, random matrices, norms that see NaN, and the oracle cases. */
+#ifndef TESTING_H
+#define TESTING_H
+
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../theory/linear_algebra.h"
+#include "../theory/memory.h"
+#include "../theory/problem.h"
+#include "../theory/random.h"
+
+/* ||a - b|| / ||b||; NaN if any element is. */
+double relative_difference(size_t count, const double *a, const double *b);
+
+/* Fails, naming the difference, unless it is below the bound. NaN fails. */
+#define ASSERT_CLOSE(count, a, b, bound)                                                             \
+  do {                                                                                               \
+    double difference_ = relative_difference((count), (a), (b));                                     \
+    ck_assert_msg(difference_ <= (bound), "%s differs from %s by %g, bound %g", #a, #b, difference_, \
+                  (double)(bound));                                                                  \
+  } while (0)
+
+#define ASSERT_NEAR(a, b, bound)                                                                                \
+  do {                                                                                                          \
+    double a_ = (a), b_ = (b);                                                                                  \
+    ck_assert_msg(fabs(a_ - b_) <= (bound), "%s = %.12g, %s = %.12g, bound %g", #a, a_, #b, b_, (double)(bound)); \
+  } while (0)
+
+#define ASSERT_OK(expression, error) \
+  ck_assert_msg((expression) == SGF_OK, "%s: %s", #expression, (error).message)
+
+/* Zeroed reals; the test dies without memory. */
+double *new_reals(size_t count);
+/* Standard normal numbers, the same for the same seed. */
+void fill_normal(uint64_t seed, size_t count, double *values);
+
+/* Settings with the given widths, all else default; free with sgf_settings_free. */
+void settings_with_widths(sgf_settings *settings, size_t count, const size_t *widths);
+
+/* A dataset of a Gaussian problem, without a minimum: for operators at any theta. */
+void make_dataset(size_t samples, size_t inputs, size_t outputs, uint64_t seed, sgf_dataset *data);
+
+/* Path of an oracle file, "NAME.h5"; static storage. */
+const char *case_path(const char *file);
+/* Dataset `name` of an oracle file, and its number of elements. */
+double *case_array(const char *file, const char *name, size_t rank, size_t *count);
+
+/* Path of a new file for the test to write, in the folder it runs in; static storage. */
+const char *scratch_path(const char *file);
+
+/* Run the suite; the exit status of the program. */
+int run_suite(Suite *suite);
+
+#endif
