@@ -1,0 +1,9 @@
+example_files = \
+  %D%/README.md \
+  %D%/diabetes.h5 \
+  %D%/diabetes.yaml \
+  %D%/pytorch_compare.py \
+  %D%/read_results.py \
+  %D%/single_layer.yaml
+examplesdir = $(docdir)/examples
+dist_examples_DATA = $(example_files)

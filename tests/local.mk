@@ -5,8 +5,9 @@ test_programs = \
   %D%/test_covariance \
   %D%/test_observables \
   %D%/test_statistics \
-  %D%/test_simulation
-check_PROGRAMS += $(test_programs)
+  %D%/test_simulation \
+  %D%/test_files
+test_scripts = %D%/separation.sh %D%/bad_input.sh %D%/commands.sh %D%/claims.sh
 test_cflags = $(CORE_CFLAGS) $(CHECK_CFLAGS)
 test_ldadd = libcore.la $(CORE_LIBS) $(CHECK_LIBS) $(SUITESPARSE_LIBS)
 test_common = %D%/testing.c %D%/testing.h
@@ -35,6 +36,19 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_simulation_CFLAGS = $(test_cflags)
 %C%_test_simulation_LDADD = $(test_ldadd)
 
-TESTS += $(test_programs)
-AM_TESTS_ENVIRONMENT = OPENBLAS_NUM_THREADS=1; export OPENBLAS_NUM_THREADS;
-EXTRA_DIST += %D%/cases
+%C%_test_files_SOURCES = %D%/test_files.c $(test_common)
+%C%_test_files_CFLAGS = $(test_cflags)
+%C%_test_files_LDADD = $(test_ldadd)
+
+%C%_make_fixtures_SOURCES = %D%/make_fixtures.c
+%C%_make_fixtures_CFLAGS = $(AM_CFLAGS) $(HDF5_CFLAGS)
+%C%_make_fixtures_LDADD = $(HDF5_LIBS) -lm
+
+check_PROGRAMS += $(test_programs) %D%/make_fixtures
+TESTS += $(test_programs) $(test_scripts)
+AM_TESTS_ENVIRONMENT = \
+  OPENBLAS_NUM_THREADS=1; export OPENBLAS_NUM_THREADS; \
+  SGFLOW=$(abs_builddir)/sgflow; export SGFLOW; \
+  CLAIMS=$(abs_builddir)/results/claims; export CLAIMS; \
+  FIXTURES=$(abs_builddir)/%D%/make_fixtures; export FIXTURES;
+EXTRA_DIST += %D%/cases $(test_scripts)

@@ -222,15 +222,20 @@ done:
   return status;
 }
 
+/* The exact equation turns singular next to the stability limit: only then may it fail, and then it only matters when it
+ * is the one that was asked for. */
 static sgf_status add_exact(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
 {
   double *Sigma, residual;
+  bool asked = problem->settings.theory.equation == SGF_EQUATION_EXACT;
   sgf_status status = add(prediction, "covariance_exact", prediction->range.n, prediction->range.n, &Sigma, error);
   if (status == SGF_OK)
     status = sgf_exact_covariance(prediction->exact, problem->settings.training.learning_rate,
                                   find(prediction, "noise_covariance", NULL), Sigma, &residual, error);
-  if (status == SGF_OK && problem->settings.theory.equation == SGF_EQUATION_EXACT) prediction->info.residual = residual;
-  return status;
+  if (status == SGF_OK && asked) prediction->info.residual = residual;
+  if (status != SGF_ERROR_NUMERICAL || asked) return status;
+  free(prediction->arrays[--prediction->array_count].values);
+  return SGF_OK;
 }
 
 /* Residual of the configured constant-H equation, from the raw H, C and Sigma. */
@@ -438,13 +443,12 @@ done:
 /* ------------------------------------------------------------------ driver */
 
 /* Beyond the stability limit there is no stationary state: every number that needs one is NaN. */
-static sgf_status no_stationary_state(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
+static sgf_status no_stationary_state(sgf_prediction *prediction, sgf_error *error)
 {
   size_t n = prediction->range.n;
   double *Sigma;
   sgf_prediction_info *info = &prediction->info;
   sgf_status status = add(prediction, "covariance", n, n, &Sigma, error);
-  (void)problem;
   if (status == SGF_OK) sgf_fill_nan(n * n, Sigma);
   info->residual = info->trace = info->excess_loss = info->entropy_production = NAN;
   info->commutator = info->commutator_relative = info->irreversible = info->spectrum_distance = NAN;
@@ -461,7 +465,7 @@ static sgf_status build(const sgf_problem *problem, bool force, sgf_prediction *
   SGF_TRY(find_stability_limit(problem, prediction, error));
   SGF_TRY(check_stable(problem, prediction, force, error));
   if (!(problem->settings.training.learning_rate < prediction->info.stability_limit))
-    return no_stationary_state(problem, prediction, error);
+    return no_stationary_state(prediction, error);
   SGF_TRY(solve_covariances(problem, prediction, error));
   SGF_TRY(observe_joint(problem, prediction, error));
   for (size_t l = 1; l <= problem->network.layers; l++) SGF_TRY(observe_layer(problem, prediction, l, error));

@@ -1,10 +1,12 @@
 /* The problem: data, network at its minimum, training. */
 #include "problem.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../io/hdf5_file.h"
 #include "memory.h"
@@ -120,6 +122,27 @@ done:
   return status;
 }
 
+/* The dense operators index n x n matrices with LAPACK's 32-bit integers, and hold about a score of them. */
+static sgf_status check_size(const sgf_problem *problem, sgf_error *error)
+{
+  const sgf_network *network = &problem->network;
+  const size_t most = 46340; /* its square is the largest below 2^31 */
+  double n = (double)network->weights, P = (double)problem->settings.data.samples;
+  double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE), GiB = 1073741824.0;
+  double needed = 20.0 * n * n * sizeof(double) +
+                  P * (double)(sgf_network_inputs(network) + sgf_network_outputs(network)) * sizeof(double);
+  if (network->weights > most)
+    return sgf_fail(error, SGF_ERROR_VALUE, "network.widths give n = %zu weights: the dense n x n operators hold at most %zu",
+                    network->weights, most);
+  if (problem->settings.data.samples > INT_MAX)
+    return sgf_fail(error, SGF_ERROR_VALUE, "data.samples is %zu: at most %d", problem->settings.data.samples, INT_MAX);
+  if (memory > 0.0 && needed > memory)
+    return sgf_fail(error, SGF_ERROR_VALUE,
+                    "network.widths give n = %zu weights, with %zu samples: about %.3g GiB are needed, the machine has %.3g",
+                    network->weights, problem->settings.data.samples, needed / GiB, memory / GiB);
+  return SGF_OK;
+}
+
 static sgf_status begin(const sgf_settings *settings, sgf_problem **problem, sgf_error *error)
 {
   void *block;
@@ -130,6 +153,7 @@ static sgf_status begin(const sgf_settings *settings, sgf_problem **problem, sgf
   SGF_TRY(copy_settings(settings, &(*problem)->settings, error));
   SGF_TRY(sgf_network_create(settings->network.widths, settings->network.width_count, &(*problem)->network, error));
   SGF_TRY(sgf_settings_check(settings, error));
+  SGF_TRY(check_size(*problem, error));
 done:
   return status;
 }

@@ -10,7 +10,7 @@ static void begin(FILE *script, const char *name)
 {
   fprintf(script,
           "set terminal svg size 620,420 dynamic enhanced font 'Helvetica,14' name '%s' background 'white'\n"
-          "set border 3 lw 1.2\nset tics nomirror\nset key samplen 2 spacing 1.2\nset grid lc rgb '#d8d8d8' lw 0.6\n",
+          "set encoding utf8\nset border 3 lw 1.2\nset tics nomirror\nset key samplen 2 spacing 1.2\nset grid lc rgb '#d8d8d8' lw 0.6\n",
           name);
 }
 
@@ -42,12 +42,13 @@ void sgf_figure_measured(FILE *script, const sgf_prediction *prediction, const s
   begin(script, "measured");
   modes(script, prediction, comparison);
   fprintf(script, "set logscale y\nset format y '10^{%%T}'\nset xlabel 'principal direction k'\n"
-                  "set ylabel 'variance {/Symbol s}_k^2 / T'\nset xrange [0.4:*]\n");
+                  "set ylabel 'variance σ_k^2 / T'\nset xrange [0.4:%zu.6]\n",
+          comparison != NULL ? comparison->modes : prediction->info.weights);
   if (comparison == NULL)
     fprintf(script, "plot $modes using 1:3 with points pt 6 ps 0.9 lw 1.5 lc rgb 'black' title 'theory'\n");
   else
     fprintf(script,
-            "plot $modes using 1:5:(2*$6) with yerrorbars pt 7 ps 0.6 lw 1.4 lc rgb '%s' title 'SGD, {/Symbol \\261}2 s.e.', "
+            "plot $modes using 1:5:(2*$6) with yerrorbars pt 7 ps 0.6 lw 1.4 lc rgb '%s' title 'SGD, ±2 s.e.', "
             "$modes using 1:4 with points pt 6 ps 1.3 lw 1.5 lc rgb 'black' title 'theory'\n",
             BLUE);
 }
@@ -91,17 +92,27 @@ void sgf_figure_spectrum(FILE *script, const sgf_prediction *prediction, double 
           BLUE);
 }
 
+/* The frame holds all curvatures of H, drawn as its outermost two, so that the spread along the principal directions can
+ * be seen against it. */
 void sgf_figure_curvature(FILE *script, const sgf_prediction *prediction, const sgf_comparison *comparison)
 {
+  size_t n;
+  const double *variance = array(prediction, "variance", &n);
+  double low = prediction->info.relaxation_rate, high = prediction->info.largest_curvature;
+  size_t last = prediction->info.ivfr.modes > 0 ? prediction->info.ivfr.modes - 1 : n - 1;
   begin(script, "curvature");
   modes(script, prediction, comparison);
-  fprintf(script, "set logscale xy\nset format y '10^{%%T}'\nset xlabel 'curvature p_k^T H p_k'\n"
-                  "set ylabel 'variance {/Symbol s}_k^2 / T'\nset offsets graph 0.05, graph 0.05, graph 0.05, graph 0.05\n");
-  if (comparison == NULL)
-    fprintf(script, "plot $modes using 2:3 with points pt 6 ps 1.1 lw 1.5 lc rgb 'black' title 'theory'\n");
-  else
-    fprintf(script,
-            "plot $modes using 2:5:(2*$6) with yerrorbars pt 7 ps 0.6 lw 1.4 lc rgb '%s' title 'SGD, {/Symbol \\261}2 s.e.', "
-            "$modes using 2:4 with points pt 6 ps 1.3 lw 1.5 lc rgb 'black' title 'theory'\n",
-            BLUE);
+  fprintf(script, "set logscale xy\nset format xy '%%g'\nset xlabel 'curvature p_k^T H p_k'\nset ylabel 'variance σ_k^2 / T'\n"
+                  "set key outside top center horizontal\nset xrange [%.6g:%.6g]\nset yrange [%.6g:%.6g]\n",
+          0.7 * low, 1.4 * high, 0.5 * variance[last] / prediction->info.temperature,
+          2.0 * variance[0] / prediction->info.temperature);
+  for (int k = 0; k < 2; k++)
+    fprintf(script, "set arrow from %.6g, graph 0 to %.6g, graph 1 nohead dt 3 lw 1.2 lc rgb '#555555'\n",
+            k == 0 ? low : high, k == 0 ? low : high);
+  fprintf(script, "plot ");
+  if (comparison != NULL)
+    fprintf(script, "$modes using 2:5:(2*$6) with yerrorbars pt 7 ps 0.6 lw 1.4 lc rgb '%s' title 'SGD, ±2 s.e.', ", BLUE);
+  fprintf(script, "$modes using 2:%d with points pt 6 ps 1.3 lw 1.5 lc rgb 'black' title 'theory', "
+                  "1/0 with lines dt 3 lw 1.2 lc rgb '#555555' title 'least and largest curvature of H'\n",
+          comparison != NULL ? 4 : 3);
 }

@@ -208,8 +208,9 @@ static sgf_status put_figures(report *page, sgf_error *error)
                      "Variance of the weights along the principal directions of the predicted covariance, in units of "
                      "T = &lambda;&kappa;L*/S.", error));
   SGF_TRY(put_figure(page, script_of(page, FIGURE_CURVATURE),
-                     "Variance against the curvature of the loss in the same directions: a narrow range of curvature under "
-                     "a wide range of variance is an effectively isotropic loss.", error));
+                     "Variance against the curvature of the loss in the same directions. Where the curvature spreads little "
+                     "within the range that H has (dotted), under variances that spread widely, the loss is effectively "
+                     "isotropic.", error));
   SGF_TRY(put_figure(page, script_of(page, FIGURE_SPECTRUM),
                      "Spectra of the drift H and of the noise C over the residual variance s<sup>2</sup>, which would "
                      "coincide if the noise were C = s<sup>2</sup>H; lines are the limit laws for Gaussian data.", error));

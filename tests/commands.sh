@@ -1,0 +1,92 @@
+#!/bin/sh
+# The commands as a user runs them: exit codes by verdict, the same bits for any number of threads, the resolved config
+# gives the same result again, help and versions. SGFLOW is the program.
+folder=$(mktemp -d) || exit 1
+trap 'rm -rf "$folder"' EXIT INT TERM
+passed=0
+failed=0
+
+report() { # description, status (0 passes)
+  if [ "$2" -eq 0 ]; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    echo "FAIL $1"
+  fi
+}
+
+expect() { # exit code, description, command...
+  code=$1
+  what=$2
+  shift 2
+  "$@" >"$folder/out" 2>"$folder/err"
+  got=$?
+  [ "$got" -eq "$code" ] || { echo "exit $got, not $code:"; cat "$folder/err"; }
+  report "$what" $((got != code))
+}
+
+has() { # description, pattern, file
+  grep -qE -e "$2" "$3"
+  report "$1" $?
+}
+
+cat >"$folder/config.yaml" <<'EOF'
+data:
+  samples: 30
+network:
+  widths: [5, 1]
+training:
+  learning_rate: 0.1
+  batch_size: 4
+theory:
+  equation: exact
+EOF
+
+expect 0 "--help" "$SGFLOW" --help
+for command in predict simulate verify compare; do
+  has "--help names $command" "^  $command " "$folder/out"
+done
+for command in predict simulate verify compare; do
+  expect 0 "$command --help" "$SGFLOW" "$command" --help
+  has "$command --help says how it is used" "Usage: sgflow $command " "$folder/out"
+  has "$command --help lists --set" "--set=KEY=VALUE" "$folder/out"
+done
+expect 0 "--version" "$SGFLOW" --version
+for library in sgflow GSL HDF5 LAPACK SuiteSparse BLAS; do
+  has "--version has $library" "^$library [^ ]" "$folder/out"
+done
+
+expect 0 "predict" "$SGFLOW" predict "$folder/config.yaml" -o "$folder/p.h5"
+has "predict prints the rank" "rank 5 of 5" "$folder/out"
+expect 0 "predict --json" "$SGFLOW" predict "$folder/config.yaml" --json
+has "JSON has the stability limit" '"stability_limit": [0-9.]+' "$folder/out"
+expect 0 "simulate" "$SGFLOW" simulate "$folder/config.yaml" --set simulation.replicas=20 -o "$folder/s.h5"
+has "simulate prints an error bar" "measured +trace [0-9.e-]+ \+- " "$folder/out"
+
+expect 0 "verify agrees" "$SGFLOW" verify "$folder/config.yaml" --threads 1 -o "$folder/v.h5" --report "$folder/v.html"
+sed '/^output\|^report/d' "$folder/out" >"$folder/one"
+expect 0 "verify agrees with two threads" "$SGFLOW" verify "$folder/config.yaml" --threads 2
+cmp -s "$folder/one" "$folder/out"
+report "the same digits with 1 and 2 threads" $?
+expect 1 "verify disagrees with the wrong equation" \
+  "$SGFLOW" verify "$folder/config.yaml" --set theory.equation=continuum --set training.learning_rate=0.2
+expect 2 "verify is inconclusive with few replicas" "$SGFLOW" verify "$folder/config.yaml" --set simulation.replicas=5 \
+  --set simulation.window=20
+has "and says how many would decide" "about [0-9.e+]+ replicas would decide" "$folder/out"
+
+# The resolved config, out of the JSON, gives the same numbers again.
+"$SGFLOW" verify "$folder/config.yaml" --json >"$folder/json"
+sed -n 's/^  "config": "\(.*\)",$/\1/p' "$folder/json" | sed 's/\\n/\n/g; s/\\"/"/g' >"$folder/resolved.yaml"
+expect 0 "verify with the resolved config" "$SGFLOW" verify "$folder/resolved.yaml"
+sed '/chosen from/d; s/\*//g' "$folder/one" >"$folder/a"
+sed 's/\*//g' "$folder/out" >"$folder/b"
+cmp -s "$folder/a" "$folder/b"
+report "the resolved config gives the same result" $?
+
+# A seed of its own, from the command line.
+expect 0 "another seed" "$SGFLOW" verify "$folder/config.yaml" --set seed=7
+cmp -s "$folder/one" "$folder/out" && same=1 || same=0
+report "another seed gives other digits" $same
+
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ]
