@@ -81,7 +81,7 @@ static const cyaml_schema_value_t entry = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER
 
 #define TEXT_FIELD(section, key) CYAML_FIELD_STRING_PTR(#key, MAY_BE_ABSENT, section##_section, key, 0, CYAML_UNLIMITED)
 #define LIST_FIELD(section, key) \
-  CYAML_FIELD_SEQUENCE(#key, MAY_BE_ABSENT, section##_section, key, &entry, 0, CYAML_UNLIMITED)
+  CYAML_FIELD_SEQUENCE(#key, MAY_BE_ABSENT, section##_section, key, &entry, 1, CYAML_UNLIMITED)
 
 static const cyaml_schema_field_t data_fields[] = {
     TEXT_FIELD(data, source),       TEXT_FIELD(data, samples),     TEXT_FIELD(data, input_power_law),
@@ -114,8 +114,9 @@ typedef struct {
   const char *text; /* NULL for an override */
 } origin;
 
-/* Line of `key:` in the text, 0 if it cannot be told; comments do not count. Key names are unique in the schema. */
-static int line_of(const origin *from, const char *key)
+/* Line of the first or a later `key:` in the text, 0 if it cannot be told; comments do not count. Key names are unique in
+ * the schema. */
+static int line_of(const origin *from, const char *key, int occurrence)
 {
   size_t length = strlen(key);
   int line = 1;
@@ -124,7 +125,9 @@ static int line_of(const origin *from, const char *key)
     comment = *c == '\n' ? false : comment || *c == '#';
     line += *c == '\n';
     bool starts = c == from->text || !(isalnum((unsigned char)c[-1]) || c[-1] == '_');
-    if (!comment && starts && strncmp(c, key, length) == 0 && c[length + strspn(c + length, " \"'")] == ':') return line;
+    if (!comment && starts && strncmp(c, key, length) == 0 && c[length + strspn(c + length, " \"'")] == ':' &&
+        --occurrence == 0)
+      return line;
   }
   return 0;
 }
@@ -133,7 +136,7 @@ static sgf_status refuse(const origin *from, const char *section, const char *ke
                          sgf_error *error)
 {
   char where[32] = "";
-  int line = line_of(from, key);
+  int line = line_of(from, key, 1);
   if (line > 0) snprintf(where, sizeof where, ":%d", line);
   error->status = SGF_ERROR_VALUE;
   snprintf(error->message, sizeof error->message, "%s%s: %s%s%s is '%.80s': %s", from->name, where, section,
@@ -311,17 +314,30 @@ static void listen(cyaml_log_t level, void *context, const char *format, va_list
     snprintf(heard->key, sizeof heard->key, "%.*s", (int)strcspn(quoted + 7, "'"), quoted + 7);
 }
 
+/* The word behind `prefix` in text, NULL if it does not begin so. */
+static const char *behind(const char *text, const char *prefix)
+{
+  return strncmp(text, prefix, strlen(prefix)) == 0 ? text + strlen(prefix) : NULL;
+}
+
+/* libcyaml gives the line of the event before an unknown or repeated key: look those up in the text. */
 static sgf_status describe_failure(const origin *from, const complaint *heard, cyaml_err_t outcome, sgf_error *error)
 {
-  static const char prefix[] = "Load: ", unexpected[] = "Unexpected key: ";
-  const char *what = strncmp(heard->what, prefix, strlen(prefix)) == 0 ? heard->what + strlen(prefix) : heard->what;
+  const char *what = behind(heard->what, "Load: ") != NULL ? behind(heard->what, "Load: ") : heard->what;
+  const char *unknown = behind(what, "Unexpected key: "), *repeated = behind(what, "Mapping field already seen: ");
+  const char *syntax = behind(what, "libyaml: ");
+  int line = unknown != NULL ? line_of(from, unknown, 1) : repeated != NULL ? line_of(from, repeated, 2) : heard->line;
   char where[32] = "", inside[96] = "";
-  if (heard->line > 0 && from->text != NULL) snprintf(where, sizeof where, ":%d", heard->line);
+  if (line > 0 && from->text != NULL) snprintf(where, sizeof where, ":%d", line);
   if (heard->key[0] != '\0') snprintf(inside, sizeof inside, " in %s", heard->key);
   error->status = SGF_ERROR_VALUE;
-  if (strncmp(what, unexpected, strlen(unexpected)) == 0)
-    snprintf(error->message, sizeof error->message, "%s%s: unknown key '%s'%s", from->name, where,
-             what + strlen(unexpected), inside);
+  if (unknown != NULL)
+    snprintf(error->message, sizeof error->message, "%s%s: unknown key '%s'%s", from->name, where, unknown, inside);
+  else if (repeated != NULL)
+    snprintf(error->message, sizeof error->message, "%s%s: key '%s' is given twice", from->name, where, repeated);
+  else if (syntax != NULL)
+    snprintf(error->message, sizeof error->message, "%s%s: broken YAML, here or in the next lines: %s", from->name, where,
+             syntax);
   else
     snprintf(error->message, sizeof error->message, "%s%s: %s%s", from->name, where,
              what[0] != '\0' ? what : cyaml_strerror(outcome), inside);
@@ -390,6 +406,26 @@ static sgf_status apply_override(const char *override, sgf_settings *settings, s
   return load(&from, yaml, settings, error);
 }
 
+/* libcyaml reads the first document of a file and never looks at the others: refuse them. */
+static sgf_status check_single_document(const origin *from, sgf_error *error)
+{
+  bool content = false;
+  int line = 1;
+  for (const char *c = from->text; *c != '\0'; line++) {
+    size_t length = strcspn(c, "\n"), blank = strspn(c, " \t\r");
+    bool marker = strncmp(c, "---", 3) == 0 || strncmp(c, "...", 3) == 0;
+    if (marker && content && strncmp(c, "---", 3) == 0) {
+      error->status = SGF_ERROR_VALUE;
+      snprintf(error->message, sizeof error->message, "%s:%d: a second YAML document begins: one is expected", from->name,
+               line);
+      return SGF_ERROR_VALUE;
+    }
+    content = content || (!marker && blank < length && c[blank] != '#' && c[blank] != '%');
+    c += length + (c[length] == '\n');
+  }
+  return SGF_OK;
+}
+
 sgf_status config_read(const char *path, const char *const *overrides, size_t override_count, sgf_settings *settings,
                        sgf_error *error)
 {
@@ -397,7 +433,8 @@ sgf_status config_read(const char *path, const char *const *overrides, size_t ov
   origin from = {path, text};
   sgf_settings_init(settings);
   if (text == NULL) return error->status;
-  sgf_status status = load(&from, text, settings, error);
+  sgf_status status = check_single_document(&from, error);
+  if (status == SGF_OK) status = load(&from, text, settings, error);
   for (size_t k = 0; k < override_count && status == SGF_OK; k++) status = apply_override(overrides[k], settings, error);
   free(text);
   if (status != SGF_OK) sgf_settings_free(settings);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "config.h"
 #include "progress.h"
@@ -26,12 +27,45 @@ static sgf_status go_on(job *run)
   return progress_signal() == 0 ? SGF_OK : fail(run, SGF_ERROR_INTERRUPTED, "interrupted");
 }
 
-/* Better to fail now than after the run. */
-static sgf_status check_outputs(job *run)
+/* Whether two names are the same existing file, or the same text. */
+static bool same_file(const char *one, const char *other)
 {
-  sgf_status status = SGF_OK;
-  if (run->asked->output != NULL) status = sgf_check_output(run->asked->output, &run->error);
-  if (status == SGF_OK && run->asked->report != NULL) status = sgf_check_output(run->asked->report, &run->error);
+  struct stat a, b;
+  if (one == NULL || other == NULL) return false;
+  if (strcmp(one, other) == 0) return true;
+  return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino && S_ISREG(a.st_mode);
+}
+
+/* A file named in the config, relative to its folder. */
+static bool same_as_named(const char *output, const char *folder, const char *name)
+{
+  char path[4096];
+  if (output == NULL || name == NULL) return false;
+  snprintf(path, sizeof path, "%s%s%s", name[0] == '/' ? "" : folder, name[0] == '/' ? "" : "/", name);
+  return same_file(output, path);
+}
+
+static sgf_status check_output(job *run, const char *output, const char *folder, const sgf_settings *settings)
+{
+  if (output == NULL) return SGF_OK;
+  if (same_file(output, run->asked->config) || same_file(output, run->asked->trajectory) ||
+      same_as_named(output, folder, settings->data.file) || same_as_named(output, folder, settings->network.weights)) {
+    snprintf(run->error.message, sizeof run->error.message, "%s: cannot be created, it is an input", output);
+    return run->error.status = SGF_ERROR_CREATE;
+  }
+  return sgf_check_output(output, &run->error);
+}
+
+/* Better to fail now than after the run, and never to write over an input. */
+static sgf_status check_outputs(job *run, const char *folder, const sgf_settings *settings)
+{
+  const options *asked = run->asked;
+  sgf_status status = check_output(run, asked->output, folder, settings);
+  if (status == SGF_OK) status = check_output(run, asked->report, folder, settings);
+  if (status == SGF_OK && same_file(asked->output, asked->report)) {
+    snprintf(run->error.message, sizeof run->error.message, "%s: cannot be both the output and the report", asked->report);
+    run->error.status = status = SGF_ERROR_CREATE;
+  }
   return status;
 }
 
@@ -44,10 +78,10 @@ sgf_status job_open(job *run, const command *what, const options *asked)
   run->threads = asked->threads > 0 ? asked->threads : omp_get_max_threads();
   sgf_status status = config_read(asked->config, asked->overrides, asked->override_count, &settings, &run->error);
   if (status != SGF_OK) return status;
-  status = check_outputs(run);
-  char *path = strdup(asked->config);
+  char *path = strdup(asked->config), *folder = path != NULL ? dirname(path) : NULL;
   if (path == NULL) status = fail(run, SGF_ERROR_MEMORY, "no memory for a path");
-  if (status == SGF_OK) status = sgf_problem_create(&settings, dirname(path), asked->force, &run->problem, &run->error);
+  if (status == SGF_OK) status = check_outputs(run, folder, &settings);
+  if (status == SGF_OK) status = sgf_problem_create(&settings, folder, asked->force, &run->problem, &run->error);
   free(path);
   sgf_settings_free(&settings);
   return status;

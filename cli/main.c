@@ -58,7 +58,6 @@ static int run_command(const command *what, int argc, char **argv)
   gsl_set_error_handler_off();
   /* One BLAS thread: the threads are for replicas, and sums must not depend on their number. */
   if (openblas_set_num_threads != NULL) openblas_set_num_threads(1);
-  progress_catch_signals();
   int code = what->run(&asked);
   options_free(&asked);
   return code;
@@ -66,6 +65,7 @@ static int run_command(const command *what, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+  progress_catch_signals();
   const char *first = argc > 1 ? argv[1] : "";
   const command *what = find_command(first);
   if (what != NULL) return run_command(what, argc - 1, argv + 1);

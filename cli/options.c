@@ -45,6 +45,12 @@ static int thread_count(struct argp_state *state, const char *text)
   return (int)count;
 }
 
+static const char *file_name(struct argp_state *state, const char *option, const char *text)
+{
+  if (text[0] == '\0') argp_error(state, "%s is empty: the name of a file is expected", option);
+  return text;
+}
+
 static void print_help(const struct argp_state *state, const command *what)
 {
   char name[64];
@@ -65,9 +71,9 @@ static error_t take(int key, char *argument, struct argp_state *state)
   parsing *input = state->input;
   options *parsed = input->parsed;
   switch (key) {
-  case 'o': parsed->output = argument; break;
-  case KEY_REPORT: parsed->report = argument; break;
-  case KEY_TRAJECTORY: parsed->trajectory = argument; break;
+  case 'o': parsed->output = file_name(state, "--output", argument); break;
+  case KEY_REPORT: parsed->report = file_name(state, "--report", argument); break;
+  case KEY_TRAJECTORY: parsed->trajectory = file_name(state, "--trajectory", argument); break;
   case KEY_SET: add_override(state, parsed, argument); break;
   case KEY_JSON: parsed->json = true; break;
   case KEY_FULL: parsed->full = true; break;

@@ -100,6 +100,8 @@ static void print_verdict(const job *run)
   printf("verdict      %s: %zu agree, %zu disagree, %zu inconclusive at +-%g %%, level %g\n",
          sgf_verdict_text(info->verdict), info->agree, info->disagree, info->inconclusive,
          100.0 * settings->verify.tolerance, settings->verify.level);
+  if (info->verdict == SGF_DISAGREE && info->disagree == 0)
+    printf("             an element of the covariance deviates from the exact equation: p = %.2g\n", info->z_p_value);
   if (info->inconclusive > 0) printf("             about %.3g replicas would decide\n", info->replicas_needed);
 }
 

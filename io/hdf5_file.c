@@ -155,12 +155,22 @@ static void note(sgf_hdf5_output *output, const char *name, bool succeeded)
   snprintf(output->first_failure, sizeof output->first_failure, "%s", name);
 }
 
+/* Bytes by which the file grows in memory. */
+enum { GROWTH = 1 << 20 };
+
 void sgf_hdf5_create(const char *path, sgf_hdf5_output *output)
 {
   memset(output, 0, sizeof *output);
-  H5E_BEGIN_TRY { output->file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT); }
+  output->path = strdup(path);
+  H5E_BEGIN_TRY
+  {
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_fapl_core(access, GROWTH, 0);
+    output->file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    H5Pclose(access);
+  }
   H5E_END_TRY
-  note(output, "file", output->file >= 0);
+  note(output, "file", output->file >= 0 && output->path != NULL);
 }
 
 void sgf_hdf5_group(sgf_hdf5_output *output, const char *name)
@@ -257,18 +267,44 @@ void sgf_hdf5_attribute_text(sgf_hdf5_output *output, const char *owner, const c
   H5Tclose(type);
 }
 
+/* The bytes of the file in memory; NULL on failure. */
+static void *file_image(hid_t file, size_t *size)
+{
+  void *image = NULL;
+  H5E_BEGIN_TRY
+  {
+    ssize_t needed = H5Fflush(file, H5F_SCOPE_GLOBAL) >= 0 ? H5Fget_file_image(file, NULL, 0) : -1;
+    image = needed > 0 ? malloc((size_t)needed) : NULL;
+    if (image != NULL && H5Fget_file_image(file, image, (size_t)needed) != needed) {
+      free(image);
+      image = NULL;
+    }
+    *size = needed > 0 ? (size_t)needed : 0;
+  }
+  H5E_END_TRY
+  return image;
+}
+
+static bool write_image(const char *path, const void *image, size_t size)
+{
+  FILE *file = fopen(path, "wb");
+  if (file == NULL) return false;
+  bool written = fwrite(image, 1, size, file) == size;
+  return fclose(file) == 0 && written;
+}
+
 bool sgf_hdf5_finish(sgf_hdf5_output *output)
 {
+  size_t size = 0;
+  void *image = output->failed ? NULL : file_image(output->file, &size);
   if (output->file >= 0) {
-    herr_t flushed, closed;
-    H5E_BEGIN_TRY
-    {
-      flushed = H5Fflush(output->file, H5F_SCOPE_GLOBAL);
-      closed = H5Fclose(output->file);
-    }
+    H5E_BEGIN_TRY { H5Fclose(output->file); }
     H5E_END_TRY
-    note(output, "end of file", flushed >= 0 && closed >= 0);
   }
+  note(output, "end of file", image != NULL && write_image(output->path, image, size));
+  free(image);
+  free(output->path);
+  output->path = NULL;
   output->file = -1;
   return !output->failed;
 }

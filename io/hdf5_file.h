@@ -25,9 +25,12 @@ sgf_status sgf_hdf5_read(const sgf_hdf5_input *input, const char *name, size_t r
                          sgf_error *error);
 
 /* Output: groups, datasets and root attributes of a file being written. Every function does nothing after the
- * first failure and `failed` keeps it: write everything, then ask once. */
+ * first failure and `failed` keeps it: write everything, then ask once. The file is made in memory and written as a
+ * whole by sgf_hdf5_finish: when a disk fills under it, HDF5 1.10 leaves a file that it cannot close, and crashes in
+ * the exit of the program. */
 typedef struct sgf_hdf5_output {
   hid_t file;
+  char *path;
   bool failed;
   char first_failure[64]; /* name of what could not be written */
 } sgf_hdf5_output;
@@ -42,7 +45,7 @@ void sgf_hdf5_write_text(sgf_hdf5_output *output, const char *name, const char *
 void sgf_hdf5_attribute(sgf_hdf5_output *output, const char *owner, const char *name, double value);
 void sgf_hdf5_attribute_count(sgf_hdf5_output *output, const char *owner, const char *name, uint64_t value);
 void sgf_hdf5_attribute_text(sgf_hdf5_output *output, const char *owner, const char *name, const char *text);
-/* Flush and close; false if anything failed since the creation. */
+/* Write the file to its path and free it; false if anything failed since the creation. */
 bool sgf_hdf5_finish(sgf_hdf5_output *output);
 
 /* Version of the HDF5 library in use. */

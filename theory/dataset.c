@@ -129,38 +129,38 @@ done:
   return status;
 }
 
-static sgf_status check_finite(const char *name, size_t rows, size_t columns, const double *values, sgf_error *error)
+static sgf_status check_finite(const char *origin, const char *name, size_t rows, size_t columns, const double *values, sgf_error *error)
 {
   for (size_t k = 0; k < rows * columns; k++)
     if (!isfinite(values[k]))
-      return sgf_fail(error, SGF_ERROR_VALUE, "data: %s[%zu, %zu] is %g: data must be finite", name, k / columns,
+      return sgf_fail(error, SGF_ERROR_VALUE, "%s: %s[%zu, %zu] is %g: data must be finite", origin, name, k / columns,
                       k % columns, values[k]);
   return SGF_OK;
 }
 
-static sgf_status check_columns(const sgf_dataset *dataset, bool accept_constant, sgf_error *error)
+static sgf_status check_columns(const char *origin, const sgf_dataset *dataset, bool accept_constant, sgf_error *error)
 {
   for (size_t i = 0; i < dataset->inputs && dataset->samples > 1; i++) {
     size_t row = 1;
     double first = dataset->X[i];
     while (row < dataset->samples && dataset->X[row * dataset->inputs + i] == first) row++;
     if (row < dataset->samples || (accept_constant && first != 0.0)) continue;
-    return sgf_fail(error, SGF_ERROR_VALUE, "data: column %zu of X is constant (%g in all %zu samples)%s", i, first,
+    return sgf_fail(error, SGF_ERROR_VALUE, "%s: column %zu of X is constant (%g in all %zu samples)%s", origin, i, first,
                     dataset->samples, first != 0.0 ? ": remove it, or use it as a bias with --force" : "");
   }
   return SGF_OK;
 }
 
-/* Checks, then the second moments. */
-static sgf_status complete(sgf_dataset *dataset, bool accept_constant, sgf_error *error)
+/* Checks, then the second moments. Messages begin with the origin, a path or "data". */
+static sgf_status complete(const char *origin, sgf_dataset *dataset, bool accept_constant, sgf_error *error)
 {
   size_t samples = dataset->samples, inputs = dataset->inputs, outputs = dataset->outputs;
   sgf_status status = SGF_OK;
   if (samples > INT_MAX)
-    return sgf_fail(error, SGF_ERROR_VALUE, "data: %zu samples, at most %d", samples, INT_MAX);
-  SGF_TRY(check_finite("X", samples, inputs, dataset->X, error));
-  SGF_TRY(check_finite("Y", samples, outputs, dataset->Y, error));
-  SGF_TRY(check_columns(dataset, accept_constant, error));
+    return sgf_fail(error, SGF_ERROR_VALUE, "%s: %zu samples, at most %d", origin, samples, INT_MAX);
+  SGF_TRY(check_finite(origin, "X", samples, inputs, dataset->X, error));
+  SGF_TRY(check_finite(origin, "Y", samples, outputs, dataset->Y, error));
+  SGF_TRY(check_columns(origin, dataset, accept_constant, error));
   SGF_TRY(sgf_new_reals(&dataset->input_moment, inputs, inputs, "input moment", error));
   SGF_TRY(sgf_new_reals(&dataset->cross_moment, outputs, inputs, "cross moment", error));
   sgf_multiply(inputs, inputs, samples, SGF_TRANSPOSED, dataset->X, SGF_PLAIN, dataset->X, dataset->input_moment);
@@ -168,8 +168,8 @@ static sgf_status complete(sgf_dataset *dataset, bool accept_constant, sgf_error
   for (size_t k = 0; k < inputs * inputs; k++) dataset->input_moment[k] /= (double)samples;
   for (size_t k = 0; k < outputs * inputs; k++) dataset->cross_moment[k] /= (double)samples;
   sgf_symmetrize(inputs, dataset->input_moment);
-  SGF_TRY(check_finite("the second moment of X", inputs, inputs, dataset->input_moment, error));
-  SGF_TRY(check_finite("the second moment of Y and X", outputs, inputs, dataset->cross_moment, error));
+  SGF_TRY(check_finite(origin, "the second moment of X", inputs, inputs, dataset->input_moment, error));
+  SGF_TRY(check_finite(origin, "the second moment of Y and X", outputs, inputs, dataset->cross_moment, error));
 done:
   return status;
 }
@@ -194,7 +194,7 @@ sgf_status sgf_dataset_create(const sgf_settings *settings, const char *path, si
     SGF_TRY(allocate_samples(dataset, error));
     SGF_TRY(generate(settings, dataset, error));
   }
-  SGF_TRY(complete(dataset, accept_constant_columns, error));
+  SGF_TRY(complete(path != NULL ? path : "data", dataset, accept_constant_columns, error));
   return SGF_OK;
 done:
   sgf_dataset_free(dataset);
@@ -212,7 +212,7 @@ sgf_status sgf_dataset_from_arrays(size_t samples, size_t inputs, size_t outputs
   SGF_TRY(allocate_samples(dataset, error));
   memcpy(dataset->X, X, samples * inputs * sizeof *X);
   memcpy(dataset->Y, Y, samples * outputs * sizeof *Y);
-  SGF_TRY(complete(dataset, true, error));
+  SGF_TRY(complete("data", dataset, true, error));
   return SGF_OK;
 done:
   sgf_dataset_free(dataset);

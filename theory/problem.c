@@ -180,6 +180,8 @@ sgf_status sgf_problem_create(const sgf_settings *settings, const char *folder, 
     SGF_TRY(join_path(folder, settings->data.file, &path, error));
   else if (made->settings.data.samples == 0)
     made->settings.data.samples = 400;
+  if (made->settings.data.teacher_rank == 0 && settings->data.teacher == SGF_TEACHER_LOW_RANK)
+    made->settings.data.teacher_rank = 1;
   SGF_TRY(sgf_dataset_create(&made->settings, path, sgf_network_inputs(&made->network),
                              sgf_network_outputs(&made->network), accept_constant_columns, &made->data, error));
   SGF_TRY(sgf_new_reals(&made->theta, made->network.weights, 1, "weights", error));

@@ -68,6 +68,11 @@ static sgf_status check_ranges(const sgf_settings *settings, sgf_error *error)
   SGF_TRY(require(settings->training.batch_size > 0, "training.batch_size", 0.0, "it must be 1 or more", error));
   SGF_TRY(require(momentum >= 0.0 && momentum < 1.0, "training.momentum", momentum, "it must be in [0, 1)", error));
   SGF_TRY(check_not_negative("training.weight_decay", settings->training.weight_decay, error));
+  /* beyond these, squares over- or underflow */
+  SGF_TRY(require(settings->training.weight_decay < 1e100, "training.weight_decay", settings->training.weight_decay,
+                  "it must be below 1e100", error));
+  SGF_TRY(require(settings->training.learning_rate > 1e-100 && settings->training.learning_rate < 1e100,
+                  "training.learning_rate", settings->training.learning_rate, "it must be between 1e-100 and 1e100", error));
   SGF_TRY(check_optional("theory.rank_tolerance", settings->theory.rank_tolerance, false, error));
   SGF_TRY(require(!(settings->theory.rank_tolerance >= 1.0), "theory.rank_tolerance", settings->theory.rank_tolerance,
                   "it is relative to the largest eigenvalue, below 1", error));

@@ -7,7 +7,7 @@
 #include "ensemble.h"
 
 /* One long run is cut into this many batches; each must hold many correlation times to stand for a replica. */
-enum { BATCHES = 24 };
+enum { BATCHES = 24, LEAST_RUNS = 4 };
 
 static sgf_status check_shape(const char *path, const size_t *shape, size_t n, sgf_error *error)
 {
@@ -15,6 +15,9 @@ static sgf_status check_shape(const char *path, const size_t *shape, size_t n, s
     return sgf_fail(error, SGF_ERROR_VALUE,
                     "%s: weights has shape (%zu, %zu, %zu), the network has n = %zu weights, (R, T, n) is expected", path,
                     shape[0], shape[1], shape[2], n);
+  if (shape[0] > 1 && shape[0] < LEAST_RUNS)
+    return sgf_fail(error, SGF_ERROR_VALUE, "%s: weights has %zu runs: a comparison needs 1 long one, or %d or more", path,
+                    shape[0], LEAST_RUNS);
   if (shape[0] == 0 || shape[1] < 2)
     return sgf_fail(error, SGF_ERROR_VALUE, "%s: weights has %zu runs of %zu snapshots: at least 1 of 2", path, shape[0],
                     shape[1]);
