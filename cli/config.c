@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <yaml.h>
 
 /* KEY(section, key, kind, names of a choice). Kinds: real, count (1 or more), seed, choice, text, flag; LIST for
  * sequences. `names` are in the order of the enum. */
@@ -314,6 +315,27 @@ static void listen(cyaml_log_t level, void *context, const char *format, va_list
     snprintf(heard->key, sizeof heard->key, "%.*s", (int)strcspn(quoted + 7, "'"), quoted + 7);
 }
 
+/* Line where the YAML itself breaks, by libyaml's own parser: libcyaml reports that it does, and not where. */
+static int line_of_syntax_error(const char *text)
+{
+  yaml_parser_t parser;
+  yaml_event_t event;
+  bool ended = false;
+  int line = 0;
+  if (!yaml_parser_initialize(&parser)) return 0;
+  yaml_parser_set_input_string(&parser, (const unsigned char *)text, strlen(text));
+  while (!ended && line == 0) {
+    if (!yaml_parser_parse(&parser, &event)) {
+      line = (int)parser.problem_mark.line + 1;
+    } else {
+      ended = event.type == YAML_STREAM_END_EVENT;
+      yaml_event_delete(&event);
+    }
+  }
+  yaml_parser_delete(&parser);
+  return line;
+}
+
 /* The word behind `prefix` in text, NULL if it does not begin so. */
 static const char *behind(const char *text, const char *prefix)
 {
@@ -328,6 +350,7 @@ static sgf_status describe_failure(const origin *from, const complaint *heard, c
   const char *syntax = behind(what, "libyaml: ");
   int line = unknown != NULL ? line_of(from, unknown, 1) : repeated != NULL ? line_of(from, repeated, 2) : heard->line;
   char where[32] = "", inside[96] = "";
+  if (syntax != NULL && from->text != NULL) line = line_of_syntax_error(from->text);
   if (line > 0 && from->text != NULL) snprintf(where, sizeof where, ":%d", line);
   if (heard->key[0] != '\0') snprintf(inside, sizeof inside, " in %s", heard->key);
   error->status = SGF_ERROR_VALUE;
@@ -336,7 +359,7 @@ static sgf_status describe_failure(const origin *from, const complaint *heard, c
   else if (repeated != NULL)
     snprintf(error->message, sizeof error->message, "%s%s: key '%s' is given twice", from->name, where, repeated);
   else if (syntax != NULL)
-    snprintf(error->message, sizeof error->message, "%s%s: broken YAML, here or in the next lines: %s", from->name, where,
+    snprintf(error->message, sizeof error->message, "%s%s: broken YAML: %s", from->name, where,
              syntax);
   else
     snprintf(error->message, sizeof error->message, "%s%s: %s%s", from->name, where,

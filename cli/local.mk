@@ -17,5 +17,5 @@ sgflow_SOURCES = \
   %D%/summary.h \
   %D%/table.c \
   %D%/table.h
-sgflow_CFLAGS = $(AM_CFLAGS) $(GSL_CFLAGS) $(CYAML_CFLAGS) $(JANSSON_CFLAGS)
-sgflow_LDADD = libsgflow.la $(CYAML_LIBS) $(JANSSON_LIBS) $(GSL_LIBS)
+sgflow_CFLAGS = $(AM_CFLAGS) $(GSL_CFLAGS) $(CYAML_CFLAGS) $(YAML_CFLAGS) $(JANSSON_CFLAGS)
+sgflow_LDADD = libsgflow.la $(CYAML_LIBS) $(YAML_LIBS) $(JANSSON_LIBS) $(GSL_LIBS)

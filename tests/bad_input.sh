@@ -301,8 +301,8 @@ config not UTF-8           | 65 | not_utf8.yaml                 | verify not_utf
 config too large           | 65 | large.yaml                    | verify large.yaml
 widths missing             | 65 | network.widths                | verify no_widths.yaml
 bracket not closed         | 65 | unclosed.yaml                 | verify unclosed.yaml
-tabs                       | 65 | tabs.yaml:[0-9]+: broken YAML | verify tabs.yaml
-wrong indent               | 65 | indent.yaml:[0-9]+: broken YAML | verify indent.yaml
+tabs                       | 65 | tabs.yaml:2: broken YAML | verify tabs.yaml
+wrong indent               | 65 | indent.yaml:3: broken YAML | verify indent.yaml
 a list for the whole       | 65 | list.yaml                     | verify list.yaml
 a scalar for the whole     | 65 | scalar.yaml                   | verify scalar.yaml
 a scalar for a section     | 65 | scalar_section.yaml:2.*training | verify scalar_section.yaml
@@ -423,7 +423,7 @@ END
 if small_memory "$SGFLOW" --version >stdout 2>&1; then
   table <<'END'
 no memory for the data     | 65 | network.widths.*2000000000      | small_memory verify gaussian.yaml --set network.widths=[1000000000,2]
-no memory for the samples  | 65,70 | 1000000000 .*(GiB|MiB)      | small_memory verify gaussian.yaml --set data.samples=1000000000
+no memory for the samples  | 65,70 | 1000000000 .*[GM]iB      | small_memory verify gaussian.yaml --set data.samples=1000000000
 no memory for the replicas | 65,70 | replicas.*1000000000000        | small_memory verify good.yaml --set simulation.replicas=1000000000000
 too many replicas          | 65,70 | replicas.*4000000000000000000  | small_memory verify good.yaml --set simulation.replicas=4000000000000000000
 END
