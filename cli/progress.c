@@ -8,16 +8,27 @@
 #include <unistd.h>
 
 static volatile sig_atomic_t caught;
+static volatile time_t caught_at;
 static double began = -1.0, drawn;
 
-static void remember(int signal) { caught = signal; }
+/* timeout(1) and terminals send a signal to the process and to its group at once: that is one wish, not two. */
+static void remember(int signal_number)
+{
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  if (caught != 0 && time.tv_sec > caught_at + 1) {
+    signal(signal_number, SIG_DFL);
+    raise(signal_number);
+  }
+  if (caught == 0) caught_at = time.tv_sec;
+  caught = signal_number;
+}
 
 void progress_catch_signals(void)
 {
   struct sigaction action;
   memset(&action, 0, sizeof action);
   action.sa_handler = remember;
-  action.sa_flags = (int)SA_RESETHAND;
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);

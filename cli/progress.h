@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-/* Catch SIGINT and SIGTERM: remembered once, deadly the second time. */
+/* Catch SIGINT and SIGTERM: remembered the first time, deadly when repeated more than a second later. */
 void progress_catch_signals(void);
 
 /* The signal that was caught, 0 for none. */

@@ -8,6 +8,8 @@
 
 /* Up to so many principal directions get a row each; of more, the outermost and all that do not agree. */
 enum { ALL_ROWS = 16, OUTER_ROWS = 4 };
+/* More noise than this on null(H), relative to the whole, is not round-off. */
+static const double DIFFUSING = 1e-10;
 
 static void print_problem(const job *run)
 {
@@ -27,8 +29,8 @@ static void print_theory(const job *run, const sgf_prediction_info *info)
   printf("drift        rank %zu of %zu%s, curvature %.4g ... %.4g, condition number %.4g\n", info->rank_hessian,
          info->weights, info->rank_ambiguous ? " (ambiguous)" : "", info->relaxation_rate, info->largest_curvature,
          info->condition_number);
-  printf("diffusion    rank %zu, noise on null(H) %.2g, kappa/S = %.4g\n", info->rank_noise, info->null_noise,
-         info->noise_strength);
+  printf("diffusion    rank %zu, noise on null(H) %.2g%s, kappa/S = %.4g\n", info->rank_noise, info->null_noise,
+         info->null_noise > DIFFUSING ? " (these directions diffuse without bound)" : "", info->noise_strength);
   printf("stability    learning rate below %.6g (here %.3g of it)\n", info->stability_limit,
          rate / info->stability_limit);
   printf("covariance   trace %.6g, residual %.2g\n", info->trace, info->residual);
