@@ -5,8 +5,8 @@
  * a count and "-1" for a very large one. A key that is absent leaves its default alone. */
 #include "config.h"
 
-#include <cyaml/cyaml.h>
 #include <ctype.h>
+#include <cyaml/cyaml.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -16,30 +16,30 @@
 
 /* KEY(section, key, kind, names of a choice). Kinds: real, count (1 or more), seed, choice, text, flag; LIST for
  * sequences. `names` are in the order of the enum. */
-#define SCALARS(KEY)                                                                      \
-  KEY(data, source, CHOICE, "gaussian|file")                                              \
-  KEY(data, samples, COUNT, "")                                                           \
-  KEY(data, input_power_law, REAL, "")                                                    \
-  KEY(data, teacher, CHOICE, "gaussian|none|low-rank")                                    \
-  KEY(data, teacher_rank, COUNT, "")                                                      \
-  KEY(data, label_noise, REAL, "")                                                        \
-  KEY(data, file, TEXT, "")                                                               \
-  KEY(network, init_scale, REAL, "")                                                      \
-  KEY(network, weights, TEXT, "")                                                         \
-  KEY(network, relax, FLAG, "")                                                           \
-  KEY(training, learning_rate, REAL, "")                                                  \
-  KEY(training, batch_size, COUNT, "")                                                    \
-  KEY(training, sampling, CHOICE, "replacement|without-replacement|epoch")                \
-  KEY(training, momentum, REAL, "")                                                       \
-  KEY(training, weight_decay, REAL, "")                                                   \
-  KEY(theory, noise, CHOICE, "empirical|population")                                      \
-  KEY(theory, equation, CHOICE, "continuum|discrete|exact|closure")                       \
-  KEY(theory, rank_tolerance, REAL, "")                                                   \
-  KEY(simulation, dynamics, CHOICE, "sgd|langevin")                                       \
-  KEY(simulation, replicas, COUNT, "")                                                    \
-  KEY(simulation, burn_in, REAL, "")                                                      \
-  KEY(simulation, window, REAL, "")                                                       \
-  KEY(verify, tolerance, REAL, "")                                                        \
+#define SCALARS(KEY)                                                       \
+  KEY(data, source, CHOICE, "gaussian|file")                               \
+  KEY(data, samples, COUNT, "")                                            \
+  KEY(data, input_power_law, REAL, "")                                     \
+  KEY(data, teacher, CHOICE, "gaussian|none|low-rank")                     \
+  KEY(data, teacher_rank, COUNT, "")                                       \
+  KEY(data, label_noise, REAL, "")                                         \
+  KEY(data, file, TEXT, "")                                                \
+  KEY(network, init_scale, REAL, "")                                       \
+  KEY(network, weights, TEXT, "")                                          \
+  KEY(network, relax, FLAG, "")                                            \
+  KEY(training, learning_rate, REAL, "")                                   \
+  KEY(training, batch_size, COUNT, "")                                     \
+  KEY(training, sampling, CHOICE, "replacement|without-replacement|epoch") \
+  KEY(training, momentum, REAL, "")                                        \
+  KEY(training, weight_decay, REAL, "")                                    \
+  KEY(theory, noise, CHOICE, "empirical|population")                       \
+  KEY(theory, equation, CHOICE, "continuum|discrete|exact|closure")        \
+  KEY(theory, rank_tolerance, REAL, "")                                    \
+  KEY(simulation, dynamics, CHOICE, "sgd|langevin")                        \
+  KEY(simulation, replicas, COUNT, "")                                     \
+  KEY(simulation, burn_in, REAL, "")                                       \
+  KEY(simulation, window, REAL, "")                                        \
+  KEY(verify, tolerance, REAL, "")                                         \
   KEY(verify, level, REAL, "")
 
 /* ------------------------------------------------- the file as libcyaml sees it */
@@ -80,14 +80,15 @@ enum { MAY_BE_ABSENT = CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL };
 
 static const cyaml_schema_value_t entry = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED)};
 
-#define TEXT_FIELD(section, key) CYAML_FIELD_STRING_PTR(#key, MAY_BE_ABSENT, section##_section, key, 0, CYAML_UNLIMITED)
+#define TEXT_FIELD(section, key) \
+  CYAML_FIELD_STRING_PTR(#key, MAY_BE_ABSENT, section##_section, key, 0, CYAML_UNLIMITED)
 #define LIST_FIELD(section, key) \
   CYAML_FIELD_SEQUENCE(#key, MAY_BE_ABSENT, section##_section, key, &entry, 1, CYAML_UNLIMITED)
 
 static const cyaml_schema_field_t data_fields[] = {
-    TEXT_FIELD(data, source),       TEXT_FIELD(data, samples),     TEXT_FIELD(data, input_power_law),
-    TEXT_FIELD(data, teacher),      TEXT_FIELD(data, teacher_rank), TEXT_FIELD(data, label_noise),
-    TEXT_FIELD(data, file),         LIST_FIELD(data, input_spectrum), CYAML_FIELD_END};
+    TEXT_FIELD(data, source),  TEXT_FIELD(data, samples),        TEXT_FIELD(data, input_power_law),
+    TEXT_FIELD(data, teacher), TEXT_FIELD(data, teacher_rank),   TEXT_FIELD(data, label_noise),
+    TEXT_FIELD(data, file),    LIST_FIELD(data, input_spectrum), CYAML_FIELD_END};
 static const cyaml_schema_field_t network_fields[] = {TEXT_FIELD(network, init_scale), TEXT_FIELD(network, weights),
                                                       TEXT_FIELD(network, relax), LIST_FIELD(network, widths),
                                                       CYAML_FIELD_END};
@@ -103,8 +104,14 @@ static const cyaml_schema_field_t verify_fields[] = {TEXT_FIELD(verify, toleranc
                                                      CYAML_FIELD_END};
 #define SECTION(name) CYAML_FIELD_MAPPING_PTR(#name, MAY_BE_ABSENT, document, name, name##_fields)
 static const cyaml_schema_field_t document_fields[] = {
-    SECTION(data),   SECTION(network), SECTION(training), SECTION(theory), SECTION(simulation),
-    SECTION(verify), CYAML_FIELD_STRING_PTR("seed", MAY_BE_ABSENT, document, seed, 0, CYAML_UNLIMITED), CYAML_FIELD_END};
+    SECTION(data),
+    SECTION(network),
+    SECTION(training),
+    SECTION(theory),
+    SECTION(simulation),
+    SECTION(verify),
+    CYAML_FIELD_STRING_PTR("seed", MAY_BE_ABSENT, document, seed, 0, CYAML_UNLIMITED),
+    CYAML_FIELD_END};
 static const cyaml_schema_value_t schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, document, document_fields)};
 
 /* --------------------------------------------------------- text into settings */
@@ -115,8 +122,8 @@ typedef struct {
   const char *text; /* NULL for an override */
 } origin;
 
-/* Line of the first or a later `key:` in the text, 0 if it cannot be told; comments do not count. Key names are unique in
- * the schema. */
+/* Line of the first or a later `key:` in the text, 0 if it cannot be told; comments do not count. Key names are
+ * unique in the schema. */
 static int line_of(const origin *from, const char *key, int occurrence)
 {
   size_t length = strlen(key);
@@ -133,8 +140,8 @@ static int line_of(const origin *from, const char *key, int occurrence)
   return 0;
 }
 
-static sgf_status refuse(const origin *from, const char *section, const char *key, const char *value, const char *rule,
-                         sgf_error *error)
+static sgf_status refuse(const origin *from, const char *section, const char *key, const char *value,
+                         const char *rule, sgf_error *error)
 {
   char where[32] = "";
   int line = line_of(from, key, 1);
@@ -268,7 +275,8 @@ static sgf_status take_spectrum(const origin *from, const data_section *section,
 static sgf_status take_seed(const origin *from, const char *text, uint64_t *seed, sgf_error *error)
 {
   unsigned long long value;
-  if (!parse_whole(text, &value)) return refuse(from, "", "seed", text, "a whole number, 0 or more, is expected", error);
+  if (!parse_whole(text, &value))
+    return refuse(from, "", "seed", text, "a whole number, 0 or more, is expected", error);
   *seed = value;
   return SGF_OK;
 }
@@ -276,8 +284,8 @@ static sgf_status take_seed(const origin *from, const char *text, uint64_t *seed
 static sgf_status apply(const origin *from, const document *file, sgf_settings *settings, sgf_error *error)
 {
   sgf_status status = SGF_OK;
-#define TAKE(section, key, kind, names)                                                                           \
-  if (status == SGF_OK && file->section != NULL && file->section->key != NULL)                                    \
+#define TAKE(section, key, kind, names)                                        \
+  if (status == SGF_OK && file->section != NULL && file->section->key != NULL) \
     status = take_##kind(from, #section, #key, file->section->key, names, &settings->section.key, error);
   SCALARS(TAKE)
 #undef TAKE
@@ -348,7 +356,9 @@ static sgf_status describe_failure(const origin *from, const complaint *heard, c
   const char *what = behind(heard->what, "Load: ") != NULL ? behind(heard->what, "Load: ") : heard->what;
   const char *unknown = behind(what, "Unexpected key: "), *repeated = behind(what, "Mapping field already seen: ");
   const char *syntax = behind(what, "libyaml: ");
-  int line = unknown != NULL ? line_of(from, unknown, 1) : repeated != NULL ? line_of(from, repeated, 2) : heard->line;
+  int line = unknown != NULL    ? line_of(from, unknown, 1)
+             : repeated != NULL ? line_of(from, repeated, 2)
+                                : heard->line;
   char where[32] = "", inside[96] = "";
   if (syntax != NULL && from->text != NULL) line = line_of_syntax_error(from->text);
   if (line > 0 && from->text != NULL) snprintf(where, sizeof where, ":%d", line);
@@ -359,8 +369,7 @@ static sgf_status describe_failure(const origin *from, const complaint *heard, c
   else if (repeated != NULL)
     snprintf(error->message, sizeof error->message, "%s%s: key '%s' is given twice", from->name, where, repeated);
   else if (syntax != NULL)
-    snprintf(error->message, sizeof error->message, "%s%s: broken YAML: %s", from->name, where,
-             syntax);
+    snprintf(error->message, sizeof error->message, "%s%s: broken YAML: %s", from->name, where, syntax);
   else
     snprintf(error->message, sizeof error->message, "%s%s: %s%s", from->name, where,
              what[0] != '\0' ? what : cyaml_strerror(outcome), inside);
@@ -370,7 +379,10 @@ static sgf_status describe_failure(const origin *from, const complaint *heard, c
 static sgf_status load(const origin *from, const char *yaml, sgf_settings *settings, sgf_error *error)
 {
   complaint heard = {"", "", 0};
-  cyaml_config_t parser = {.log_fn = listen, .log_ctx = &heard, .log_level = CYAML_LOG_ERROR, .mem_fn = cyaml_mem,
+  cyaml_config_t parser = {.log_fn = listen,
+                           .log_ctx = &heard,
+                           .log_level = CYAML_LOG_ERROR,
+                           .mem_fn = cyaml_mem,
                            .flags = CYAML_CFG_NO_ALIAS};
   cyaml_data_t *file = NULL;
   cyaml_err_t outcome = cyaml_load_data((const uint8_t *)yaml, strlen(yaml), &parser, &schema, &file, NULL);
@@ -439,8 +451,8 @@ static sgf_status check_single_document(const origin *from, sgf_error *error)
     bool marker = strncmp(c, "---", 3) == 0 || strncmp(c, "...", 3) == 0;
     if (marker && content && strncmp(c, "---", 3) == 0) {
       error->status = SGF_ERROR_VALUE;
-      snprintf(error->message, sizeof error->message, "%s:%d: a second YAML document begins: one is expected", from->name,
-               line);
+      snprintf(error->message, sizeof error->message, "%s:%d: a second YAML document begins: one is expected",
+               from->name, line);
       return SGF_ERROR_VALUE;
     }
     content = content || (!marker && blank < length && c[blank] != '#' && c[blank] != '%');
@@ -458,7 +470,8 @@ sgf_status config_read(const char *path, const char *const *overrides, size_t ov
   if (text == NULL) return error->status;
   sgf_status status = check_single_document(&from, error);
   if (status == SGF_OK) status = load(&from, text, settings, error);
-  for (size_t k = 0; k < override_count && status == SGF_OK; k++) status = apply_override(overrides[k], settings, error);
+  for (size_t k = 0; k < override_count && status == SGF_OK; k++)
+    status = apply_override(overrides[k], settings, error);
   free(text);
   if (status != SGF_OK) sgf_settings_free(settings);
   return status;
@@ -544,12 +557,12 @@ char *config_text(const sgf_settings *settings, const sgf_plan *plan)
     resolved.simulation.burn_in = lambda * (double)plan->burn_in_steps;
     resolved.simulation.window = lambda * (double)plan->window_steps;
   }
-#define PUT(section, key, kind, names)            \
-  if (strcmp(section_now, #section) != 0) {       \
-    section_now = #section;                       \
-    fprintf(out, "%s:\n", section_now);           \
-    put_lists(out, section_now, &resolved);       \
-  }                                               \
+#define PUT(section, key, kind, names)      \
+  if (strcmp(section_now, #section) != 0) { \
+    section_now = #section;                 \
+    fprintf(out, "%s:\n", section_now);     \
+    put_lists(out, section_now, &resolved); \
+  }                                         \
   put_##kind(out, #key, names, &resolved.section.key);
   SCALARS(PUT)
 #undef PUT

@@ -33,7 +33,8 @@ static bool same_file(const char *one, const char *other)
   struct stat a, b;
   if (one == NULL || other == NULL) return false;
   if (strcmp(one, other) == 0) return true;
-  return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino && S_ISREG(a.st_mode);
+  return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino &&
+         S_ISREG(a.st_mode);
 }
 
 /* A file named in the config, relative to its folder. */
@@ -49,7 +50,8 @@ static sgf_status check_output(job *run, const char *output, const char *folder,
 {
   if (output == NULL) return SGF_OK;
   if (same_file(output, run->asked->config) || same_file(output, run->asked->trajectory) ||
-      same_as_named(output, folder, settings->data.file) || same_as_named(output, folder, settings->network.weights)) {
+      same_as_named(output, folder, settings->data.file) ||
+      same_as_named(output, folder, settings->network.weights)) {
     snprintf(run->error.message, sizeof run->error.message, "%s: cannot be created, it is an input", output);
     return run->error.status = SGF_ERROR_CREATE;
   }
@@ -63,7 +65,8 @@ static sgf_status check_outputs(job *run, const char *folder, const sgf_settings
   sgf_status status = check_output(run, asked->output, folder, settings);
   if (status == SGF_OK) status = check_output(run, asked->report, folder, settings);
   if (status == SGF_OK && same_file(asked->output, asked->report)) {
-    snprintf(run->error.message, sizeof run->error.message, "%s: cannot be both the output and the report", asked->report);
+    snprintf(run->error.message, sizeof run->error.message, "%s: cannot be both the output and the report",
+             asked->report);
     run->error.status = status = SGF_ERROR_CREATE;
   }
   return status;

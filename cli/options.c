@@ -12,8 +12,8 @@ static const struct argp_option output_option = {"output", 'o', "FILE", 0, "writ
 static const struct argp_option set_option = {
     "set", KEY_SET, "KEY=VALUE", 0, "set a key of the config, such as training.learning_rate=0.02; repeatable", 0};
 static const struct argp_option json_option = {"json", KEY_JSON, NULL, 0, "print the summary as JSON", 0};
-static const struct argp_option full_option = {
-    "full", KEY_FULL, NULL, 0, "write the n x n sets even when n > 4000", 0};
+static const struct argp_option full_option = {"full", KEY_FULL, NULL, 0, "write the n x n sets even when n > 4000",
+                                               0};
 static const struct argp_option force_option = {
     "force", KEY_FORCE, NULL, 0, "run beyond the stability limit; accept constant columns of X as biases", 0};
 static const struct argp_option report_option = {"report", KEY_REPORT, "FILE", 0, "write the HTML report here", 0};
@@ -81,7 +81,8 @@ static error_t take(int key, char *argument, struct argp_state *state)
   case KEY_THREADS: parsed->threads = thread_count(state, argument); break;
   case '?': print_help(state, input->what); break;
   case ARGP_KEY_ARG:
-    if (parsed->config != NULL) argp_error(state, "%s: one config file is expected, '%s' is another", input->what->name, argument);
+    if (parsed->config != NULL)
+      argp_error(state, "%s: one config file is expected, '%s' is another", input->what->name, argument);
     parsed->config = argument;
     break;
   case ARGP_KEY_END: check_complete(state, input); break;

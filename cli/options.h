@@ -19,7 +19,7 @@ typedef struct options {
   const char *trajectory; /* NULL: none */
   const char **overrides; /* KEY=VALUE, in order */
   size_t override_count;
-  int threads;            /* 0: all */
+  int threads; /* 0: all */
   bool json, full, force;
 } options;
 

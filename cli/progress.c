@@ -50,8 +50,8 @@ bool progress_show(void *context, double done, double total)
   if (began < 0.0) began = time;
   if (caught == 0 && time - drawn > 0.2 && isatty(STDERR_FILENO)) {
     double rate = done / (time - began + 1e-9);
-    fprintf(stderr, "\rsgflow: simulating %5.1f %%  %.3g replica-steps/s  %.0f s left \033[K", 100.0 * done / total, rate,
-            (total - done) / rate);
+    fprintf(stderr, "\rsgflow: simulating %5.1f %%  %.3g replica-steps/s  %.0f s left \033[K", 100.0 * done / total,
+            rate, (total - done) / rate);
     drawn = time;
   }
   return caught == 0;

@@ -59,7 +59,8 @@ static json_t *comparison(const sgf_comparison *made)
   const sgf_comparison_info *info = sgf_comparison_get_info(made);
   const sgf_quantity *quantities = sgf_comparison_quantities(made);
   json_t *object = object_of(numbers, sgf_comparison_numbers(made, numbers, SGF_MOST_NUMBERS)), *all = json_object();
-  for (size_t k = 0; k < info->quantities; k++) json_object_set_new(all, quantities[k].name, quantity(&quantities[k]));
+  for (size_t k = 0; k < info->quantities; k++)
+    json_object_set_new(all, quantities[k].name, quantity(&quantities[k]));
   json_object_set_new(object, "verdict", json_string(sgf_verdict_text(info->verdict)));
   json_object_set_new(object, "quantities", all);
   return object;

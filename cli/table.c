@@ -18,7 +18,8 @@ static void print_problem(const job *run)
   printf("network      ");
   for (size_t l = 0; l < settings->network.width_count; l++)
     printf("%s%zu", l > 0 ? "-" : "", settings->network.widths[l]);
-  printf(", n = %zu weights, P = %zu samples\n", sgf_problem_weights(run->problem), sgf_problem_samples(run->problem));
+  printf(", n = %zu weights, P = %zu samples\n", sgf_problem_weights(run->problem),
+         sgf_problem_samples(run->problem));
   printf("training     learning rate %g, batch %zu, %s\n", settings->training.learning_rate,
          settings->training.batch_size, sampling[settings->training.sampling]);
 }
@@ -53,10 +54,11 @@ static void print_experiment(const job *run)
   if (info->recorded)
     printf("recorded     %zu %s\n", info->replicas, info->batches ? "batches of one run" : "runs");
   else
-    printf("simulation   %zu replicas%s, burn-in %.4g%s, window %.4g%s (time = rate x step), snapshot every %zu steps\n",
-           info->replicas, info->plan.replicas_chosen ? "*" : "", rate * (double)info->plan.burn_in_steps,
-           info->plan.burn_in_chosen ? "*" : "", rate * (double)info->plan.window_steps,
-           info->plan.window_chosen ? "*" : "", info->plan.stride);
+    printf(
+        "simulation   %zu replicas%s, burn-in %.4g%s, window %.4g%s (time = rate x step), snapshot every %zu steps\n",
+        info->replicas, info->plan.replicas_chosen ? "*" : "", rate * (double)info->plan.burn_in_steps,
+        info->plan.burn_in_chosen ? "*" : "", rate * (double)info->plan.window_steps,
+        info->plan.window_chosen ? "*" : "", info->plan.stride);
   if (!info->recorded && (info->plan.replicas_chosen || info->plan.burn_in_chosen || info->plan.window_chosen))
     printf("             (* chosen from the relaxation rates and the tolerance)\n");
   if (run->comparison == NULL) printf("measured     trace %.6g +- %.2g\n", info->trace, info->trace_se);

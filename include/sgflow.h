@@ -78,18 +78,9 @@ SGF_API void sgf_libraries(char *text, size_t capacity);
 
 typedef enum { SGF_SOURCE_GAUSSIAN, SGF_SOURCE_FILE } sgf_source;
 typedef enum { SGF_TEACHER_GAUSSIAN, SGF_TEACHER_NONE, SGF_TEACHER_LOW_RANK } sgf_teacher;
-typedef enum {
-  SGF_SAMPLING_REPLACEMENT,
-  SGF_SAMPLING_WITHOUT_REPLACEMENT,
-  SGF_SAMPLING_EPOCH
-} sgf_sampling;
+typedef enum { SGF_SAMPLING_REPLACEMENT, SGF_SAMPLING_WITHOUT_REPLACEMENT, SGF_SAMPLING_EPOCH } sgf_sampling;
 typedef enum { SGF_NOISE_EMPIRICAL, SGF_NOISE_POPULATION } sgf_noise;
-typedef enum {
-  SGF_EQUATION_CONTINUUM,
-  SGF_EQUATION_DISCRETE,
-  SGF_EQUATION_EXACT,
-  SGF_EQUATION_CLOSURE
-} sgf_equation;
+typedef enum { SGF_EQUATION_CONTINUUM, SGF_EQUATION_DISCRETE, SGF_EQUATION_EXACT, SGF_EQUATION_CLOSURE } sgf_equation;
 typedef enum { SGF_DYNAMICS_SGD, SGF_DYNAMICS_LANGEVIN } sgf_dynamics;
 
 /* Everything that a config says. Strings and arrays are owned by the struct (malloc). */
@@ -101,38 +92,38 @@ typedef struct sgf_settings {
     size_t input_spectrum_count; /* 0: all eigenvalues 1 */
     double input_power_law;      /* exponent a: eigenvalue k is k^-a, scaled to mean 1; NaN: unused */
     sgf_teacher teacher;
-    size_t teacher_rank;         /* for SGF_TEACHER_LOW_RANK; 0: 1 */
-    double label_noise;          /* standard deviation s of the targets' noise */
-    char *file;                  /* for SGF_SOURCE_FILE */
+    size_t teacher_rank; /* for SGF_TEACHER_LOW_RANK; 0: 1 */
+    double label_noise;  /* standard deviation s of the targets' noise */
+    char *file;          /* for SGF_SOURCE_FILE */
   } data;
   struct {
-    size_t *widths;              /* N_0 ... N_L */
-    size_t width_count;          /* L + 1 */
-    double init_scale;           /* weights start as N(0, init_scale^2 / fan-in) */
-    char *weights;               /* NULL, or an HDF5 file with datasets W1 ... WL */
-    bool relax;                  /* false: linearize where the weights are */
+    size_t *widths;     /* N_0 ... N_L */
+    size_t width_count; /* L + 1 */
+    double init_scale;  /* weights start as N(0, init_scale^2 / fan-in) */
+    char *weights;      /* NULL, or an HDF5 file with datasets W1 ... WL */
+    bool relax;         /* false: linearize where the weights are */
   } network;
   struct {
-    double learning_rate;        /* lambda */
-    size_t batch_size;           /* S */
+    double learning_rate; /* lambda */
+    size_t batch_size;    /* S */
     sgf_sampling sampling;
-    double momentum;             /* beta */
-    double weight_decay;         /* gamma: gamma |theta|^2 / 2 in the loss */
+    double momentum;     /* beta */
+    double weight_decay; /* gamma: gamma |theta|^2 / 2 in the loss */
   } training;
   struct {
     sgf_noise noise;
     sgf_equation equation;
-    double rank_tolerance;       /* relative to the largest eigenvalue; NaN: from the largest gap */
+    double rank_tolerance; /* relative to the largest eigenvalue; NaN: from the largest gap */
   } theory;
   struct {
     sgf_dynamics dynamics;
-    size_t replicas;             /* 0: chosen from the relaxation rates and the tolerance */
-    double burn_in;              /* continuum time; NaN: chosen */
-    double window;               /* continuum time; NaN: chosen */
+    size_t replicas; /* 0: chosen from the relaxation rates and the tolerance */
+    double burn_in;  /* continuum time; NaN: chosen */
+    double window;   /* continuum time; NaN: chosen */
   } simulation;
   struct {
-    double tolerance;            /* relative deviation that still counts as agreement */
-    double level;                /* family-wise false-alarm rate */
+    double tolerance; /* relative deviation that still counts as agreement */
+    double level;     /* family-wise false-alarm rate */
   } verify;
   uint64_t seed;
 } sgf_settings;
@@ -156,9 +147,8 @@ typedef struct sgf_problem sgf_problem;
  *   problem   the new problem
  * Errors: SGF_ERROR_VALUE for a setting or data that cannot be used, SGF_ERROR_UNSUPPORTED,
  * SGF_ERROR_NO_INPUT, SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. Source: section 0. */
-SGF_API sgf_status sgf_problem_create(const sgf_settings *settings, const char *folder,
-                                      bool accept_constant_columns, sgf_problem **problem,
-                                      sgf_error *error);
+SGF_API sgf_status sgf_problem_create(const sgf_settings *settings, const char *folder, bool accept_constant_columns,
+                                      sgf_problem **problem, sgf_error *error);
 
 /* The same from arrays in memory instead of data.source.
  *   X (P, N_0), Y (P, N_L)  copied
@@ -181,8 +171,8 @@ typedef struct sgf_prediction sgf_prediction;
 
 /* Slope of log variance on log flatness, over modes. psi = -slope: variance ~ flatness^-psi. */
 typedef struct sgf_ivfr {
-  double psi;         /* exponent; NaN when fewer than 3 modes or no spread in flatness */
-  double psi_low;     /* 95 % bootstrap interval over modes */
+  double psi;     /* exponent; NaN when fewer than 3 modes or no spread in flatness */
+  double psi_low; /* 95 % bootstrap interval over modes */
   double psi_high;
   double correlation; /* Pearson, of log variance with log curvature */
   size_t modes;       /* modes in the fit */
@@ -190,43 +180,42 @@ typedef struct sgf_ivfr {
 } sgf_ivfr;
 
 typedef struct sgf_prediction_info {
-  size_t weights;            /* n */
-  size_t layers;             /* L */
+  size_t weights; /* n */
+  size_t layers;  /* L */
   size_t rank_hessian;
   size_t rank_noise;
-  double rank_gap;           /* smallest kept / largest dropped eigenvalue of H; infinite at full rank */
-  double rank_tolerance;     /* the relative tolerance that was used */
-  bool rank_ambiguous;       /* the gap is below 1e3 */
-  double null_noise;         /* ||C|| on null(H), relative to ||C|| */
-  double residual;           /* scaled residual of the configured equation, recomputed from H, C, Sigma */
-  double min_loss;           /* L* = L(theta*), without the weight-decay term */
-  double gradient_norm;      /* relative norm of the gradient at theta* */
-  double condition_number;   /* h_max / smallest kept h */
-  double largest_curvature;  /* h_max */
-  double relaxation_rate;    /* smallest kept h */
-  double stability_limit;    /* largest stable learning rate */
-  double noise_strength;     /* kappa / S */
-  double temperature;        /* T = lambda kappa L* / S, unit of variance */
-  double trace;              /* tr Sigma */
-  double excess_loss;        /* tr(H Sigma) / 2 */
-  double commutator;         /* ||[H, C]||_F */
-  double commutator_relative;/* ||[H, C]||_F / (||H||_F ||C||_F) */
-  double irreversible;       /* ||Q||_F / ||H Sigma||_F, Q = (H Sigma - Sigma H) / 2, continuum Sigma */
-  double entropy_production; /* rate per unit of continuum time */
-  bool entropy_on_range;     /* D is singular: pseudo-inverses were used */
-  double balance_rate;       /* NaN without a hidden layer */
-  double spectrum_distance;  /* Kolmogorov distance of the spectra of C / 2L* and H */
+  double rank_gap;             /* smallest kept / largest dropped eigenvalue of H; infinite at full rank */
+  double rank_tolerance;       /* the relative tolerance that was used */
+  bool rank_ambiguous;         /* the gap is below 1e3 */
+  double null_noise;           /* ||C|| on null(H), relative to ||C|| */
+  double residual;             /* scaled residual of the configured equation, recomputed from H, C, Sigma */
+  double min_loss;             /* L* = L(theta*), without the weight-decay term */
+  double gradient_norm;        /* relative norm of the gradient at theta* */
+  double condition_number;     /* h_max / smallest kept h */
+  double largest_curvature;    /* h_max */
+  double relaxation_rate;      /* smallest kept h */
+  double stability_limit;      /* largest stable learning rate */
+  double noise_strength;       /* kappa / S */
+  double temperature;          /* T = lambda kappa L* / S, unit of variance */
+  double trace;                /* tr Sigma */
+  double excess_loss;          /* tr(H Sigma) / 2 */
+  double commutator;           /* ||[H, C]||_F */
+  double commutator_relative;  /* ||[H, C]||_F / (||H||_F ||C||_F) */
+  double irreversible;         /* ||Q||_F / ||H Sigma||_F, Q = (H Sigma - Sigma H) / 2, continuum Sigma */
+  double entropy_production;   /* rate per unit of continuum time */
+  bool entropy_on_range;       /* D is singular: pseudo-inverses were used */
+  double balance_rate;         /* NaN without a hidden layer */
+  double spectrum_distance;    /* Kolmogorov distance of the spectra of C / 2L* and H */
   double hessian_law_distance; /* of H to its limit law; NaN unless the data are Gaussian, one layer */
   double noise_law_distance;   /* of C / 2L* to its limit law; NaN likewise */
-  sgf_ivfr ivfr;             /* of the joint covariance (one layer: of the layer) */
+  sgf_ivfr ivfr;               /* of the joint covariance (one layer: of the layer) */
 } sgf_prediction_info;
 
 /* Build drift and diffusion at the minimum and solve for the stationary covariance.
  * Errors: SGF_ERROR_UNSTABLE when the learning rate is beyond the stability limit and `force` is
  * false; SGF_ERROR_UNSUPPORTED, SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. With `force` beyond the
  * limit there is no stationary state: the covariances are NaN. Source: sections 1, 2, 8, 9. */
-SGF_API sgf_status sgf_predict(const sgf_problem *problem, bool force, sgf_prediction **prediction,
-                               sgf_error *error);
+SGF_API sgf_status sgf_predict(const sgf_problem *problem, bool force, sgf_prediction **prediction, sgf_error *error);
 SGF_API void sgf_prediction_free(sgf_prediction *prediction);
 SGF_API const sgf_prediction_info *sgf_prediction_get_info(const sgf_prediction *prediction);
 
@@ -261,22 +250,21 @@ typedef struct sgf_plan {
   size_t window_steps;  /* a multiple of stride */
   size_t stride;        /* a snapshot enters the moments every so many steps of the window */
   bool replicas_chosen, burn_in_chosen, window_chosen; /* chosen here, not by the settings */
-  double relaxed;       /* exp(-h_min (burn-in + window)): what the slowest mode remembers */
+  double relaxed; /* exp(-h_min (burn-in + window)): what the slowest mode remembers */
 } sgf_plan;
 
 /* Choose what the settings leave out: burn-in, window and replicas that decide every quantity at the
  * configured tolerance and level, from the predicted relaxation rates. Errors: SGF_ERROR_VALUE for
  * times that overflow. */
-SGF_API sgf_status sgf_plan_simulation(const sgf_problem *problem, const sgf_prediction *prediction,
-                                       sgf_plan *plan, sgf_error *error);
+SGF_API sgf_status sgf_plan_simulation(const sgf_problem *problem, const sgf_prediction *prediction, sgf_plan *plan,
+                                       sgf_error *error);
 
 /* Run SGD from theta* in independent replicas. The result has the same bits for any number of threads.
  *   threads   0: OpenMP's default
  *   progress  NULL, or called with `context`
  * Errors: SGF_ERROR_DIVERGED with the step, SGF_ERROR_MEMORY, SGF_ERROR_INTERRUPTED. */
-SGF_API sgf_status sgf_simulate(const sgf_problem *problem, const sgf_plan *plan, int threads,
-                                sgf_progress progress, void *context, sgf_ensemble **ensemble,
-                                sgf_error *error);
+SGF_API sgf_status sgf_simulate(const sgf_problem *problem, const sgf_plan *plan, int threads, sgf_progress progress,
+                                void *context, sgf_ensemble **ensemble, sgf_error *error);
 
 /* Read weights that another program recorded: HDF5 dataset `weights`, shape (R, T, n), or (T, n) for
  * one run, which is cut into batches that stand in for replicas. Snapshots of stationary SGD. */
@@ -286,33 +274,33 @@ SGF_API void sgf_ensemble_free(sgf_ensemble *ensemble);
 
 typedef struct sgf_ensemble_info {
   size_t replicas;
-  bool batches;            /* one long run, cut: `replicas` counts batches */
-  bool recorded;           /* read from a trajectory */
-  sgf_plan plan;           /* of a simulation */
-  double steps;            /* replica-steps in all, 0 when recorded */
-  double seconds;          /* wall time of the simulation */
-  double trace;            /* of the measured second moment about theta* */
+  bool batches;   /* one long run, cut: `replicas` counts batches */
+  bool recorded;  /* read from a trajectory */
+  sgf_plan plan;  /* of a simulation */
+  double steps;   /* replica-steps in all, 0 when recorded */
+  double seconds; /* wall time of the simulation */
+  double trace;   /* of the measured second moment about theta* */
   double trace_se;
 } sgf_ensemble_info;
 SGF_API const sgf_ensemble_info *sgf_ensemble_get_info(const sgf_ensemble *ensemble);
 
 /* Second moment about theta* and its standard error over replicas, both (n, n), and the mean (n) of
  * theta - theta*; any may be NULL. */
-SGF_API sgf_status sgf_ensemble_moments(const sgf_ensemble *ensemble, double *covariance,
-                                        double *standard_error, double *mean, sgf_error *error);
+SGF_API sgf_status sgf_ensemble_moments(const sgf_ensemble *ensemble, double *covariance, double *standard_error,
+                                        double *mean, sgf_error *error);
 
 /* -------------------------------------------------------------- comparison */
 
 typedef enum { SGF_AGREE = 0, SGF_DISAGREE = 1, SGF_INCONCLUSIVE = 2 } sgf_verdict;
 
 typedef struct sgf_quantity {
-  char name[48];           /* name of its group in the output file */
+  char name[48]; /* name of its group in the output file */
   double predicted;
   double measured;
-  double standard_error;   /* of measured */
-  double deviation;        /* relative to what `scale` says */
-  double low, high;        /* confidence interval of the deviation, corrected for the family */
-  double replicas_needed;  /* replicas that would decide it; 0 when decided */
+  double standard_error;  /* of measured */
+  double deviation;       /* relative to what `scale` says */
+  double low, high;       /* confidence interval of the deviation, corrected for the family */
+  double replicas_needed; /* replicas that would decide it; 0 when decided */
   sgf_verdict verdict;
 } sgf_quantity;
 
@@ -322,15 +310,15 @@ typedef struct sgf_comparison_info {
   sgf_verdict verdict;
   size_t quantities;
   size_t agree, disagree, inconclusive;
-  double replicas_needed;  /* the largest over inconclusive quantities */
-  double r_hat;            /* split R-hat of the slowest mode */
-  double effective_samples;/* of the slowest mode's mean, all replicas together */
-  bool z_tested;           /* the equation is exact: z-scores test zero deviation */
-  size_t z_count;          /* elements of the covariance */
-  double z_largest;        /* largest |z| among them */
-  double z_variance;       /* about zero; 1 under the null hypothesis, (R-1)/(R-3) by Student's t */
-  double z_p_value;        /* of the largest, for the family */
-  double batch_correlation;/* lag-1 correlation between batches of one run; NaN for replicas */
+  double replicas_needed;   /* the largest over inconclusive quantities */
+  double r_hat;             /* split R-hat of the slowest mode */
+  double effective_samples; /* of the slowest mode's mean, all replicas together */
+  bool z_tested;            /* the equation is exact: z-scores test zero deviation */
+  size_t z_count;           /* elements of the covariance */
+  double z_largest;         /* largest |z| among them */
+  double z_variance;        /* about zero; 1 under the null hypothesis, (R-1)/(R-3) by Student's t */
+  double z_p_value;         /* of the largest, for the family */
+  double batch_correlation; /* lag-1 correlation between batches of one run; NaN for replicas */
 } sgf_comparison_info;
 
 /* Compare an ensemble with a prediction, quantity by quantity. Source: section 11.
@@ -362,17 +350,15 @@ typedef struct sgf_provenance {
  * comparison may be NULL: their groups are then absent.
  *   full  write the n x n sets even when n > 4000
  * Errors: SGF_ERROR_CREATE, SGF_ERROR_WRITE, SGF_ERROR_MEMORY; an older file at `path` is then intact. */
-SGF_API sgf_status sgf_write_results(const char *path, const sgf_provenance *provenance,
-                                     const sgf_problem *problem, const sgf_prediction *prediction,
-                                     const sgf_ensemble *ensemble, const sgf_comparison *comparison, bool full,
-                                     sgf_error *error);
+SGF_API sgf_status sgf_write_results(const char *path, const sgf_provenance *provenance, const sgf_problem *problem,
+                                     const sgf_prediction *prediction, const sgf_ensemble *ensemble,
+                                     const sgf_comparison *comparison, bool full, sgf_error *error);
 
 /* Write the self-contained HTML report in the same way. Without gnuplot it has no figures and
  * *figures is false. */
-SGF_API sgf_status sgf_write_report(const char *path, const sgf_provenance *provenance,
-                                    const sgf_problem *problem, const sgf_prediction *prediction,
-                                    const sgf_ensemble *ensemble, const sgf_comparison *comparison,
-                                    bool *figures, sgf_error *error);
+SGF_API sgf_status sgf_write_report(const char *path, const sgf_provenance *provenance, const sgf_problem *problem,
+                                    const sgf_prediction *prediction, const sgf_ensemble *ensemble,
+                                    const sgf_comparison *comparison, bool *figures, sgf_error *error);
 
 /* Fail now, with SGF_ERROR_CREATE, if nothing could be created at `path`: before a long run, not after. */
 SGF_API sgf_status sgf_check_output(const char *path, sgf_error *error);

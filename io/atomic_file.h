@@ -5,9 +5,10 @@
 #include "../theory/status.h"
 
 typedef struct sgf_atomic_file {
-  char *target;    /* where it goes; a symbolic link is followed */
-  char *temporary; /* where it is written meanwhile: beside the target, or in TMPDIR when the target is no regular file */
-  bool device;     /* the target exists and is a device or a pipe: copied into, not replaced */
+  char *target; /* where it goes; a symbolic link is followed */
+  char *
+      temporary; /* where it is written meanwhile: beside the target, or in TMPDIR when the target is no regular file */
+  bool device;   /* the target exists and is a device or a pipe: copied into, not replaced */
 } sgf_atomic_file;
 
 /* Choose and create the temporary file. Errors: SGF_ERROR_CREATE that names the folder and the reason. */

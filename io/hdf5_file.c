@@ -136,7 +136,8 @@ sgf_status sgf_hdf5_read(const sgf_hdf5_input *input, const char *name, size_t r
   H5E_BEGIN_TRY { outcome = H5Dread(opened.set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, *values); }
   H5E_END_TRY
   if (outcome < 0)
-    status = sgf_fail(error, SGF_ERROR_VALUE, "%s: dataset %s cannot be read: the file is damaged", input->path, name);
+    status =
+        sgf_fail(error, SGF_ERROR_VALUE, "%s: dataset %s cannot be read: the file is damaged", input->path, name);
 done:
   close_dataset(&opened);
   if (status != SGF_OK) {
@@ -186,8 +187,8 @@ void sgf_hdf5_group(sgf_hdf5_output *output, const char *name)
   note(output, name, group >= 0);
 }
 
-static void write_dataset(sgf_hdf5_output *output, const char *name, size_t rank, const size_t *shape, hid_t file_type,
-                          hid_t memory_type, const void *values)
+static void write_dataset(sgf_hdf5_output *output, const char *name, size_t rank, const size_t *shape,
+                          hid_t file_type, hid_t memory_type, const void *values)
 {
   hsize_t extent[MOST_DIMENSIONS];
   hid_t space, set;

@@ -29,9 +29,13 @@ typedef struct {
   double variance_spread, curvature_spread, correlation; /* of the principal directions of a covariance */
 } anisotropy;
 
-static double spread(size_t n, const double *values) { return gsl_stats_max(values, 1, n) / gsl_stats_min(values, 1, n); }
+static double spread(size_t n, const double *values)
+{
+  return gsl_stats_max(values, 1, n) / gsl_stats_min(values, 1, n);
+}
 
-static sgf_status measure_anisotropy(size_t n, const double *Sigma, const double *H, anisotropy *result, sgf_error *error)
+static sgf_status measure_anisotropy(size_t n, const double *Sigma, const double *H, anisotropy *result,
+                                     sgf_error *error)
 {
   double *work = NULL, *variance, *curvature;
   sgf_status status;
@@ -118,8 +122,8 @@ done:
   return status;
 }
 
-static sgf_status print_row(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_ensemble *ensemble,
-                            const sgf_comparison *comparison, sgf_error *error)
+static sgf_status print_row(const sgf_problem *problem, const sgf_prediction *prediction,
+                            const sgf_ensemble *ensemble, const sgf_comparison *comparison, sgf_error *error)
 {
   const sgf_prediction_info *info = &prediction->info;
   size_t n = info->weights, rows, columns;
@@ -135,9 +139,10 @@ static sgf_status print_row(const sgf_problem *problem, const sgf_prediction *pr
   SGF_TRY(irreversible(n, predicted, H, &theory_Q, error));
   SGF_TRY(measured_irreversible(n, ensemble, H, &sgd_Q, &sgd_Q_error, error));
   printf("%.4g,%zu,%.4g,%.4g,%.3f,%.3f,%.3f,%.4f,%.4g,%.4g,%.2g,%.4g,%.4g,%.4g,%.4g,%.4g,%.4g,%.3f,%.3f,%s\n",
-         (double)INPUTS / (double)problem->data.samples, problem->data.samples, problem->settings.training.learning_rate,
-         spread(n, sgf_prediction_array(prediction, "spectrum/noise_covariance", &rows, &columns)), info->spectrum_distance,
-         info->hessian_law_distance, info->noise_law_distance, info->commutator_relative,
+         (double)INPUTS / (double)problem->data.samples, problem->data.samples,
+         problem->settings.training.learning_rate,
+         spread(n, sgf_prediction_array(prediction, "spectrum/noise_covariance", &rows, &columns)),
+         info->spectrum_distance, info->hessian_law_distance, info->noise_law_distance, info->commutator_relative,
          theory_Q, sgd_Q, sgd_Q_error, info->entropy_production, theory.variance_spread, sgd.variance_spread,
          info->condition_number, theory.curvature_spread, sgd.curvature_spread, theory.correlation, sgd.correlation,
          sgf_verdict_text(comparison->info.verdict));
@@ -177,7 +182,8 @@ int main(int argc, char **argv)
   sgf_error error = {SGF_OK, ""};
   gsl_set_error_handler_off();
   if (openblas_set_num_threads != NULL) openblas_set_num_threads(1);
-  puts("q,P,learning_rate,spread_of_C,distance_C_H,distance_H_law,distance_C_law,commutator_relative,Q_theory,Q_sgd,Q_sgd_se,"
+  puts("q,P,learning_rate,spread_of_C,distance_C_H,distance_H_law,distance_C_law,commutator_relative,Q_theory,Q_sgd,"
+       "Q_sgd_se,"
        "entropy_production,variance_spread_theory,variance_spread_sgd,spread_of_H,curvature_spread_theory,"
        "curvature_spread_sgd,correlation_theory,correlation_sgd,verdict");
   for (size_t k = 0; k < count; k++)

@@ -63,7 +63,8 @@ static void put(hid_t file, const char *name, int rank, const hsize_t *shape, co
   put_as(file, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, rank, shape, values);
 }
 
-#define SHAPE(...) (int)(sizeof((hsize_t[]){__VA_ARGS__}) / sizeof(hsize_t)), (const hsize_t[]){__VA_ARGS__}
+#define SHAPE(...) \
+  (int)(sizeof((hsize_t[]){__VA_ARGS__}) / sizeof(hsize_t)), (const hsize_t[]) { __VA_ARGS__ }
 
 static void put_good_X(hid_t file) { put(file, "X", SHAPE(SAMPLES, INPUTS), X); }
 static void put_good_Y(hid_t file) { put(file, "Y", SHAPE(SAMPLES, OUTPUTS), Y); }

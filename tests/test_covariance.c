@@ -93,8 +93,9 @@ END_TEST
 
 /* ---------------------------------------- brute force over every minibatch */
 
-/* The discrete algorithm itself, delta' = (1 - lambda (H_B + gamma)) delta - lambda g_B, averaged over all P^S ordered
- * (or all S-subsets as ordered draws without repeats): second moment map K (n^2 x n^2) and source (n^2). */
+/* The discrete algorithm itself, delta' = (1 - lambda (H_B + gamma)) delta - lambda g_B, averaged over all P^S
+ * ordered (or all S-subsets as ordered draws without repeats): second moment map K (n^2 x n^2) and source (n^2).
+ * */
 typedef struct {
   size_t n, batches;
   double *K, *source;
@@ -123,8 +124,7 @@ static void add_batch(const sgf_problem *problem, const size_t *batch, brute *al
     for (size_t j = 0; j < n; j++) {
       all->source[i * n + j] += lambda * lambda * g[i] * g[j];
       for (size_t k = 0; k < n; k++)
-        for (size_t l = 0; l < n; l++)
-          all->K[(i * n + j) * n * n + k * n + l] += map[i * n + k] * map[j * n + l];
+        for (size_t l = 0; l < n; l++) all->K[(i * n + j) * n * n + k * n + l] += map[i * n + k] * map[j * n + l];
     }
   all->batches++;
   free(map);
@@ -161,7 +161,8 @@ static double spectral_radius(const brute *all)
   size_t n2 = all->n * all->n;
   double *copy = new_reals(n2 * n2), *real = new_reals(n2), *imaginary = new_reals(n2), radius = 0.0;
   memcpy(copy, all->K, n2 * n2 * sizeof *copy);
-  ck_assert_int_eq(LAPACKE_dgeev(LAPACK_ROW_MAJOR, 'N', 'N', (int)n2, copy, (int)n2, real, imaginary, NULL, 1, NULL, 1), 0);
+  ck_assert_int_eq(
+      LAPACKE_dgeev(LAPACK_ROW_MAJOR, 'N', 'N', (int)n2, copy, (int)n2, real, imaginary, NULL, 1, NULL, 1), 0);
   for (size_t k = 0; k < n2; k++) radius = fmax(radius, hypot(real[k], imaginary[k]));
   free(copy);
   free(real);
@@ -361,8 +362,8 @@ END_TEST
 
 /* ------------------------------------------------- constant drift, any rank */
 
-/* A solution of (H (x) 1 + 1 (x) H - lambda H (x) H) s = vec N by sparse rank-revealing QR: a basic one, which the part
- * of s in null(H) x null(H) sets apart from that of minimum norm. */
+/* A solution of (H (x) 1 + 1 (x) H - lambda H (x) H) s = vec N by sparse rank-revealing QR: a basic one, which the
+ * part of s in null(H) x null(H) sets apart from that of minimum norm. */
 static void kronecker_solution(size_t n, const double *H, double lambda, const double *N, double *S)
 {
   cholmod_common common;
@@ -376,7 +377,8 @@ static void kronecker_solution(size_t n, const double *H, double lambda, const d
         for (size_t l = 0; l < n; l++) {
           rows[entries->nnz] = (SuiteSparse_long)(i * n + j);
           columns[entries->nnz] = (SuiteSparse_long)(k * n + l);
-          values[entries->nnz++] = H[i * n + k] * (j == l) + (i == k) * H[j * n + l] - lambda * H[i * n + k] * H[j * n + l];
+          values[entries->nnz++] =
+              H[i * n + k] * (j == l) + (i == k) * H[j * n + l] - lambda * H[i * n + k] * H[j * n + l];
         }
   cholmod_sparse *system = cholmod_l_triplet_to_sparse(entries, 0, &common);
   cholmod_dense *right = cholmod_l_allocate_dense(n * n, 1, n * n, CHOLMOD_REAL, &common);
@@ -394,7 +396,8 @@ static void kronecker_solution(size_t n, const double *H, double lambda, const d
 /* S less its block on null(A) x null(A), A (rank x n): P = 1 - A^T (A A^T)^-1 A, S - P S P. */
 static void remove_null_block(size_t n, size_t rank, const double *A, double *S)
 {
-  double *gram = new_reals(rank * rank), *solved = new_reals(rank * n), *P = new_reals(n * n), *work = new_reals(n * n);
+  double *gram = new_reals(rank * rank), *solved = new_reals(rank * n), *P = new_reals(n * n),
+         *work = new_reals(n * n);
   double *block = new_reals(n * n);
   sgf_multiply(rank, rank, n, SGF_PLAIN, A, SGF_TRANSPOSED, A, gram);
   memcpy(solved, A, rank * n * sizeof *A);
@@ -547,8 +550,9 @@ END_TEST
 
 /* ------------------------------------------------------------------- epochs */
 
-/* The noise of an epoch by its covariance, cov(eta_k, eta_l) = c (delta_kl M/(M-1) - 1/(M-1)), propagated by hand for two
- * modes: mean over the epoch of E[delta_i delta_j], epochs iterated to stationarity or averaged from zero. */
+/* The noise of an epoch by its covariance, cov(eta_k, eta_l) = c (delta_kl M/(M-1) - 1/(M-1)), propagated by hand
+ * for two modes: mean over the epoch of E[delta_i delta_j], epochs iterated to stationarity or averaged from zero.
+ * */
 static double propagate(double a_i, double a_j, int M, int skipped, int epochs)
 {
   double start = 0.0, total = 0.0;
@@ -557,8 +561,7 @@ static double propagate(double a_i, double a_j, int M, int skipped, int epochs)
     for (int m = 1; m <= M; m++) {
       s = pow(a_i * a_j, m) * start;
       for (int k = 0; k < m; k++)
-        for (int l = 0; l < m; l++)
-          s += pow(a_i, m - 1 - k) * pow(a_j, m - 1 - l) * ((k == l) * M - 1.0) / (M - 1.0);
+        for (int l = 0; l < m; l++) s += pow(a_i, m - 1 - k) * pow(a_j, m - 1 - l) * ((k == l) * M - 1.0) / (M - 1.0);
       if (e >= skipped) total += s / (M * epochs);
     }
     start = s;
@@ -577,14 +580,16 @@ START_TEST(epoch_covariance_is_the_propagated_noise)
     sgf_epoch_covariance(&range, lambda, M, N, finite ? skipped : 0.0, finite ? epochs : 0.0, S);
     for (int i = 0; i < n; i++)
       for (int j = 0; j < n; j++) {
-        double expected = lambda * N[i * n + j] * propagate(1.0 - lambda * h[i], 1.0 - lambda * h[j], M, skipped, epochs);
+        double expected =
+            lambda * N[i * n + j] * propagate(1.0 - lambda * h[i], 1.0 - lambda * h[j], M, skipped, epochs);
         ASSERT_NEAR(S[i * n + j], expected, 1e-12 * fabs(expected));
       }
   }
 }
 END_TEST
 
-/* The table of section 8: ratio to independent draws at M = 50; and the flat limit lambda^2 kappa C (M + 1) / (6 S). */
+/* The table of section 8: ratio to independent draws at M = 50; and the flat limit lambda^2 kappa C (M + 1) / (6
+ * S). */
 START_TEST(epoch_ratio_and_flat_limit)
 {
   double products[] = {0.05, 0.5, 1.5, 5.0, 25.0}, ratios[] = {0.0168, 0.151, 0.368, 0.706, 0.961};

@@ -89,15 +89,17 @@ static void check_attribute(hid_t file, const char *owner, const char *name)
 START_TEST(output_holds_the_contract)
 {
   static const char *const root[] = {"config", "seed", "version", "date", "host", "BLAS", "threads"};
-  static const char *const theory[] = {"rank_hessian", "rank_noise", "null_noise",       "residual",        "min_loss",
-                                       "commutator",   "stability_limit", "relaxation_rate", "balance_rate", "entropy_production"};
+  static const char *const theory[] = {"rank_hessian", "rank_noise",        "null_noise",      "residual",
+                                       "min_loss",     "commutator",        "stability_limit", "relaxation_rate",
+                                       "balance_rate", "entropy_production"};
   result made;
   sgf_error error = {SGF_OK, ""};
   sgf_hdf5_input file;
   const char *path = scratch_path("output.h5");
   make_result(&made);
   ASSERT_OK(sgf_write_results(path, &PROVENANCE, made.problem, made.prediction, made.ensemble, made.comparison, false,
-                              &error), error);
+                              &error),
+            error);
   ASSERT_OK(sgf_hdf5_open(path, &file, &error), error);
   for (size_t k = 0; k < sizeof SETS / sizeof *SETS; k++) {
     size_t shape[2] = {0, 0};
@@ -126,8 +128,9 @@ START_TEST(report_is_self_contained)
   sgf_error error = {SGF_OK, ""};
   const char *path = scratch_path("report.html");
   make_result(&made);
-  ASSERT_OK(sgf_write_report(path, &PROVENANCE, made.problem, made.prediction, made.ensemble, made.comparison, &figures,
-                             &error), error);
+  ASSERT_OK(sgf_write_report(path, &PROVENANCE, made.problem, made.prediction, made.ensemble, made.comparison,
+                             &figures, &error),
+            error);
   FILE *file = fopen(path, "r");
   char *text = calloc(4u << 20, 1);
   ck_assert(file != NULL && text != NULL && fread(text, 1, (4u << 20) - 1, file) > 1000);

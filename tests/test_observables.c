@@ -1,8 +1,8 @@
 /* Detailed balance, principal directions, flatness, the IVFR fit, spectra and their limit laws. */
 #include "../theory/detailed_balance.h"
 #include "../theory/flatness.h"
-#include "../theory/nullspace.h"
 #include "../theory/lyapunov.h"
+#include "../theory/nullspace.h"
 #include "../theory/spectrum.h"
 #include "testing.h"
 
@@ -172,7 +172,8 @@ START_TEST(law_of_the_hessian_is_marchenko_pastur)
   for (size_t k = 0; k < POINTS; k++) {
     double x = rows[3 * k], inside = (high - x) * (x - low);
     double density = inside > 0.0 ? sqrt(inside) / (2.0 * M_PI * q * x) : 0.0;
-    if (fabs(x - low) > 0.05 * low && fabs(x - high) > 0.05 * high) worst = fmax(worst, fabs(density - rows[3 * k + 1]));
+    if (fabs(x - low) > 0.05 * low && fabs(x - high) > 0.05 * high)
+      worst = fmax(worst, fabs(density - rows[3 * k + 1]));
   }
   ck_assert_msg(worst < 1e-3, "density off by %g at q = %g", worst, q);
   ASSERT_NEAR(rows[2], 0.0, 3e-3);
@@ -185,7 +186,8 @@ END_TEST
 START_TEST(law_of_the_noise_is_that_of_drawn_matrices)
 {
   enum { N = 300, P = 600, POINTS = 300 };
-  double *X = new_reals(P * N), *zeta = new_reals(P), *C = new_reals(N * N), *values = new_reals(N), *a = new_reals(N);
+  double *X = new_reals(P * N), *zeta = new_reals(P), *C = new_reals(N * N), *values = new_reals(N),
+         *a = new_reals(N);
   double *rows = new_reals(3 * POINTS);
   sgf_error error = {SGF_OK, ""};
   fill_normal(11, P * N, X);
@@ -198,8 +200,9 @@ START_TEST(law_of_the_noise_is_that_of_drawn_matrices)
   ASSERT_OK(sgf_symmetric_eigenvalues(N, C, values, "C", &error), error);
   double distance[2];
   for (int law = 0; law < 2; law++) {
-    ASSERT_OK(sgf_limit_law(law == 0 ? SGF_LAW_NOISE : SGF_LAW_HESSIAN, a, N, 0.5, 0.1 * values[0], 2.0 * values[N - 1],
-                            POINTS, rows, &error), error);
+    ASSERT_OK(sgf_limit_law(law == 0 ? SGF_LAW_NOISE : SGF_LAW_HESSIAN, a, N, 0.5, 0.1 * values[0],
+                            2.0 * values[N - 1], POINTS, rows, &error),
+              error);
     distance[law] = sgf_distance_to_law(values, N, 1.0, rows, POINTS);
   }
   ck_assert_msg(distance[0] < 0.03, "distance to its law %g", distance[0]);
@@ -215,7 +218,8 @@ END_TEST
 
 START_TEST(kolmogorov_distances)
 {
-  double a[] = {1.0, 2.0, 3.0, 4.0}, b[] = {1.0, 2.0, 3.0, 4.0}, c[] = {5.0, 6.0, 7.0, 8.0}, d[] = {2.0, 2.0, 2.0, 9.0};
+  double a[] = {1.0, 2.0, 3.0, 4.0}, b[] = {1.0, 2.0, 3.0, 4.0}, c[] = {5.0, 6.0, 7.0, 8.0},
+         d[] = {2.0, 2.0, 2.0, 9.0};
   ASSERT_NEAR(sgf_distance_of_spectra(a, 1.0, b, 4), 0.0, 0.0);
   ASSERT_NEAR(sgf_distance_of_spectra(a, 1.0, c, 4), 1.0, 0.0);
   ASSERT_NEAR(sgf_distance_of_spectra(a, 0.5, b, 4), 0.5, 0.0);

@@ -73,7 +73,8 @@ START_TEST(gradient_is_the_slope_of_the_loss)
   double *gradient = new_reals(at.n), *slopes = new_reals(at.n);
   ASSERT_OK(sgf_gradient(&at.network, &at.data, at.theta, decay, gradient, &error), error);
   for (size_t i = 0; i < at.n; i++)
-    slopes[i] = (shifted_loss(&at, decay, i, step, i, 0.0) - shifted_loss(&at, decay, i, -step, i, 0.0)) / (2.0 * step);
+    slopes[i] =
+        (shifted_loss(&at, decay, i, step, i, 0.0) - shifted_loss(&at, decay, i, -step, i, 0.0)) / (2.0 * step);
   ASSERT_CLOSE(at.n, gradient, slopes, 1e-8);
   ASSERT_OK(sgf_loss(&at.network, &at.data, at.theta, &loss, &error), error);
   ASSERT_NEAR(loss, plain_loss(&at, 0.0, at.theta, &at.data), 1e-12);
@@ -171,10 +172,10 @@ typedef struct {
   size_t widths[5], count;
 } oracle;
 
-static const oracle ORACLES[] = {{"single_weak.h5", {10, 1}, 2},     {"single_strong.h5", {10, 1}, 2},
-                                 {"single_outputs.h5", {6, 3}, 2},   {"single_epoch.h5", {8, 1}, 2},
-                                 {"two_square.h5", {5, 5, 5}, 3},    {"two_bottleneck.h5", {6, 2, 5}, 3},
-                                 {"two_wide.h5", {4, 9, 3}, 3},      {"deep_three.h5", {4, 5, 4, 3}, 4}};
+static const oracle ORACLES[] = {{"single_weak.h5", {10, 1}, 2},   {"single_strong.h5", {10, 1}, 2},
+                                 {"single_outputs.h5", {6, 3}, 2}, {"single_epoch.h5", {8, 1}, 2},
+                                 {"two_square.h5", {5, 5, 5}, 3},  {"two_bottleneck.h5", {6, 2, 5}, 3},
+                                 {"two_wide.h5", {4, 9, 3}, 3},    {"deep_three.h5", {4, 5, 4, 3}, 4}};
 
 START_TEST(operators_agree_with_the_oracles)
 {
@@ -186,7 +187,8 @@ START_TEST(operators_agree_with_the_oracles)
   ASSERT_OK(sgf_network_create(known->widths, known->count, &network, &error), error);
   double *X = case_array(known->file, "X", 2, &x_count), *Y = case_array(known->file, "Y", 2, &y_count);
   ASSERT_OK(sgf_dataset_from_arrays(x_count / known->widths[0], sgf_network_inputs(&network),
-                                    sgf_network_outputs(&network), X, Y, &data, &error), error);
+                                    sgf_network_outputs(&network), X, Y, &data, &error),
+            error);
   size_t n = network.weights;
   double *theta = new_reals(n), *H = new_reals(n * n), *C = new_reals(n * n), relative;
   for (size_t l = 1; l <= network.layers; l++) {

@@ -6,9 +6,8 @@
  * so this is counters 0 and 1. */
 START_TEST(philox_is_that_of_numpy)
 {
-  static const uint64_t expected[] = {
-      0x46fdf329c224985e, 0x49ebd8a28e9ec134, 0x528e3ef07e630d40, 0x69a57877b5c520c8,
-      0x4f2f4313b5536b09, 0x5b617be3219ff32a, 0x097293476f9275cb, 0xf63f3bf4962c3942};
+  static const uint64_t expected[] = {0x46fdf329c224985e, 0x49ebd8a28e9ec134, 0x528e3ef07e630d40, 0x69a57877b5c520c8,
+                                      0x4f2f4313b5536b09, 0x5b617be3219ff32a, 0x097293476f9275cb, 0xf63f3bf4962c3942};
   sgf_random random;
   sgf_random_at(&random, 1, 2, 0);
   for (size_t k = 0; k < sizeof expected / sizeof *expected; k++)

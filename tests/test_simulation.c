@@ -32,7 +32,8 @@ static sgf_ensemble *simulate(const sgf_problem *problem, const sgf_plan *plan, 
   return ensemble;
 }
 
-static sgf_comparison *compare(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_ensemble *ensemble)
+static sgf_comparison *compare(const sgf_problem *problem, const sgf_prediction *prediction,
+                               const sgf_ensemble *ensemble)
 {
   sgf_error error = {SGF_OK, ""};
   sgf_comparison *comparison;
@@ -40,7 +41,8 @@ static sgf_comparison *compare(const sgf_problem *problem, const sgf_prediction 
   return comparison;
 }
 
-static void single_layer(sgf_settings *settings, size_t inputs, size_t outputs, size_t samples, double rate, size_t batch)
+static void single_layer(sgf_settings *settings, size_t inputs, size_t outputs, size_t samples, double rate,
+                         size_t batch)
 {
   settings_with_widths(settings, 2, (size_t[]){inputs, outputs});
   settings->data.samples = samples;
@@ -171,8 +173,8 @@ typedef struct {
   double decay, fraction; /* of the stability limit */
 } experiment;
 
-/* The exact equation at 30 % of the limit for independent draws and fresh subsets, one output and two, with decay; the
- * constant-drift theory of reshuffled epochs where it holds, at small rates. */
+/* The exact equation at 30 % of the limit for independent draws and fresh subsets, one output and two, with decay;
+ * the constant-drift theory of reshuffled epochs where it holds, at small rates. */
 static const experiment EXPERIMENTS[] = {
     {12, 1, 30, 4, SGF_SAMPLING_REPLACEMENT, SGF_EQUATION_EXACT, 0.0, 0.3},
     {12, 1, 30, 4, SGF_SAMPLING_WITHOUT_REPLACEMENT, SGF_EQUATION_EXACT, 0.0, 0.3},
@@ -206,9 +208,10 @@ static sgf_plan plan_for(const sgf_problem *problem, const sgf_prediction *predi
   return plan;
 }
 
-/* verify ends in agree with everything left to the defaults; a planted error of 15 % in the covariance (in the noise, as
- * if the batch were 15 % smaller) makes it disagree; a planted 7 %, beyond the tolerance of 5 %, never agrees. Seeds are
- * fixed; over seeds a false verdict has a probability below the level, 1e-3 a comparison, and for the z-test 1e-6. */
+/* verify ends in agree with everything left to the defaults; a planted error of 15 % in the covariance (in the
+ * noise, as if the batch were 15 % smaller) makes it disagree; a planted 7 %, beyond the tolerance of 5 %, never
+ * agrees. Seeds are fixed; over seeds a false verdict has a probability below the level, 1e-3 a comparison, and
+ * for the z-test 1e-6. */
 START_TEST(sgd_agrees_with_theory_and_not_with_an_error)
 {
   const experiment *what = &EXPERIMENTS[_i];
@@ -293,8 +296,8 @@ START_TEST(z_scores_are_standard_normal)
 }
 END_TEST
 
-/* Windows far too short for the slow modes, and started at the minimum: the finite-time prediction agrees, the stationary
- * one would be far off. */
+/* Windows far too short for the slow modes, and started at the minimum: the finite-time prediction agrees, the
+ * stationary one would be far off. */
 START_TEST(unrelaxed_modes_are_predicted_too)
 {
   sgf_settings settings;
@@ -322,9 +325,9 @@ START_TEST(unrelaxed_modes_are_predicted_too)
 }
 END_TEST
 
-/* Reshuffling displaces the mean at the order of the fluctuations: the predicted displacement, component by component,
- * within 5 standard errors (6 components: false alarm 4e-6 over seeds) plus 5 % of its norm for the next order in the
- * rate; and it is many standard errors long, so that its absence would be seen. */
+/* Reshuffling displaces the mean at the order of the fluctuations: the predicted displacement, component by
+ * component, within 5 standard errors (6 components: false alarm 4e-6 over seeds) plus 5 % of its norm for the
+ * next order in the rate; and it is many standard errors long, so that its absence would be seen. */
 START_TEST(reshuffling_displaces_the_mean)
 {
   const experiment what = {6, 1, 60, 6, SGF_SAMPLING_EPOCH, SGF_EQUATION_DISCRETE, 0.0, 0.005};

@@ -48,8 +48,9 @@ START_TEST(squared_mean_is_unbiased)
 }
 END_TEST
 
-/* False alarms at the edge of the tolerance, where the level is promised exactly: 20 000 trials at level 0.01 with four
- * quantities each, all of them at deviation = tolerance; both families. The bounds are five standard deviations. */
+/* False alarms at the edge of the tolerance, where the level is promised exactly: 20 000 trials at level 0.01 with
+ * four quantities each, all of them at deviation = tolerance; both families. The bounds are five standard
+ * deviations. */
 START_TEST(false_alarms_keep_the_family_wise_level)
 {
   enum { TRIALS = 20000, QUANTITIES = 4, REPLICAS = 12 };

@@ -24,14 +24,13 @@ double relative_difference(size_t count, const double *a, const double *b);
                   (double)(bound));                                                                  \
   } while (0)
 
-#define ASSERT_NEAR(a, b, bound)                                                                                \
-  do {                                                                                                          \
-    double a_ = (a), b_ = (b);                                                                                  \
+#define ASSERT_NEAR(a, b, bound)                                                                                  \
+  do {                                                                                                            \
+    double a_ = (a), b_ = (b);                                                                                    \
     ck_assert_msg(fabs(a_ - b_) <= (bound), "%s = %.12g, %s = %.12g, bound %g", #a, a_, #b, b_, (double)(bound)); \
   } while (0)
 
-#define ASSERT_OK(expression, error) \
-  ck_assert_msg((expression) == SGF_OK, "%s: %s", #expression, (error).message)
+#define ASSERT_OK(expression, error) ck_assert_msg((expression) == SGF_OK, "%s: %s", #expression, (error).message)
 
 /* Zeroed reals; the test dies without memory. */
 double *new_reals(size_t count);

@@ -25,13 +25,14 @@ sgf_status sgf_dataset_spectrum(const sgf_settings *settings, size_t inputs, dou
   size_t given = settings->data.input_spectrum_count;
   double exponent = settings->data.input_power_law, sum = 0.0;
   if (given > 0 && !isnan(exponent))
-    return sgf_fail(error, SGF_ERROR_VALUE, "data.input_spectrum and data.input_power_law are both given: choose one");
+    return sgf_fail(error, SGF_ERROR_VALUE,
+                    "data.input_spectrum and data.input_power_law are both given: choose one");
   if (given > inputs)
     return sgf_fail(error, SGF_ERROR_VALUE, "data.input_spectrum has %zu entries for %zu inputs", given, inputs);
   for (size_t k = 0; k < given; k++)
     if (!(settings->data.input_spectrum[k] > 0.0) || isinf(settings->data.input_spectrum[k]))
-      return sgf_fail(error, SGF_ERROR_VALUE, "data.input_spectrum[%zu] is %g: eigenvalues are positive and finite", k,
-                      settings->data.input_spectrum[k]);
+      return sgf_fail(error, SGF_ERROR_VALUE, "data.input_spectrum[%zu] is %g: eigenvalues are positive and finite",
+                      k, settings->data.input_spectrum[k]);
   for (size_t i = 0; i < inputs; i++) {
     spectrum[i] = given > 0 ? settings->data.input_spectrum[i % given] : 1.0;
     if (!isnan(exponent)) spectrum[i] = pow((double)(i + 1), -exponent);
@@ -105,8 +106,8 @@ static sgf_status read_set(const sgf_hdf5_input *file, const char *name, const c
   sgf_status status = sgf_hdf5_read(file, name, 2, shape, values, error);
   if (status != SGF_OK) return status;
   if (shape[1] != columns || shape[0] == 0)
-    return sgf_fail(error, SGF_ERROR_VALUE, "%s: %s has shape (%zu, %zu): network.widths asks for (P, %zu), %s", file->path,
-                    name, shape[0], shape[1], columns, meaning);
+    return sgf_fail(error, SGF_ERROR_VALUE, "%s: %s has shape (%zu, %zu): network.widths asks for (P, %zu), %s",
+                    file->path, name, shape[0], shape[1], columns, meaning);
   *rows = shape[0];
   return SGF_OK;
 }
@@ -119,8 +120,8 @@ static sgf_status read_file(const char *path, sgf_dataset *dataset, sgf_error *e
   if (status != SGF_OK) return status;
   SGF_TRY(read_set(&file, "X", "one row a sample, one column an input", dataset->inputs, &dataset->samples,
                    &dataset->X, error));
-  SGF_TRY(read_set(&file, "Y", "one row a sample, one column an output", dataset->outputs, &targets, &dataset->Y,
-                   error));
+  SGF_TRY(
+      read_set(&file, "Y", "one row a sample, one column an output", dataset->outputs, &targets, &dataset->Y, error));
   if (targets != dataset->samples)
     status = sgf_fail(error, SGF_ERROR_VALUE, "%s: X has %zu samples (rows) and Y has %zu", path, dataset->samples,
                       targets);
@@ -129,24 +130,26 @@ done:
   return status;
 }
 
-static sgf_status check_finite(const char *origin, const char *name, size_t rows, size_t columns, const double *values, sgf_error *error)
+static sgf_status check_finite(const char *origin, const char *name, size_t rows, size_t columns,
+                               const double *values, sgf_error *error)
 {
   for (size_t k = 0; k < rows * columns; k++)
     if (!isfinite(values[k]))
-      return sgf_fail(error, SGF_ERROR_VALUE, "%s: %s[%zu, %zu] is %g: data must be finite", origin, name, k / columns,
-                      k % columns, values[k]);
+      return sgf_fail(error, SGF_ERROR_VALUE, "%s: %s[%zu, %zu] is %g: data must be finite", origin, name,
+                      k / columns, k % columns, values[k]);
   return SGF_OK;
 }
 
-static sgf_status check_columns(const char *origin, const sgf_dataset *dataset, bool accept_constant, sgf_error *error)
+static sgf_status check_columns(const char *origin, const sgf_dataset *dataset, bool accept_constant,
+                                sgf_error *error)
 {
   for (size_t i = 0; i < dataset->inputs && dataset->samples > 1; i++) {
     size_t row = 1;
     double first = dataset->X[i];
     while (row < dataset->samples && dataset->X[row * dataset->inputs + i] == first) row++;
     if (row < dataset->samples || (accept_constant && first != 0.0)) continue;
-    return sgf_fail(error, SGF_ERROR_VALUE, "%s: column %zu of X is constant (%g in all %zu samples)%s", origin, i, first,
-                    dataset->samples, first != 0.0 ? ": remove it, or use it as a bias with --force" : "");
+    return sgf_fail(error, SGF_ERROR_VALUE, "%s: column %zu of X is constant (%g in all %zu samples)%s", origin, i,
+                    first, dataset->samples, first != 0.0 ? ": remove it, or use it as a bias with --force" : "");
   }
   return SGF_OK;
 }

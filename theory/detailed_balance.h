@@ -13,8 +13,8 @@ typedef struct sgf_detailed_balance {
   bool on_range;              /* D or Sigma is singular: pseudo-inverses on their ranges were used */
 } sgf_detailed_balance;
 
-/* From H, C and the continuum covariance Sigma (n, n), with D = diffusion_scale C, diffusion_scale = lambda kappa / 2S.
- * Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. Source: section 1. */
+/* From H, C and the continuum covariance Sigma (n, n), with D = diffusion_scale C, diffusion_scale = lambda kappa
+ * / 2S. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. Source: section 1. */
 sgf_status sgf_detailed_balance_measure(size_t n, const double *H, const double *C, const double *Sigma,
                                         double diffusion_scale, sgf_detailed_balance *result, sgf_error *error);
 

@@ -19,8 +19,8 @@ sgf_status sgf_loss(const sgf_network *network, const sgf_dataset *data, const d
   return status;
 }
 
-sgf_status sgf_gradient(const sgf_network *network, const sgf_dataset *data, const double *theta,
-                        double weight_decay, double *gradient, sgf_error *error)
+sgf_status sgf_gradient(const sgf_network *network, const sgf_dataset *data, const double *theta, double weight_decay,
+                        double *gradient, sgf_error *error)
 {
   size_t n = network->weights;
   double *J = NULL, *G = NULL;
@@ -83,8 +83,8 @@ done:
   return status;
 }
 
-sgf_status sgf_hessian(const sgf_network *network, const sgf_dataset *data, const double *theta,
-                       double weight_decay, double *H, sgf_error *error)
+sgf_status sgf_hessian(const sgf_network *network, const sgf_dataset *data, const double *theta, double weight_decay,
+                       double *H, sgf_error *error)
 {
   size_t n = network->weights;
   double *J = NULL, *weighted = NULL, *G = NULL;

@@ -29,8 +29,8 @@ static double power_less_one(double rate, double k)
   return rate < 1.0 ? expm1(k * log1p(-rate)) : pow(1.0 - rate, k) - 1.0;
 }
 
-/* The bracket at m = M, M/(M-1) sum_k (a_i^k - mean)(a_j^k - mean): without the cancellation that would leave no digits
- * of s_0 for slow modes, where the gradients of an epoch sum to zero. */
+/* The bracket at m = M, M/(M-1) sum_k (a_i^k - mean)(a_j^k - mean): without the cancellation that would leave no
+ * digits of s_0 for slow modes, where the gradients of an epoch sum to zero. */
 static double added_in_epoch(double rate_i, double rate_j, double M)
 {
   double mean_i = 0.0, mean_j = 0.0, sum = 0.0;
@@ -72,8 +72,8 @@ void sgf_epoch_covariance(const sgf_range *range, double lambda, size_t batches,
     }
 }
 
-/* In the eigenbasis of Sigma_xx: K[a][i][j] = -E[e_a x_i x_j^2] + delta_ij E[x_i^2] E[e_a x_i], shape (N_L, N_0, N_0): what a
- * batch's Hessian and an earlier batch's noise in mode j have in common. X (P, N_0) rotated. */
+/* In the eigenbasis of Sigma_xx: K[a][i][j] = -E[e_a x_i x_j^2] + delta_ij E[x_i^2] E[e_a x_i], shape (N_L, N_0,
+ * N_0): what a batch's Hessian and an earlier batch's noise in mode j have in common. X (P, N_0) rotated. */
 static void hessian_noise_correlation(const sgf_dataset *data, const double *X, const double *residuals, double *K)
 {
   size_t N = data->inputs, P = data->samples;
@@ -120,8 +120,8 @@ static double reached(double rate, size_t batches, double skipped, double epochs
 }
 
 sgf_status sgf_epoch_mean(const sgf_dataset *data, const double *residuals, double weight_decay, double lambda,
-                          double strength, size_t batches, double skipped, double epochs, double *mean, double *second,
-                          sgf_error *error)
+                          double strength, size_t batches, double skipped, double epochs, double *mean,
+                          double *second, sgf_error *error)
 {
   size_t N = data->inputs, n = N * data->outputs;
   double *V = NULL, *rates = NULL, *X = NULL, *K = NULL, *paths = NULL, *rotated = NULL;

@@ -58,8 +58,8 @@ done:
   return status;
 }
 
-sgf_status sgf_residuals(const sgf_network *network, const sgf_dataset *data, const double *theta,
-                         double **residuals, sgf_error *error)
+sgf_status sgf_residuals(const sgf_network *network, const sgf_dataset *data, const double *theta, double **residuals,
+                         sgf_error *error)
 {
   double *M = NULL;
   sgf_status status;

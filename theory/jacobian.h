@@ -14,7 +14,7 @@ sgf_status sgf_map_gradient(const sgf_network *network, const sgf_dataset *data,
                             sgf_error *error);
 
 /* Residuals e_mu = y_mu - M x_mu, one a row, shape (P, N_L). Allocated here. */
-sgf_status sgf_residuals(const sgf_network *network, const sgf_dataset *data, const double *theta,
-                         double **residuals, sgf_error *error);
+sgf_status sgf_residuals(const sgf_network *network, const sgf_dataset *data, const double *theta, double **residuals,
+                         sgf_error *error);
 
 #endif

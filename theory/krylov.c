@@ -16,12 +16,12 @@
 
 typedef struct {
   const sgf_operator *A;
-  size_t steps, capacity;   /* vectors held, and the most there may be */
-  double *Q;                /* (capacity, size), row k is Krylov vector k */
-  double *diagonal, *beside;/* of T; beside[k] couples k and k + 1 */
+  size_t steps, capacity;    /* vectors held, and the most there may be */
+  double *Q;                 /* (capacity, size), row k is Krylov vector k */
+  double *diagonal, *beside; /* of T; beside[k] couples k and k + 1 */
   double start_norm;
   double *ritz, *vectors, *scratch; /* the projected problem and its eigenpairs (rows) */
-  bool invariant;           /* the space closed: results are exact */
+  bool invariant;                   /* the space closed: results are exact */
 } lanczos;
 
 static void lanczos_free(lanczos *process)
@@ -94,7 +94,8 @@ static sgf_status ritz_pairs(lanczos *process, sgf_error *error)
   lapack_int info = LAPACKE_dstev(LAPACK_COL_MAJOR, 'V', (lapack_int)steps, process->ritz, process->scratch,
                                   process->vectors, (lapack_int)steps);
   if (info == 0) return SGF_OK;
-  return sgf_fail(error, SGF_ERROR_NUMERICAL, "Krylov matrix of size %zu: LAPACK dstev returned %d", steps, (int)info);
+  return sgf_fail(error, SGF_ERROR_NUMERICAL, "Krylov matrix of size %zu: LAPACK dstev returned %d", steps,
+                  (int)info);
 }
 
 /* Coefficients of f(A) b: |b| sum_r f(ritz_r) u_r (u_r . e_1). */
@@ -131,8 +132,8 @@ sgf_status sgf_krylov_function(const sgf_operator *A, const double *b, double (*
     SGF_TRY(ritz_pairs(&process, error));
     function_coefficients(&process, f, f_context, coefficients);
     double last = steps > 2 ? hypot(coefficients[steps - 1], coefficients[steps - 2]) : INFINITY;
-    converged = process.invariant ||
-                last <= tolerance * sgf_norm(steps, coefficients) + absolute * process.start_norm;
+    converged =
+        process.invariant || last <= tolerance * sgf_norm(steps, coefficients) + absolute * process.start_norm;
   }
   if (!converged) {
     status = sgf_fail(error, SGF_ERROR_NUMERICAL, "Krylov iteration: no convergence in %zu steps", process.steps);
@@ -165,8 +166,8 @@ sgf_status sgf_krylov_largest(const sgf_operator *A, const double *start, double
     if (converged) *largest = process.ritz[last];
   }
   if (!converged)
-    status = sgf_fail(error, SGF_ERROR_NUMERICAL, "largest eigenvalue: no convergence in %zu Krylov steps",
-                      process.steps);
+    status =
+        sgf_fail(error, SGF_ERROR_NUMERICAL, "largest eigenvalue: no convergence in %zu Krylov steps", process.steps);
 done:
   lanczos_free(&process);
   return status;

@@ -16,8 +16,8 @@ typedef struct sgf_operator {
  * Errors: SGF_ERROR_NUMERICAL when it has not converged in max_steps, SGF_ERROR_MEMORY. y is then NaN.
  * Source: Saad, SIAM J. Numer. Anal. 29, 209 (1992). */
 sgf_status sgf_krylov_function(const sgf_operator *A, const double *b, double (*f)(const void *, double),
-                               const void *f_context, double tolerance, double absolute, size_t max_steps,
-                               double *y, sgf_error *error);
+                               const void *f_context, double tolerance, double absolute, size_t max_steps, double *y,
+                               sgf_error *error);
 
 /* Largest eigenvalue of A to a relative accuracy of about `tolerance`, from a start vector that overlaps with its
  * eigenvector. Errors as above; *largest is then NaN. */

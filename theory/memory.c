@@ -15,8 +15,8 @@ sgf_status sgf_allocate(void **block, size_t count_a, size_t count_b, size_t ite
                     item_size);
   *block = calloc(bytes > 0 ? bytes : 1, 1);
   if (*block == NULL)
-    return sgf_fail(error, SGF_ERROR_MEMORY, "%s: no memory for %zu x %zu items (%.3g MiB)", what, count_a,
-                    count_b, (double)bytes / 1048576.0);
+    return sgf_fail(error, SGF_ERROR_MEMORY, "%s: no memory for %zu x %zu items (%.3g MiB)", what, count_a, count_b,
+                    (double)bytes / 1048576.0);
   return SGF_OK;
 }
 

@@ -40,10 +40,11 @@ static sgf_status check_regular(const sgf_dataset *data, const double *h, sgf_er
   double largest = h[inputs - 1], threshold = (double)inputs * 8.0 * DBL_EPSILON * largest;
   for (size_t i = 0; i < inputs; i++) rank += h[i] > threshold;
   if (rank == inputs && largest > 0.0) return SGF_OK;
-  return sgf_fail(error, SGF_ERROR_VALUE,
-                  "data: Sigma_xx = X^T X / P is singular (rank %zu of %zu, P = %zu samples): the minimum is not unique; "
-                  "use more samples, fewer inputs, or training.weight_decay > 0",
-                  rank, inputs, data->samples);
+  return sgf_fail(
+      error, SGF_ERROR_VALUE,
+      "data: Sigma_xx = X^T X / P is singular (rank %zu of %zu, P = %zu samples): the minimum is not unique; "
+      "use more samples, fewer inputs, or training.weight_decay > 0",
+      rank, inputs, data->samples);
 }
 
 sgf_status sgf_minimum(const sgf_network *network, const sgf_dataset *data, double weight_decay, double *theta,
@@ -54,7 +55,8 @@ sgf_status sgf_minimum(const sgf_network *network, const sgf_dataset *data, doub
   sgf_status status;
   if (network->layers > 1)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
-                    "network.relax: the descent to the minimum of %zu layers is not built, one layer is", network->layers);
+                    "network.relax: the descent to the minimum of %zu layers is not built, one layer is",
+                    network->layers);
   SGF_TRY(sgf_new_reals(&V, inputs, inputs, "eigenvectors of Sigma_xx", error));
   SGF_TRY(sgf_new_reals(&h, inputs, 1, "eigenvalues of Sigma_xx", error));
   memcpy(V, data->input_moment, inputs * inputs * sizeof *V);
@@ -80,8 +82,9 @@ sgf_status sgf_relative_gradient(const sgf_network *network, const sgf_dataset *
   SGF_TRY(sgf_jacobian(network, theta, &J, error));
   SGF_TRY(sgf_layer_product(network, theta, 1, network->layers, &M, error));
   SGF_TRY(sgf_gradient(network, data, theta, weight_decay, gradient, error));
-  double terms = sgf_norm(map_size * n, J) * (sgf_norm(map_size, data->cross_moment) +
-                                              sgf_norm(map_size, M) * sgf_norm(data->inputs * data->inputs, data->input_moment));
+  double terms =
+      sgf_norm(map_size * n, J) * (sgf_norm(map_size, data->cross_moment) +
+                                   sgf_norm(map_size, M) * sgf_norm(data->inputs * data->inputs, data->input_moment));
   terms += weight_decay * sgf_norm(n, theta);
   *relative = terms > 0.0 ? sgf_norm(n, gradient) / terms : 0.0;
 done:

@@ -17,11 +17,11 @@ struct sgf_multiplicative {
   size_t samples, inputs, outputs;
   double strength; /* p */
   sgf_noise noise;
-  double *V;       /* (N_0, N_0), rows are the eigenvectors of Sigma_xx */
-  double *moment;  /* (N_0), eigenvalues of Sigma_xx */
-  double *h;       /* (N_0), those of H = Sigma_xx + weight_decay */
-  double *X;       /* (P, N_0), the samples in the eigenbasis */
-  double *work;    /* (SAMPLE_BLOCK, N_0) */
+  double *V;      /* (N_0, N_0), rows are the eigenvectors of Sigma_xx */
+  double *moment; /* (N_0), eigenvalues of Sigma_xx */
+  double *h;      /* (N_0), those of H = Sigma_xx + weight_decay */
+  double *X;      /* (P, N_0), the samples in the eigenbasis */
+  double *work;   /* (SAMPLE_BLOCK, N_0) */
 };
 
 void sgf_multiplicative_free(sgf_multiplicative *operators)
@@ -111,7 +111,7 @@ static void apply_B_block(const sgf_multiplicative *op, size_t leading, const do
 /* What the Krylov iterations see: symmetric operators on (blocks N_0)^2 matrices, in the eigenbasis. */
 typedef struct {
   const sgf_multiplicative *op;
-  size_t blocks;  /* 1: one block; N_L: all outputs */
+  size_t blocks; /* 1: one block; N_L: all outputs */
   double lambda;
   double *scaled; /* room for one argument, of the preconditioned operator */
 } action;

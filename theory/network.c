@@ -13,7 +13,8 @@ static sgf_status check_widths(const size_t *widths, size_t width_count, sgf_err
   size_t weights = 0, product, total;
   if (width_count == 0) return sgf_fail(error, SGF_ERROR_VALUE, "network.widths is missing: it has no default");
   if (width_count < 2)
-    return sgf_fail(error, SGF_ERROR_VALUE, "network.widths has 1 entry: inputs and outputs at least, [N_0, ..., N_L]");
+    return sgf_fail(error, SGF_ERROR_VALUE,
+                    "network.widths has 1 entry: inputs and outputs at least, [N_0, ..., N_L]");
   for (size_t l = 0; l < width_count; l++)
     if (widths[l] == 0) return sgf_fail(error, SGF_ERROR_VALUE, "network.widths[%zu] is 0: widths are 1 or more", l);
   for (size_t l = 1; l < width_count; l++) {

@@ -93,8 +93,7 @@ static sgf_status build_operators(const sgf_problem *problem, sgf_prediction *pr
   SGF_TRY(sgf_new_reals(&work, n, n, "noise in the modes of H", error));
   sgf_into_basis(n, prediction->range.V, C, work, prediction->noise);
   info->null_noise = sgf_null_noise(&prediction->range, prediction->noise);
-  for (size_t k = 0; k < n * n; k++)
-    prediction->noise[k] *= settings->training.learning_rate * info->noise_strength;
+  for (size_t k = 0; k < n * n; k++) prediction->noise[k] *= settings->training.learning_rate * info->noise_strength;
 done:
   free(work);
   return status;
@@ -133,9 +132,10 @@ static sgf_status check_stable(const sgf_problem *problem, const sgf_prediction 
 {
   double rate = problem->settings.training.learning_rate, limit = prediction->info.stability_limit;
   if (rate < limit || force) return SGF_OK;
-  return sgf_fail(error, SGF_ERROR_UNSTABLE,
-                  "training.learning_rate is %g, beyond the stability limit %.6g: SGD diverges (--force runs it anyway)",
-                  rate, limit);
+  return sgf_fail(
+      error, SGF_ERROR_UNSTABLE,
+      "training.learning_rate is %g, beyond the stability limit %.6g: SGD diverges (--force runs it anyway)", rate,
+      limit);
 }
 
 /* ------------------------------------------------------------- covariances */
@@ -173,8 +173,8 @@ static sgf_status reshuffled(const sgf_problem *problem, const sgf_prediction *p
 }
 
 /* Covariance by the configured equation, about the mean. */
-static sgf_status window_covariance(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan,
-                                    double *Sigma, sgf_error *error)
+static sgf_status window_covariance(const sgf_problem *problem, const sgf_prediction *prediction,
+                                    const sgf_plan *plan, double *Sigma, sgf_error *error)
 {
   size_t n = prediction->range.n;
   sgf_equation equation = problem->settings.theory.equation;
@@ -199,8 +199,9 @@ static sgf_status reshuffled_mean(const sgf_problem *problem, const sgf_predicti
   double epochs = plan != NULL ? (double)(plan->window_steps / batches) : 0.0;
   sgf_status status = sgf_residuals(&problem->network, &problem->data, problem->theta, &residuals, error);
   if (status == SGF_OK)
-    status = sgf_epoch_mean(&problem->data, residuals, settings->training.weight_decay, settings->training.learning_rate,
-                            prediction->info.noise_strength, batches, skipped, epochs, mean, second, error);
+    status =
+        sgf_epoch_mean(&problem->data, residuals, settings->training.weight_decay, settings->training.learning_rate,
+                       prediction->info.noise_strength, batches, skipped, epochs, mean, second, error);
   free(residuals);
   return status;
 }
@@ -222,8 +223,8 @@ done:
   return status;
 }
 
-/* The exact equation turns singular next to the stability limit: only then may it fail, and then it only matters when it
- * is the one that was asked for. */
+/* The exact equation turns singular next to the stability limit: only then may it fail, and then it only matters
+ * when it is the one that was asked for. */
 static sgf_status add_exact(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
 {
   double *Sigma, residual;
@@ -249,8 +250,8 @@ static sgf_status measure_residual(const sgf_problem *problem, sgf_prediction *p
   if (status != SGF_OK) return status;
   N = work + 3 * n * n;
   for (size_t k = 0; k < n * n; k++) N[k] = scale * C[k];
-  prediction->info.residual = sgf_lyapunov_residual(n, find(prediction, "hessian", NULL), lambda,
-                                                    find(prediction, name, NULL), N, work);
+  prediction->info.residual =
+      sgf_lyapunov_residual(n, find(prediction, "hessian", NULL), lambda, find(prediction, name, NULL), N, work);
   free(work);
   return SGF_OK;
 }
@@ -391,7 +392,8 @@ static sgf_status compare_to_law(const sgf_problem *problem, sgf_prediction *pre
   sgf_status status = add(prediction, law == SGF_LAW_HESSIAN ? "spectrum/hessian_law" : "spectrum/noise_law",
                           LAW_POINTS, 3, &rows, error);
   if (status == SGF_OK)
-    status = sgf_limit_law(law, inputs, problem->data.inputs, q, fmax(low, 1e-9 * high), high, LAW_POINTS, rows, error);
+    status =
+        sgf_limit_law(law, inputs, problem->data.inputs, q, fmax(low, 1e-9 * high), high, LAW_POINTS, rows, error);
   if (status == SGF_OK) *distance = sgf_distance_to_law(eigenvalues, n, scale, rows, LAW_POINTS);
   return status;
 }
@@ -408,7 +410,8 @@ static sgf_status observe_laws(const sgf_problem *problem, sgf_prediction *predi
   if (!limit_exists) return SGF_OK;
   SGF_TRY(sgf_new_reals(&inputs, problem->data.inputs, 1, "input spectrum", error));
   SGF_TRY(sgf_dataset_spectrum(&problem->settings, problem->data.inputs, inputs, error));
-  SGF_TRY(compare_to_law(problem, prediction, SGF_LAW_HESSIAN, inputs, hessian, 1.0, &info->hessian_law_distance, error));
+  SGF_TRY(
+      compare_to_law(problem, prediction, SGF_LAW_HESSIAN, inputs, hessian, 1.0, &info->hessian_law_distance, error));
   if (problem->data.outputs == 1 && noise_scale > 0.0 && problem->settings.theory.noise == SGF_NOISE_EMPIRICAL)
     SGF_TRY(compare_to_law(problem, prediction, SGF_LAW_NOISE, inputs, noise, noise_scale, &info->noise_law_distance,
                            error));

@@ -18,9 +18,9 @@ struct sgf_prediction {
   sgf_prediction_info info;
   sgf_named_array *arrays;
   size_t array_count;
-  sgf_range range;             /* of H */
-  double *noise;               /* (n, n), (lambda kappa / S) C in the basis of `range` */
-  sgf_multiplicative *exact;   /* one layer, NULL otherwise */
+  sgf_range range;           /* of H */
+  double *noise;             /* (n, n), (lambda kappa / S) C in the basis of `range` */
+  sgf_multiplicative *exact; /* one layer, NULL otherwise */
 };
 
 /* What runs that start at theta* show, averaged over the plan's snapshots, by the configured equation; the stationary

@@ -63,8 +63,8 @@ static sgf_status read_weights(const sgf_problem *problem, const char *folder, d
     snprintf(name, sizeof name, "W%zu", l);
     SGF_TRY(sgf_hdf5_read(&file, name, 2, shape, &W, error));
     if (shape[0] != network->widths[l] || shape[1] != network->widths[l - 1]) {
-      status = sgf_fail(error, SGF_ERROR_VALUE, "%s: %s has shape (%zu, %zu), network.widths asks for (%zu, %zu)", path,
-                        name, shape[0], shape[1], network->widths[l], network->widths[l - 1]);
+      status = sgf_fail(error, SGF_ERROR_VALUE, "%s: %s has shape (%zu, %zu), network.widths asks for (%zu, %zu)",
+                        path, name, shape[0], shape[1], network->widths[l], network->widths[l - 1]);
       goto done;
     }
     memcpy(theta + network->offsets[l], W, sgf_layer_size(network, l) * sizeof *W);
@@ -91,15 +91,16 @@ static void draw_weights(const sgf_problem *problem, double *theta)
   sgf_random_at(&random, problem->settings.seed, SGF_STREAM_WEIGHTS, 0);
   for (size_t l = 1; l <= network->layers; l++)
     for (size_t k = network->offsets[l]; k < network->offsets[l + 1]; k++)
-      theta[k] = problem->settings.network.init_scale / sqrt((double)network->widths[l - 1]) *
-                 sgf_random_normal(&random);
+      theta[k] =
+          problem->settings.network.init_scale / sqrt((double)network->widths[l - 1]) * sgf_random_normal(&random);
 }
 
 static sgf_status check_batches(const sgf_problem *problem, sgf_error *error)
 {
   size_t samples = problem->data.samples, batch = problem->settings.training.batch_size;
   if (batch > samples)
-    return sgf_fail(error, SGF_ERROR_VALUE, "training.batch_size is %zu, larger than the %zu samples", batch, samples);
+    return sgf_fail(error, SGF_ERROR_VALUE, "training.batch_size is %zu, larger than the %zu samples", batch,
+                    samples);
   if (problem->settings.training.sampling == SGF_SAMPLING_EPOCH && samples % batch != 0)
     return sgf_fail(error, SGF_ERROR_VALUE,
                     "training.batch_size is %zu: with sampling epoch it must divide the %zu samples", batch, samples);
@@ -117,7 +118,8 @@ static sgf_status go_to_minimum(sgf_problem *problem, sgf_error *error)
   if (!(relative <= STATIONARY))
     status = sgf_fail(error, SGF_ERROR_VALUE,
                       "network.relax is false and the gradient at the given weights is not zero (relative norm %g): "
-                      "they are not at a minimum", relative);
+                      "they are not at a minimum",
+                      relative);
 done:
   return status;
 }
@@ -132,14 +134,17 @@ static sgf_status check_size(const sgf_problem *problem, sgf_error *error)
   double needed = 20.0 * n * n * sizeof(double) +
                   P * (double)(sgf_network_inputs(network) + sgf_network_outputs(network)) * sizeof(double);
   if (network->weights > most)
-    return sgf_fail(error, SGF_ERROR_VALUE, "network.widths give n = %zu weights: the dense n x n operators hold at most %zu",
+    return sgf_fail(error, SGF_ERROR_VALUE,
+                    "network.widths give n = %zu weights: the dense n x n operators hold at most %zu",
                     network->weights, most);
   if (problem->settings.data.samples > INT_MAX)
-    return sgf_fail(error, SGF_ERROR_VALUE, "data.samples is %zu: at most %d", problem->settings.data.samples, INT_MAX);
+    return sgf_fail(error, SGF_ERROR_VALUE, "data.samples is %zu: at most %d", problem->settings.data.samples,
+                    INT_MAX);
   if (memory > 0.0 && needed > memory)
-    return sgf_fail(error, SGF_ERROR_VALUE,
-                    "network.widths give n = %zu weights, with %zu samples: about %.3g GiB are needed, the machine has %.3g",
-                    network->weights, problem->settings.data.samples, needed / GiB, memory / GiB);
+    return sgf_fail(
+        error, SGF_ERROR_VALUE,
+        "network.widths give n = %zu weights, with %zu samples: about %.3g GiB are needed, the machine has %.3g",
+        network->weights, problem->settings.data.samples, needed / GiB, memory / GiB);
   return SGF_OK;
 }
 

@@ -9,7 +9,7 @@ struct sgf_problem {
   sgf_settings settings; /* resolved: every default filled in, paths as given */
   sgf_network network;
   sgf_dataset data;
-  double *theta;         /* theta* (n) */
+  double *theta; /* theta* (n) */
 };
 
 /* Refuse settings that are out of range on their own (SGF_ERROR_VALUE) and combinations that are not built

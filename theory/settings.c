@@ -72,7 +72,8 @@ static sgf_status check_ranges(const sgf_settings *settings, sgf_error *error)
   SGF_TRY(require(settings->training.weight_decay < 1e100, "training.weight_decay", settings->training.weight_decay,
                   "it must be below 1e100", error));
   SGF_TRY(require(settings->training.learning_rate > 1e-100 && settings->training.learning_rate < 1e100,
-                  "training.learning_rate", settings->training.learning_rate, "it must be between 1e-100 and 1e100", error));
+                  "training.learning_rate", settings->training.learning_rate, "it must be between 1e-100 and 1e100",
+                  error));
   SGF_TRY(check_optional("theory.rank_tolerance", settings->theory.rank_tolerance, false, error));
   SGF_TRY(require(!(settings->theory.rank_tolerance >= 1.0), "theory.rank_tolerance", settings->theory.rank_tolerance,
                   "it is relative to the largest eigenvalue, below 1", error));
@@ -92,8 +93,10 @@ static sgf_status check_built(const sgf_settings *settings, sgf_error *error)
   bool epoch = settings->training.sampling == SGF_SAMPLING_EPOCH;
   sgf_equation equation = settings->theory.equation;
   if (equation == SGF_EQUATION_EXACT && layers > 1)
-    return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "theory.equation is exact and network.widths has %zu layers: "
-                    "the exact equation is for one layer", layers);
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
+                    "theory.equation is exact and network.widths has %zu layers: "
+                    "the exact equation is for one layer",
+                    layers);
   if (layers > 1)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "network.widths has %zu layers: more than one layer is not built",
                     layers);
@@ -105,7 +108,8 @@ static sgf_status check_built(const sgf_settings *settings, sgf_error *error)
   if (equation == SGF_EQUATION_CLOSURE)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "theory.equation is closure: it is not built");
   if (epoch && equation != SGF_EQUATION_DISCRETE)
-    return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "theory.equation is %s with training.sampling epoch: "
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
+                    "theory.equation is %s with training.sampling epoch: "
                     "reshuffled epochs are built for the discrete equation",
                     equation == SGF_EQUATION_EXACT ? "exact" : "continuum");
   return SGF_OK;

@@ -105,7 +105,8 @@ sgf_status sgf_limit_law(sgf_law law, const double *input_eigenvalues, size_t co
       return sgf_fail(error, SGF_ERROR_NUMERICAL, "limit law of the spectrum: no solution at x = %g, q = %g", x, q);
     rows[3 * k] = x;
     rows[3 * k + 1] = density;
-    rows[3 * k + 2] = k == 0 ? 0.0 : rows[3 * k - 1] + 0.5 * ratio * (rows[3 * k - 3] * rows[3 * k - 2] + x * density);
+    rows[3 * k + 2] =
+        k == 0 ? 0.0 : rows[3 * k - 1] + 0.5 * ratio * (rows[3 * k - 3] * rows[3 * k - 2] + x * density);
   }
   /* The law has mass 1 for q < 1: what the grid does not hold lies below it. */
   double below = 1.0 - rows[3 * points - 1];

@@ -11,8 +11,8 @@ typedef enum {
 
 /* Density and distribution function on a grid, from inputs of covariance eigenvalues a_k (count of them).
  * Stieltjes transform at z = x + i0:
- *   m = < 1 / (-z + a g(e)) >,  e = < a / (-z + a g(e)) >,  g(e) = E_tau[ tau / (1 + q tau e) ],  density = Im m / pi,
- * averages over k; for isotropic inputs e = m, the equation of section 2.
+ *   m = < 1 / (-z + a g(e)) >,  e = < a / (-z + a g(e)) >,  g(e) = E_tau[ tau / (1 + q tau e) ],  density = Im m /
+ * pi, averages over k; for isotropic inputs e = m, the equation of section 2.
  *   rows (points, 3): x, density, distribution function; x is spaced evenly in log x from low to high.
  * Accuracy: about 1e-3 in the distribution function. Errors: SGF_ERROR_NUMERICAL, SGF_ERROR_MEMORY. */
 sgf_status sgf_limit_law(sgf_law law, const double *input_eigenvalues, size_t count, double q, double low,

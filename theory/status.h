@@ -8,10 +8,10 @@
 sgf_status sgf_fail(sgf_error *error, sgf_status status, const char *format, ...) SGF_PRINTF(3, 4);
 
 /* Inside a function with a local `status` and a label `done`: leave if an expression failed. */
-#define SGF_TRY(expression)                 \
-  do {                                      \
-    status = (expression);                  \
-    if (status != SGF_OK) goto done;        \
+#define SGF_TRY(expression)          \
+  do {                               \
+    status = (expression);           \
+    if (status != SGF_OK) goto done; \
   } while (0)
 
 #endif

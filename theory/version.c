@@ -20,8 +20,9 @@ void sgf_libraries(char *text, size_t capacity)
   lapack_int major = 0, minor = 0, patch = 0;
   sgf_hdf5_version(hdf5);
   LAPACKE_ilaver(&major, &minor, &patch);
-  snprintf(text, capacity, "GSL %s\nHDF5 %u.%u.%u\nLAPACK %d.%d.%d\nSuiteSparse %d.%d.%d\nRandom123 Philox4x64-10\nBLAS %s", gsl_version,
-           hdf5[0], hdf5[1], hdf5[2], (int)major, (int)minor, (int)patch, SUITESPARSE_MAIN_VERSION,
+  snprintf(text, capacity,
+           "GSL %s\nHDF5 %u.%u.%u\nLAPACK %d.%d.%d\nSuiteSparse %d.%d.%d\nRandom123 Philox4x64-10\nBLAS %s",
+           gsl_version, hdf5[0], hdf5[1], hdf5[2], (int)major, (int)minor, (int)patch, SUITESPARSE_MAIN_VERSION,
            SUITESPARSE_SUB_VERSION, SUITESPARSE_SUBSUB_VERSION,
            openblas_get_config != NULL ? openblas_get_config() : "without a name (reference or other)");
 }

@@ -28,8 +28,8 @@ typedef struct {
   const sgf_ensemble *ensemble;
   sgf_comparison *result;
   size_t n, replicas, capacity;
-  double *Sigma;      /* (n, n), predicted second moment about theta*, averaged over the window */
-  double *mean;       /* (n), predicted mean of theta - theta* */
+  double *Sigma; /* (n, n), predicted second moment about theta*, averaged over the window */
+  double *mean;  /* (n), predicted mean of theta - theta* */
   const double *directions;
   double *forms;      /* (modes, replicas), p_k^T S_r p_k */
   double *values;     /* (replicas), scratch */
@@ -106,7 +106,8 @@ static void partial_traces(const comparing *all, size_t first, size_t size, doub
   size_t packed = sgf_packed_size(all->n);
   for (size_t r = 0; r < all->replicas; r++) {
     values[r] = 0.0;
-    for (size_t i = first; i < first + size; i++) values[r] += all->ensemble->second[r * packed + i * (i + 1) / 2 + i];
+    for (size_t i = first; i < first + size; i++)
+      values[r] += all->ensemble->second[r * packed + i * (i + 1) / 2 + i];
   }
 }
 
@@ -183,8 +184,7 @@ static sgf_status compare_off_diagonal(comparing *all, sgf_error *error)
     const double *element = all->ensemble->second + r * packed;
     double *row = rows + r * size;
     for (size_t i = 0; i < n; i++)
-      for (size_t j = 0; j <= i; j++, element++)
-        full[i * n + j] = full[j * n + i] = *element - all->Sigma[i * n + j];
+      for (size_t j = 0; j <= i; j++, element++) full[i * n + j] = full[j * n + i] = *element - all->Sigma[i * n + j];
     sgf_into_basis(n, all->directions, full, work, rotated);
     for (size_t i = 1; i < modes; i++)
       for (size_t j = 0; j < i; j++) *row++ = M_SQRT2 * rotated[i * n + j];
@@ -198,8 +198,8 @@ done:
   return status;
 }
 
-/* The mean of theta - theta*, less the predicted one, against the size of the fluctuations: the square of what is left,
- * as a fraction of the trace. */
+/* The mean of theta - theta*, less the predicted one, against the size of the fluctuations: the square of what is
+ * left, as a fraction of the trace. */
 static sgf_status compare_mean(comparing *all, sgf_error *error)
 {
   size_t n = all->n;
@@ -208,8 +208,9 @@ static sgf_status compare_mean(comparing *all, sgf_error *error)
   if (status != SGF_OK) return status;
   for (size_t r = 0; r < all->replicas; r++)
     for (size_t k = 0; k < n; k++)
-      means[r * n + k] = 0.5 * (all->ensemble->half_means[2 * r * n + k] + all->ensemble->half_means[(2 * r + 1) * n + k]) -
-                         all->mean[k];
+      means[r * n + k] =
+          0.5 * (all->ensemble->half_means[2 * r * n + k] + all->ensemble->half_means[(2 * r + 1) * n + k]) -
+          all->mean[k];
   status = sgf_squared_mean(means, all->replicas, n, &square, &square_error, error);
   if (status == SGF_OK) add(all, "mean_square", 0.0, square, square_error, square / trace, square_error / trace);
   free(means);
@@ -389,15 +390,17 @@ static sgf_status check_comparable(const comparing *all, sgf_error *error)
 {
   const sgf_prediction_info *info = &all->prediction->info;
   if (all->replicas < LEAST_REPLICAS)
-    return sgf_fail(error, SGF_ERROR_VALUE, "simulation.replicas is %zu: a comparison needs %d or more for its error bars",
-                    all->replicas, LEAST_REPLICAS);
+    return sgf_fail(error, SGF_ERROR_VALUE,
+                    "simulation.replicas is %zu: a comparison needs %d or more for its error bars", all->replicas,
+                    LEAST_REPLICAS);
   if (isnan(info->trace))
-    return sgf_fail(error, SGF_ERROR_VALUE, "training.learning_rate is %g, beyond the stability limit %g: there is no "
-                    "stationary state to compare with", all->problem->settings.training.learning_rate,
-                    info->stability_limit);
+    return sgf_fail(error, SGF_ERROR_VALUE,
+                    "training.learning_rate is %g, beyond the stability limit %g: there is no "
+                    "stationary state to compare with",
+                    all->problem->settings.training.learning_rate, info->stability_limit);
   if (!(info->trace > 0.0) || info->noise_strength * info->min_loss < 1e-28)
-    return sgf_fail(error, SGF_ERROR_VALUE, "nothing fluctuates: loss at the minimum %g, kappa/S = %g", info->min_loss,
-                    info->noise_strength);
+    return sgf_fail(error, SGF_ERROR_VALUE, "nothing fluctuates: loss at the minimum %g, kappa/S = %g",
+                    info->min_loss, info->noise_strength);
   return SGF_OK;
 }
 

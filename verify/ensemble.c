@@ -86,7 +86,8 @@ void sgf_accumulator_finish(sgf_accumulator *accumulator)
   size_t first_half = (accumulator->taken + 1) / 2, second_half = accumulator->taken - first_half;
   double *means = ensemble->half_means + 2 * accumulator->replica * n;
   add_block(accumulator);
-  for (size_t k = 0; k < packed; k++) ensemble->second[accumulator->replica * packed + k] /= (double)accumulator->taken;
+  for (size_t k = 0; k < packed; k++)
+    ensemble->second[accumulator->replica * packed + k] /= (double)accumulator->taken;
   for (size_t k = 0; k < n; k++) {
     means[k] /= (double)first_half;
     means[n + k] /= second_half > 0 ? (double)second_half : 1.0;
@@ -114,8 +115,7 @@ void sgf_ensemble_summarize(sgf_ensemble *ensemble)
   ensemble->info.trace = ensemble->info.trace_se = NAN;
   if (traces == NULL) return;
   for (size_t r = 0; r < replicas; r++)
-    for (size_t i = 0; i < ensemble->n; i++)
-      traces[r] += ensemble->second[r * packed + i * (i + 1) / 2 + i];
+    for (size_t i = 0; i < ensemble->n; i++) traces[r] += ensemble->second[r * packed + i * (i + 1) / 2 + i];
   ensemble->info.trace = gsl_stats_mean(traces, 1, replicas);
   if (replicas > 1) ensemble->info.trace_se = gsl_stats_sd(traces, 1, replicas) / sqrt((double)replicas);
   free(traces);
@@ -134,7 +134,6 @@ sgf_status sgf_ensemble_moments(const sgf_ensemble *ensemble, double *covariance
       if (covariance != NULL) covariance[i * n + j] = covariance[j * n + i] = average;
       if (standard_error != NULL) standard_error[i * n + j] = standard_error[j * n + i] = se;
     }
-  for (size_t k = 0; k < n && mean != NULL; k++)
-    mean[k] = gsl_stats_mean(ensemble->half_means + k, n, 2 * replicas);
+  for (size_t k = 0; k < n && mean != NULL; k++) mean[k] = gsl_stats_mean(ensemble->half_means + k, n, 2 * replicas);
   return SGF_OK;
 }

@@ -10,7 +10,8 @@ static void begin(FILE *script, const char *name)
 {
   fprintf(script,
           "set terminal svg size 620,420 dynamic enhanced font 'Helvetica,14' name '%s' background 'white'\n"
-          "set encoding utf8\nset border 3 lw 1.2\nset tics nomirror\nset key samplen 2 spacing 1.2\nset grid lc rgb '#d8d8d8' lw 0.6\n",
+          "set encoding utf8\nset border 3 lw 1.2\nset tics nomirror\nset key samplen 2 spacing 1.2\nset grid lc rgb "
+          "'#d8d8d8' lw 0.6\n",
           name);
 }
 
@@ -41,8 +42,9 @@ void sgf_figure_measured(FILE *script, const sgf_prediction *prediction, const s
 {
   begin(script, "measured");
   modes(script, prediction, comparison);
-  fprintf(script, "set logscale y\nset format y '10^{%%T}'\nset xlabel 'principal direction k'\n"
-                  "set ylabel 'variance σ_k^2 / T'\nset xrange [0.4:%zu.6]\n",
+  fprintf(script,
+          "set logscale y\nset format y '10^{%%T}'\nset xlabel 'principal direction k'\n"
+          "set ylabel 'variance σ_k^2 / T'\nset xrange [0.4:%zu.6]\n",
           comparison != NULL ? comparison->modes : prediction->info.weights);
   if (comparison == NULL)
     fprintf(script, "plot $modes using 1:3 with points pt 6 ps 0.9 lw 1.5 lc rgb 'black' title 'theory'\n");
@@ -56,8 +58,7 @@ void sgf_figure_measured(FILE *script, const sgf_prediction *prediction, const s
 static void staircase(FILE *script, const char *name, const double *eigenvalues, size_t n, double scale)
 {
   fprintf(script, "$%s << EOD\n", name);
-  for (size_t k = 0; k < n; k++)
-    fprintf(script, "%.8g %.6f\n", eigenvalues[k] / scale, (double)(k + 1) / (double)n);
+  for (size_t k = 0; k < n; k++) fprintf(script, "%.8g %.6f\n", eigenvalues[k] / scale, (double)(k + 1) / (double)n);
   fprintf(script, "EOD\n");
 }
 
@@ -85,15 +86,16 @@ void sgf_figure_spectrum(FILE *script, const sgf_prediction *prediction, double 
           1.5 * fmax(hessian[n - 1], noise[n - 1] / noise_scale));
   fprintf(script, "set xlabel 'eigenvalue'\nset ylabel 'share of eigenvalues below'\nplot ");
   if (hessian_law != NULL) fprintf(script, "$hlaw using 1:2 with lines lw 1.4 lc rgb 'black' title 'law for H', ");
-  if (noise_law != NULL) fprintf(script, "$nlaw using 1:2 with lines lw 1.6 dt 2 lc rgb '%s' title 'law for C', ", BLUE);
+  if (noise_law != NULL)
+    fprintf(script, "$nlaw using 1:2 with lines lw 1.6 dt 2 lc rgb '%s' title 'law for C', ", BLUE);
   fprintf(script,
           "$hessian using 1:2 with points pt 6 ps 0.7 lw 1.3 lc rgb 'black' title 'drift H', "
           "$noise using 1:2 with points pt 9 ps 0.7 lc rgb '%s' title 'noise C / s^2'\n",
           BLUE);
 }
 
-/* The frame holds all curvatures of H, drawn as its outermost two, so that the spread along the principal directions can
- * be seen against it. */
+/* The frame holds all curvatures of H, drawn as its outermost two, so that the spread along the principal
+ * directions can be seen against it. */
 void sgf_figure_curvature(FILE *script, const sgf_prediction *prediction, const sgf_comparison *comparison)
 {
   size_t n;
@@ -102,17 +104,21 @@ void sgf_figure_curvature(FILE *script, const sgf_prediction *prediction, const 
   size_t last = prediction->info.ivfr.modes > 0 ? prediction->info.ivfr.modes - 1 : n - 1;
   begin(script, "curvature");
   modes(script, prediction, comparison);
-  fprintf(script, "set logscale xy\nset format xy '%%g'\nset xlabel 'curvature p_k^T H p_k'\nset ylabel 'variance σ_k^2 / T'\n"
-                  "set key outside top center horizontal\nset xrange [%.6g:%.6g]\nset yrange [%.6g:%.6g]\n",
-          0.7 * low, 1.4 * high, 0.5 * variance[last] / prediction->info.temperature,
-          2.0 * variance[0] / prediction->info.temperature);
+  fprintf(
+      script,
+      "set logscale xy\nset format xy '%%g'\nset xlabel 'curvature p_k^T H p_k'\nset ylabel 'variance σ_k^2 / T'\n"
+      "set key outside top center horizontal\nset xrange [%.6g:%.6g]\nset yrange [%.6g:%.6g]\n",
+      0.7 * low, 1.4 * high, 0.5 * variance[last] / prediction->info.temperature,
+      2.0 * variance[0] / prediction->info.temperature);
   for (int k = 0; k < 2; k++)
     fprintf(script, "set arrow from %.6g, graph 0 to %.6g, graph 1 nohead dt 3 lw 1.2 lc rgb '#555555'\n",
             k == 0 ? low : high, k == 0 ? low : high);
   fprintf(script, "plot ");
   if (comparison != NULL)
-    fprintf(script, "$modes using 2:5:(2*$6) with yerrorbars pt 7 ps 0.6 lw 1.4 lc rgb '%s' title 'SGD, ±2 s.e.', ", BLUE);
-  fprintf(script, "$modes using 2:%d with points pt 6 ps 1.3 lw 1.5 lc rgb 'black' title 'theory', "
-                  "1/0 with lines dt 3 lw 1.2 lc rgb '#555555' title 'least and largest curvature of H'\n",
+    fprintf(script, "$modes using 2:5:(2*$6) with yerrorbars pt 7 ps 0.6 lw 1.4 lc rgb '%s' title 'SGD, ±2 s.e.', ",
+            BLUE);
+  fprintf(script,
+          "$modes using 2:%d with points pt 6 ps 1.3 lw 1.5 lc rgb 'black' title 'theory', "
+          "1/0 with lines dt 3 lw 1.2 lc rgb '#555555' title 'least and largest curvature of H'\n",
           comparison != NULL ? 4 : 3);
 }

@@ -7,7 +7,8 @@
 #include "../theory/prediction.h"
 #include "compare.h"
 
-/* Write the script of a figure. Variances are in units of T = lambda kappa L* / S. comparison may be NULL: theory alone. */
+/* Write the script of a figure. Variances are in units of T = lambda kappa L* / S. comparison may be NULL: theory
+ * alone. */
 void sgf_figure_measured(FILE *script, const sgf_prediction *prediction, const sgf_comparison *comparison);
 void sgf_figure_spectrum(FILE *script, const sgf_prediction *prediction, double noise_scale);
 void sgf_figure_curvature(FILE *script, const sgf_prediction *prediction, const sgf_comparison *comparison);

@@ -154,7 +154,8 @@ sgf_status sgf_write_results(const char *path, const sgf_provenance *provenance,
   if (ensemble != NULL) status = write_ensemble(&out, ensemble, full, error);
   if (comparison != NULL) write_comparison(&out, comparison);
   if (!sgf_hdf5_finish(&out) && status == SGF_OK)
-    status = sgf_fail(error, SGF_ERROR_WRITE, "%s: cannot be written (%s): %s", path, out.first_failure, strerror(errno));
+    status =
+        sgf_fail(error, SGF_ERROR_WRITE, "%s: cannot be written (%s): %s", path, out.first_failure, strerror(errno));
   if (status == SGF_OK) return sgf_atomic_commit(&file, error);
   sgf_atomic_discard(&file);
   return status;

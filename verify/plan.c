@@ -42,8 +42,8 @@ static double wanted_error(const sgf_problem *problem, const sgf_prediction *pre
   const sgf_settings *settings = &problem->settings;
   double quantities = (double)prediction->info.rank_hessian + 6.0, tolerance = settings->verify.tolerance;
   if (settings->theory.equation != SGF_EQUATION_EXACT) tolerance *= SHARE_OF_TOLERANCE;
-  return tolerance / (gsl_cdf_ugaussian_Qinv(settings->verify.level / quantities) +
-                      gsl_cdf_ugaussian_Qinv(0.01 / quantities));
+  return tolerance /
+         (gsl_cdf_ugaussian_Qinv(settings->verify.level / quantities) + gsl_cdf_ugaussian_Qinv(0.01 / quantities));
 }
 
 /* Times in units of the slowest relaxation time, while the plan is being made. */
@@ -112,10 +112,10 @@ sgf_status sgf_plan_simulation(const sgf_problem *problem, const sgf_prediction 
   const sgf_settings *settings = &problem->settings;
   double h = prediction->info.relaxation_rate, rate = settings->training.learning_rate, burn_in, window;
   double n = (double)problem->network.weights, S = (double)settings->training.batch_size;
-  draft times = {settings->simulation.burn_in * h, settings->simulation.window * h,
+  draft times = {settings->simulation.burn_in * h,      settings->simulation.window * h,
                  (double)settings->simulation.replicas, wanted_error(problem, prediction),
-                 (2.0 * S * n + n * n) / (h * rate), !isnan(settings->simulation.burn_in),
-                 !isnan(settings->simulation.window), settings->simulation.replicas > 0};
+                 (2.0 * S * n + n * n) / (h * rate),    !isnan(settings->simulation.burn_in),
+                 !isnan(settings->simulation.window),   settings->simulation.replicas > 0};
   sgf_status status;
   if (!times.burn_in_fixed) times.burn_in = BURN_IN_TIMES;
   if (!times.window_fixed) choose_window(&times);

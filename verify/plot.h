@@ -7,8 +7,8 @@
 #include "../theory/status.h"
 
 /* Run a gnuplot script whose output is one SVG on standard output, and append the SVG element to `out`, ready for
- * HTML. *drawn is false, and nothing is appended, when gnuplot is absent or fails. A failure to write is left in `out`, for
- * ferror. */
+ * HTML. *drawn is false, and nothing is appended, when gnuplot is absent or fails. A failure to write is left in
+ * `out`, for ferror. */
 void sgf_plot(const char *script, FILE *out, bool *drawn);
 
 #endif

@@ -28,7 +28,8 @@ static const char STYLE[] =
     "font-variant-numeric:tabular-nums}"
     ".verdict{display:inline-block;border:2px solid #111;padding:.3rem .9rem;font-weight:bold}"
     "tr.disagree td{font-weight:bold}tr.inconclusive td{font-style:italic}"
-    "pre{background:#f4f4f4;border:1px solid #ccc;padding:.6rem;overflow-x:auto;white-space:pre-wrap;font-size:.85rem}"
+    "pre{background:#f4f4f4;border:1px solid "
+    "#ccc;padding:.6rem;overflow-x:auto;white-space:pre-wrap;font-size:.85rem}"
     "figure{margin:1rem 0}figure svg{width:100%;max-width:40rem;height:auto}"
     "figcaption{font-size:.9rem;max-width:42rem}.note{border-left:3px solid #111;padding-left:.8rem}"
     "@media print{body{max-width:none;margin:0;font-size:11pt}figure,tr{break-inside:avoid}h2{break-after:avoid}}";
@@ -36,7 +37,11 @@ static const char STYLE[] =
 static void put_escaped(FILE *out, const char *text)
 {
   for (; *text != '\0'; text++) {
-    const char *entity = *text == '<' ? "&lt;" : *text == '>' ? "&gt;" : *text == '&' ? "&amp;" : *text == '"' ? "&quot;" : NULL;
+    const char *entity = *text == '<'   ? "&lt;"
+                         : *text == '>' ? "&gt;"
+                         : *text == '&' ? "&amp;"
+                         : *text == '"' ? "&quot;"
+                                        : NULL;
     if (entity != NULL)
       fputs(entity, out);
     else
@@ -88,7 +93,8 @@ static const char *sampling_text(sgf_sampling sampling)
 
 static const char *equation_text(const sgf_settings *settings)
 {
-  if (settings->training.sampling == SGF_SAMPLING_EPOCH) return "discrete time, constant drift, averaged over an epoch";
+  if (settings->training.sampling == SGF_SAMPLING_EPOCH)
+    return "discrete time, constant drift, averaged over an epoch";
   if (settings->theory.equation == SGF_EQUATION_EXACT) return "exact second moment, weight-dependent noise";
   return settings->theory.equation == SGF_EQUATION_CONTINUUM ? "continuum" : "discrete time, constant drift";
 }
@@ -99,8 +105,10 @@ static void put_problem(const report *page)
   const sgf_network *network = &page->problem->network;
   FILE *out = page->out;
   fputs("<h2>The problem</h2>\n<table>\n<tr><td>network</td><td>", out);
-  for (size_t l = 0; l <= network->layers; l++) fprintf(out, "%s%zu", l > 0 ? "&#8202;&ndash;&#8202;" : "", network->widths[l]);
-  fprintf(out, ", %zu layer%s, n = %zu weights</td></tr>\n", network->layers, network->layers > 1 ? "s" : "", network->weights);
+  for (size_t l = 0; l <= network->layers; l++)
+    fprintf(out, "%s%zu", l > 0 ? "&#8202;&ndash;&#8202;" : "", network->widths[l]);
+  fprintf(out, ", %zu layer%s, n = %zu weights</td></tr>\n", network->layers, network->layers > 1 ? "s" : "",
+          network->weights);
   fputs("<tr><td>data</td><td>", out);
   put_escaped(out, settings->data.source == SGF_SOURCE_FILE && settings->data.file != NULL ? settings->data.file
                                                                                            : "Gaussian");
@@ -121,18 +129,21 @@ static void put_numbers(const report *page)
   row(page, "rank of H", "%zu of %zu, gap at the cut %.3g%s", info->rank_hessian, info->weights, info->rank_gap,
       info->rank_ambiguous ? " (<b>ambiguous</b>)" : "");
   row(page, "rank of C", "%zu; noise on null(H) %.2g of the whole", info->rank_noise, info->null_noise);
-  row(page, "curvature", "h<sub>min</sub> = %.4g, h<sub>max</sub> = %.4g, condition number %.4g", info->relaxation_rate,
-      info->largest_curvature, info->condition_number);
-  row(page, "residual", "%.2g (scaled, recomputed); gradient at the minimum %.2g", info->residual, info->gradient_norm);
+  row(page, "curvature", "h<sub>min</sub> = %.4g, h<sub>max</sub> = %.4g, condition number %.4g",
+      info->relaxation_rate, info->largest_curvature, info->condition_number);
+  row(page, "residual", "%.2g (scaled, recomputed); gradient at the minimum %.2g", info->residual,
+      info->gradient_norm);
   row(page, "loss at the minimum", "L* = %.6g; mean excess %.4g", info->min_loss, info->excess_loss);
   row(page, "stability limit", "&lambda; &lt; %.4g; here %.3g of it", info->stability_limit,
       page->problem->settings.training.learning_rate / info->stability_limit);
-  row(page, "detailed balance", "&#8214;[H,C]&#8214; = %.3g (%.3g of &#8214;H&#8214;&#8214;C&#8214;), "
+  row(page, "detailed balance",
+      "&#8214;[H,C]&#8214; = %.3g (%.3g of &#8214;H&#8214;&#8214;C&#8214;), "
       "&#8214;Q&#8214;/&#8214;H&Sigma;&#8214; = %.3g, entropy production %.3g per unit of time%s",
       info->commutator, info->commutator_relative, info->irreversible, info->entropy_production,
       info->entropy_on_range ? " (pseudo-inverses: D is singular)" : "");
   row(page, "spectra of C and H", "Kolmogorov distance %.3g", info->spectrum_distance);
-  row(page, "IVFR", "&psi; = %.3g (95 %% %.3g to %.3g over %zu modes), correlation of log variance with log curvature %.3g",
+  row(page, "IVFR",
+      "&psi; = %.3g (95 %% %.3g to %.3g over %zu modes), correlation of log variance with log curvature %.3g",
       info->ivfr.psi, info->ivfr.psi_low, info->ivfr.psi_high, info->ivfr.modes, info->ivfr.correlation);
   fputs("</table>\n", page->out);
 }
@@ -145,13 +156,15 @@ static void put_simulation(const report *page)
   double lambda = page->problem->settings.training.learning_rate;
   fputs("<h2>The experiment</h2>\n<table>\n", page->out);
   if (info->recorded) {
-    row(page, "recorded weights", "%zu %s", info->replicas, info->batches ? "batches of one run, in place of replicas" : "runs");
+    row(page, "recorded weights", "%zu %s", info->replicas,
+        info->batches ? "batches of one run, in place of replicas" : "runs");
   } else {
     row(page, "replicas", "%zu%s from &theta;*", info->replicas, info->plan.replicas_chosen ? chosen : "");
     row(page, "burn-in", "%.4g units of time, %zu steps%s", lambda * (double)info->plan.burn_in_steps,
         info->plan.burn_in_steps, info->plan.burn_in_chosen ? chosen : "");
-    row(page, "window", "%.4g units of time, %zu steps%s, a snapshot every %zu", lambda * (double)info->plan.window_steps,
-        info->plan.window_steps, info->plan.window_chosen ? chosen : "", info->plan.stride);
+    row(page, "window", "%.4g units of time, %zu steps%s, a snapshot every %zu",
+        lambda * (double)info->plan.window_steps, info->plan.window_steps, info->plan.window_chosen ? chosen : "",
+        info->plan.stride);
     row(page, "memory of the start", "%.2g in the slowest mode at the end; predictions are those of this window",
         info->plan.relaxed);
   }
@@ -160,8 +173,8 @@ static void put_simulation(const report *page)
     row(page, "slowest mode", "R&#770; = %.4f, effective samples %.4g", tests->r_hat, tests->effective_samples);
     if (info->batches) row(page, "batches", "lag-1 correlation %.2g", tests->batch_correlation);
     if (tests->z_tested)
-      row(page, "z-scores", "%zu elements of the covariance: largest |z| %.3g (p = %.2g), variance %.4g", tests->z_count,
-          tests->z_largest, tests->z_p_value, tests->z_variance);
+      row(page, "z-scores", "%zu elements of the covariance: largest |z| %.3g (p = %.2g), variance %.4g",
+          tests->z_count, tests->z_largest, tests->z_p_value, tests->z_variance);
   }
   fputs("</table>\n", page->out);
 }
@@ -203,16 +216,22 @@ static sgf_status put_figures(report *page, sgf_error *error)
 {
   sgf_status status;
   fputs("<h2>Figures</h2>\n", page->out);
-  SGF_TRY(put_figure(page, script_of(page, FIGURE_MEASURED),
-                     "Variance of the weights along the principal directions of the predicted covariance, in units of "
-                     "T = &lambda;&kappa;L*/S.", error));
-  SGF_TRY(put_figure(page, script_of(page, FIGURE_CURVATURE),
-                     "Variance against the curvature of the loss in the same directions. Where the curvature spreads little "
-                     "within the range that H has (dotted), under variances that spread widely, the loss is effectively "
-                     "isotropic.", error));
-  SGF_TRY(put_figure(page, script_of(page, FIGURE_SPECTRUM),
-                     "Spectra of the drift H and of the noise C over the residual variance s<sup>2</sup>, which would "
-                     "coincide if the noise were C = s<sup>2</sup>H; lines are the limit laws for Gaussian data.", error));
+  SGF_TRY(
+      put_figure(page, script_of(page, FIGURE_MEASURED),
+                 "Variance of the weights along the principal directions of the predicted covariance, in units of "
+                 "T = &lambda;&kappa;L*/S.",
+                 error));
+  SGF_TRY(put_figure(
+      page, script_of(page, FIGURE_CURVATURE),
+      "Variance against the curvature of the loss in the same directions. Where the curvature spreads little "
+      "within the range that H has (dotted), under variances that spread widely, the loss is effectively "
+      "isotropic.",
+      error));
+  SGF_TRY(
+      put_figure(page, script_of(page, FIGURE_SPECTRUM),
+                 "Spectra of the drift H and of the noise C over the residual variance s<sup>2</sup>, which would "
+                 "coincide if the noise were C = s<sup>2</sup>H; lines are the limit laws for Gaussian data.",
+                 error));
 done:
   return status;
 }
@@ -221,27 +240,35 @@ static void put_quantities(const report *page)
 {
   FILE *out = page->out;
   if (page->comparison == NULL) return;
-  fprintf(out,
-          "<h2>Quantities</h2>\n<table>\n<tr><th>quantity</th><th class=\"n\">predicted</th><th class=\"n\">measured</th>"
-          "<th class=\"n\">s.e.</th><th class=\"n\">deviation</th><th class=\"n\">interval</th><th>verdict</th></tr>\n");
+  fprintf(
+      out,
+      "<h2>Quantities</h2>\n<table>\n<tr><th>quantity</th><th class=\"n\">predicted</th><th class=\"n\">measured</th>"
+      "<th class=\"n\">s.e.</th><th class=\"n\">deviation</th><th class=\"n\">interval</th><th>verdict</th></tr>\n");
   for (size_t k = 0; k < page->comparison->count; k++) {
     const sgf_quantity *q = &page->comparison->quantities[k];
     const char *verdict = sgf_verdict_text(q->verdict);
-    fprintf(out, "<tr class=\"%s\"><td>%s</td><td class=\"n\">%.6g</td><td class=\"n\">%.6g</td><td class=\"n\">%.2g</td>"
-                 "<td class=\"n\">%+.2f %%</td><td class=\"n\">%+.2f &hellip; %+.2f %%</td><td>%s</td></tr>\n",
+    fprintf(out,
+            "<tr class=\"%s\"><td>%s</td><td class=\"n\">%.6g</td><td class=\"n\">%.6g</td><td class=\"n\">%.2g</td>"
+            "<td class=\"n\">%+.2f %%</td><td class=\"n\">%+.2f &hellip; %+.2f %%</td><td>%s</td></tr>\n",
             verdict, q->name, q->predicted, q->measured, q->standard_error, 100.0 * q->deviation, 100.0 * q->low,
             100.0 * q->high, verdict);
   }
-  fprintf(out,
-          "</table>\n<p>A quantity agrees when its deviation lies within &plusmn;%g %% by two one-sided t tests over %zu %s, "
-          "and disagrees when it lies outside by the same test; Holm's procedure holds each of the two families to the level "
-          "%g. Intervals are at the level of the family's first step. off_diagonal is the Frobenius norm of the deviation "
-          "between different principal directions, relative to that of the covariance; mean_square the squared mean of "
-          "&theta; &minus; &theta;* as a share of the trace; fluctuation_dissipation compares &lt;&delta;&middot;&nabla;L&gt; with "
-          "(&lambda;/2)&lt;|g<sub>B</sub>|<sup>2</sup>&gt;; ivfr_psi is judged by the variance it implies across one standard "
-          "deviation of log curvature.</p>\n",
-          100.0 * page->problem->settings.verify.tolerance, page->ensemble->info.replicas,
-          page->ensemble->info.batches ? "batches" : "replicas", page->problem->settings.verify.level);
+  fprintf(
+      out,
+      "</table>\n<p>A quantity agrees when its deviation lies within &plusmn;%g %% by two one-sided t tests over %zu "
+      "%s, "
+      "and disagrees when it lies outside by the same test; Holm's procedure holds each of the two families to the "
+      "level "
+      "%g. Intervals are at the level of the family's first step. off_diagonal is the Frobenius norm of the "
+      "deviation "
+      "between different principal directions, relative to that of the covariance; mean_square the squared mean of "
+      "&theta; &minus; &theta;* as a share of the trace; fluctuation_dissipation compares "
+      "&lt;&delta;&middot;&nabla;L&gt; with "
+      "(&lambda;/2)&lt;|g<sub>B</sub>|<sup>2</sup>&gt;; ivfr_psi is judged by the variance it implies across one "
+      "standard "
+      "deviation of log curvature.</p>\n",
+      100.0 * page->problem->settings.verify.tolerance, page->ensemble->info.replicas,
+      page->ensemble->info.batches ? "batches" : "replicas", page->problem->settings.verify.level);
 }
 
 static void put_provenance(const report *page)

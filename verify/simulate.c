@@ -18,11 +18,11 @@ typedef struct {
   const sgf_problem *problem;
   const sgf_plan *plan;
   sgf_ensemble *ensemble;
-  double bound;        /* on |theta - theta*|, beyond it the run has diverged */
+  double bound; /* on |theta - theta*|, beyond it the run has diverged */
   sgf_progress progress;
   void *context;
   double total;
-  atomic_ullong done;  /* replica-steps */
+  atomic_ullong done; /* replica-steps */
   atomic_bool stop;
 } simulation;
 
@@ -136,8 +136,9 @@ sgf_status sgf_simulate(const sgf_problem *problem, const sgf_plan *plan, int th
   *ensemble = NULL;
   all.total = (double)plan->replicas * (double)(plan->burn_in_steps + plan->window_steps);
   if (plan->replicas == 0 || plan->stride == 0 || plan->window_steps < plan->stride)
-    return sgf_fail(error, SGF_ERROR_VALUE, "simulation of %zu replicas and a window of %zu steps, every %zu: nothing to do",
-                    plan->replicas, plan->window_steps, plan->stride);
+    return sgf_fail(error, SGF_ERROR_VALUE,
+                    "simulation of %zu replicas and a window of %zu steps, every %zu: nothing to do", plan->replicas,
+                    plan->window_steps, plan->stride);
   sgf_status status = sgf_ensemble_create(plan->replicas, problem->network.weights, true, &all.ensemble, error);
   if (status == SGF_OK) status = run_replicas(&all, threads > 0 ? threads : omp_get_max_threads(), error);
   if (status != SGF_OK) {

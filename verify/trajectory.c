@@ -13,18 +13,18 @@ static sgf_status check_shape(const char *path, const size_t *shape, size_t n, s
 {
   if (shape[2] != n)
     return sgf_fail(error, SGF_ERROR_VALUE,
-                    "%s: weights has shape (%zu, %zu, %zu), the network has n = %zu weights, (R, T, n) is expected", path,
-                    shape[0], shape[1], shape[2], n);
+                    "%s: weights has shape (%zu, %zu, %zu), the network has n = %zu weights, (R, T, n) is expected",
+                    path, shape[0], shape[1], shape[2], n);
   if (shape[0] > 1 && shape[0] < LEAST_RUNS)
-    return sgf_fail(error, SGF_ERROR_VALUE, "%s: weights has %zu runs: a comparison needs 1 long one, or %d or more", path,
-                    shape[0], LEAST_RUNS);
+    return sgf_fail(error, SGF_ERROR_VALUE, "%s: weights has %zu runs: a comparison needs 1 long one, or %d or more",
+                    path, shape[0], LEAST_RUNS);
   if (shape[0] == 0 || shape[1] < 2)
-    return sgf_fail(error, SGF_ERROR_VALUE, "%s: weights has %zu runs of %zu snapshots: at least 1 of 2", path, shape[0],
-                    shape[1]);
+    return sgf_fail(error, SGF_ERROR_VALUE, "%s: weights has %zu runs of %zu snapshots: at least 1 of 2", path,
+                    shape[0], shape[1]);
   if (shape[0] == 1 && shape[1] < 4 * BATCHES)
     return sgf_fail(error, SGF_ERROR_VALUE,
-                    "%s: one run of %zu snapshots: at least %d are needed for error bars, or several runs", path, shape[1],
-                    4 * BATCHES);
+                    "%s: one run of %zu snapshots: at least %d are needed for error bars, or several runs", path,
+                    shape[1], 4 * BATCHES);
   return SGF_OK;
 }
 
@@ -58,7 +58,8 @@ done:
   return status;
 }
 
-sgf_status sgf_trajectory_read(const char *path, const sgf_problem *problem, sgf_ensemble **ensemble, sgf_error *error)
+sgf_status sgf_trajectory_read(const char *path, const sgf_problem *problem, sgf_ensemble **ensemble,
+                               sgf_error *error)
 {
   size_t shape[3] = {0}, n = problem->network.weights, runs, length;
   double *weights = NULL;
@@ -74,8 +75,7 @@ sgf_status sgf_trajectory_read(const char *path, const sgf_problem *problem, sgf
   for (size_t r = 0; r < runs; r++) {
     sgf_accumulator accumulator;
     SGF_TRY(sgf_accumulator_create(made, r, length, &accumulator, error));
-    for (size_t t = 0; t < length; t++)
-      sgf_accumulate(&accumulator, weights + (r * length + t) * n, problem->theta);
+    for (size_t t = 0; t < length; t++) sgf_accumulate(&accumulator, weights + (r * length + t) * n, problem->theta);
     sgf_accumulator_finish(&accumulator);
   }
   made->info.recorded = true;
