@@ -61,6 +61,7 @@ static void add_block(sgf_accumulator *accumulator)
     for (size_t k = 0; k < accumulator->held; k++) {
       const double *delta = accumulator->block + k * n;
       double factor = delta[i];
+#pragma omp simd
       for (size_t j = 0; j <= i; j++) second[j] += factor * delta[j];
     }
   accumulator->held = 0;

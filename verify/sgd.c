@@ -64,6 +64,7 @@ static void apply_transposed(size_t rows, size_t columns, const double *W, const
 {
   for (size_t q = 0; q < columns; q++) out[q] = 0.0;
   for (size_t p = 0; p < rows; p++)
+#pragma omp simd
     for (size_t q = 0; q < columns; q++) out[q] += W[p * columns + q] * in[p];
 }
 
@@ -72,6 +73,7 @@ static void add_outer_product(size_t rows, size_t columns, const double *error, 
                               double *gradient)
 {
   for (size_t p = 0; p < rows; p++)
+#pragma omp simd
     for (size_t q = 0; q < columns; q++) gradient[p * columns + q] += error[p] * activation[q];
 }
 
