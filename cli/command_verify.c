@@ -8,8 +8,9 @@ static int run(const options *asked)
   if (status == SGF_OK) status = job_predict(&work);
   if (status == SGF_OK) status = job_plan(&work);
   if (status == SGF_OK) status = job_simulate(&work);
-  if (status == SGF_OK) status = job_compare(&work);
+  if (status == SGF_OK && !job_is_unstable(&work)) status = job_compare(&work);
   if (status == SGF_OK) status = job_finish(&work, true);
+  if (status == SGF_OK && job_is_unstable(&work)) status = job_compare(&work); /* says why there is no verdict */
   return job_close(&work, status);
 }
 

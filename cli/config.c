@@ -275,8 +275,8 @@ static sgf_status take_spectrum(const origin *from, const data_section *section,
 static sgf_status take_seed(const origin *from, const char *text, uint64_t *seed, sgf_error *error)
 {
   unsigned long long value;
-  if (!parse_whole(text, &value))
-    return refuse(from, "", "seed", text, "a whole number, 0 or more, is expected", error);
+  if (!parse_whole(text, &value) || value > INT64_MAX) /* JSON and HDF5 readers know no larger ones */
+    return refuse(from, "", "seed", text, "a whole number from 0 to 9223372036854775807 is expected", error);
   *seed = value;
   return SGF_OK;
 }
@@ -315,6 +315,7 @@ static void listen(cyaml_log_t level, void *context, const char *format, va_list
   (void)level;
   vsnprintf(text, sizeof text, format, arguments);
   text[strcspn(text, "\n")] = '\0';
+  if (strstr(text, "Backtrace:") != NULL) return;
   if (heard->what[0] == '\0') snprintf(heard->what, sizeof heard->what, "%s", text);
   at = strstr(text, "(line: ");
   if (at != NULL && heard->line == 0) heard->line = atoi(at + strlen("(line: "));
@@ -351,6 +352,15 @@ static const char *behind(const char *text, const char *prefix)
 }
 
 /* libcyaml gives the line of the event before an unknown or repeated key: look those up in the text. */
+/* What is expected, in the words of a config rather than of a parser. */
+static const char *plain_words(const char *what, cyaml_err_t outcome)
+{
+  if (strncmp(what, "Expecting SEQUENCE", 18) == 0) return "a list such as [20, 1] is expected";
+  if (strncmp(what, "Expecting MAPPING", 17) == 0) return "keys with values are expected";
+  if (strncmp(what, "Expecting STRING", 16) == 0) return "a single value is expected";
+  return what[0] != '\0' ? what : cyaml_strerror(outcome);
+}
+
 static sgf_status describe_failure(const origin *from, const complaint *heard, cyaml_err_t outcome, sgf_error *error)
 {
   const char *what = behind(heard->what, "Load: ") != NULL ? behind(heard->what, "Load: ") : heard->what;
@@ -371,8 +381,8 @@ static sgf_status describe_failure(const origin *from, const complaint *heard, c
   else if (syntax != NULL)
     snprintf(error->message, sizeof error->message, "%s%s: broken YAML: %s", from->name, where, syntax);
   else
-    snprintf(error->message, sizeof error->message, "%s%s: %s%s", from->name, where,
-             what[0] != '\0' ? what : cyaml_strerror(outcome), inside);
+    snprintf(error->message, sizeof error->message, "%s%s: %s%s", from->name, where, plain_words(what, outcome),
+             inside);
   return SGF_ERROR_VALUE;
 }
 

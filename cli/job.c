@@ -72,6 +72,19 @@ static sgf_status check_outputs(job *run, const char *folder, const sgf_settings
   return status;
 }
 
+/* The library knows keys and not the file that they are in: put its name before a message that begins with a key. */
+static void name_the_config(job *run, sgf_status status)
+{
+  static const char *const sections[] = {"data.", "network.", "training.", "theory.", "simulation.", "verify."};
+  char message[SGF_MESSAGE_LENGTH];
+  for (size_t k = 0; k < sizeof sections / sizeof *sections && status != SGF_OK; k++)
+    if (strncmp(run->error.message, sections[k], strlen(sections[k])) == 0) {
+      memcpy(message, run->error.message, sizeof message);
+      snprintf(run->error.message, sizeof run->error.message, "%.200s: %.300s", run->asked->config, message);
+      return;
+    }
+}
+
 sgf_status job_open(job *run, const command *what, const options *asked)
 {
   sgf_settings settings;
@@ -84,7 +97,10 @@ sgf_status job_open(job *run, const command *what, const options *asked)
   char *path = strdup(asked->config), *folder = path != NULL ? dirname(path) : NULL;
   if (path == NULL) status = fail(run, SGF_ERROR_MEMORY, "no memory for a path");
   if (status == SGF_OK) status = check_outputs(run, folder, &settings);
-  if (status == SGF_OK) status = sgf_problem_create(&settings, folder, asked->force, &run->problem, &run->error);
+  if (status == SGF_OK) {
+    status = sgf_problem_create(&settings, folder, asked->force, &run->problem, &run->error);
+    name_the_config(run, status);
+  }
   free(path);
   sgf_settings_free(&settings);
   return status;
@@ -94,6 +110,13 @@ sgf_status job_predict(job *run)
 {
   sgf_status status = go_on(run);
   if (status == SGF_OK) status = sgf_predict(run->problem, run->asked->force, &run->prediction, &run->error);
+  if (status == SGF_OK && job_is_unstable(run))
+    fprintf(
+        stderr,
+        "sgflow: warning: training.learning_rate is %g, beyond the stability limit %.6g: the second moment of SGD "
+        "is not finite, what is measured is only what these runs did\n",
+        sgf_problem_settings(run->problem)->training.learning_rate,
+        sgf_prediction_get_info(run->prediction)->stability_limit);
   return status;
 }
 
@@ -116,8 +139,10 @@ sgf_status job_simulate(job *run)
 {
   sgf_status status = go_on(run);
   if (status != SGF_OK) return status;
+  progress_wait_for_stages(true);
   status = sgf_simulate(run->problem, &run->plan, run->threads, progress_show, NULL, &run->ensemble, &run->error);
   progress_end();
+  progress_wait_for_stages(false);
   if (status == SGF_ERROR_DIVERGED) add_limit(run);
   return status;
 }
@@ -133,6 +158,12 @@ sgf_status job_compare(job *run)
   if (status == SGF_OK)
     status = sgf_compare(run->problem, run->prediction, run->ensemble, &run->comparison, &run->error);
   return status;
+}
+
+bool job_is_unstable(const job *run)
+{
+  return !(sgf_problem_settings(run->problem)->training.learning_rate <
+           sgf_prediction_get_info(run->prediction)->stability_limit);
 }
 
 static sgf_status write_outputs(job *run, const sgf_prediction *prediction)
@@ -171,7 +202,9 @@ sgf_status job_finish(job *run, bool with_theory)
   run->config = config_text(sgf_problem_settings(run->problem), run->planned ? &run->plan : NULL);
   run->command = options_text(run->what, run->asked);
   if (run->config == NULL || run->command == NULL) return fail(run, SGF_ERROR_MEMORY, "no memory for the provenance");
+  progress_wait_for_stages(true); /* outputs are completed or removed before a signal ends the program */
   sgf_status status = write_outputs(run, prediction);
+  progress_wait_for_stages(false);
   return status == SGF_OK ? print_results(run, prediction) : status;
 }
 

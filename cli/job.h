@@ -26,6 +26,8 @@ sgf_status job_plan(job *run);
 sgf_status job_simulate(job *run);
 sgf_status job_read_trajectory(job *run);
 sgf_status job_compare(job *run);
+/* Whether the learning rate is beyond the stability limit, where there is nothing to compare with (--force). */
+bool job_is_unstable(const job *run);
 /* Print the table or the JSON, then write the outputs; with_theory says whether the prediction belongs to them. */
 sgf_status job_finish(job *run, bool with_theory);
 

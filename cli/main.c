@@ -69,7 +69,7 @@ int main(int argc, char **argv)
   const char *first = argc > 1 ? argv[1] : "";
   const command *what = find_command(first);
   if (what != NULL) return run_command(what, argc - 1, argv + 1);
-  if (strcmp(first, "--help") == 0 || strcmp(first, "help") == 0) {
+  if (strcmp(first, "--help") == 0 || strcmp(first, "--usage") == 0 || strcmp(first, "help") == 0) {
     print_help(stdout);
     return finish_output();
   }

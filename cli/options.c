@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_REPORT = 256, KEY_SET, KEY_JSON, KEY_FULL, KEY_FORCE, KEY_TRAJECTORY, KEY_THREADS };
+enum { KEY_REPORT = 256, KEY_SET, KEY_JSON, KEY_FULL, KEY_FORCE, KEY_TRAJECTORY, KEY_THREADS, KEY_USAGE };
 
 static const struct argp_option output_option = {"output", 'o', "FILE", 0, "write the HDF5 output here", 0};
 static const struct argp_option set_option = {
@@ -21,6 +21,7 @@ static const struct argp_option trajectory_option = {
     "trajectory", KEY_TRAJECTORY, "FILE", 0, "HDF5 file with the recorded weights, shape (R, T, n) or (T, n)", 0};
 static const struct argp_option threads_option = {
     "threads", KEY_THREADS, "N", 0, "threads to use; the results are the same bits for any number", 0};
+static const struct argp_option usage_option = {"usage", KEY_USAGE, NULL, OPTION_HIDDEN, NULL, -1};
 static const struct argp_option help_option = {"help", '?', NULL, 0, "print this help", -1};
 
 typedef struct {
@@ -79,6 +80,7 @@ static error_t take(int key, char *argument, struct argp_state *state)
   case KEY_FULL: parsed->full = true; break;
   case KEY_FORCE: parsed->force = true; break;
   case KEY_THREADS: parsed->threads = thread_count(state, argument); break;
+  case KEY_USAGE:
   case '?': print_help(state, input->what); break;
   case ARGP_KEY_ARG:
     if (parsed->config != NULL)
@@ -106,6 +108,7 @@ void options_parse(const command *what, int argc, char **argv, options *parsed)
   accepted[count++] = full_option;
   accepted[count++] = force_option;
   accepted[count++] = help_option;
+  accepted[count++] = usage_option;
   accepted[count] = (struct argp_option){0};
   struct argp parser = {accepted, take, "CONFIG", what->text, NULL, NULL, NULL};
   argp_parse(&parser, argc, argv, ARGP_NO_HELP, NULL, &input);

@@ -7,22 +7,34 @@
 #include <time.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t caught;
+static volatile sig_atomic_t caught, waiting;
 static volatile time_t caught_at;
 static double began = -1.0, drawn;
 
-/* timeout(1) and terminals send a signal to the process and to its group at once: that is one wish, not two. */
+static void die_of(int signal_number)
+{
+  signal(signal_number, SIG_DFL);
+  raise(signal_number);
+}
+
+/* In a stage that looks at the signal or must clean up it is remembered; elsewhere (linear algebra of any length) the
+ * program ends at once. A second one, more than a second later, is always deadly: timeout(1) and terminals send one to
+ * the process and to its group at the same time, and that is one wish, not two. */
 static void remember(int signal_number)
 {
+  static const char message[] = "sgflow: interrupted\n";
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
-  if (caught != 0 && time.tv_sec > caught_at + 1) {
-    signal(signal_number, SIG_DFL);
-    raise(signal_number);
+  if (!waiting) {
+    if (write(STDERR_FILENO, message, sizeof message - 1) < 0) die_of(signal_number);
+    die_of(signal_number);
   }
+  if (caught != 0 && time.tv_sec > caught_at + 1) die_of(signal_number);
   if (caught == 0) caught_at = time.tv_sec;
   caught = signal_number;
 }
+
+void progress_wait_for_stages(bool wait) { waiting = wait; }
 
 void progress_catch_signals(void)
 {
@@ -48,7 +60,7 @@ bool progress_show(void *context, double done, double total)
   double time = now();
   (void)context;
   if (began < 0.0) began = time;
-  if (caught == 0 && time - drawn > 0.2 && isatty(STDERR_FILENO)) {
+  if (caught == 0 && time - began > 0.5 && time - drawn > 0.2 && isatty(STDERR_FILENO)) {
     double rate = done / (time - began + 1e-9);
     fprintf(stderr, "\rsgflow: simulating %5.1f %%  %.3g replica-steps/s  %.0f s left \033[K", 100.0 * done / total,
             rate, (total - done) / rate);

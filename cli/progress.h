@@ -4,8 +4,10 @@
 
 #include <stdbool.h>
 
-/* Catch SIGINT and SIGTERM: remembered the first time, deadly when repeated more than a second later. */
+/* Catch SIGINT and SIGTERM. They end the program at once, with a message, unless it waits for its stages: then they are
+ * remembered, and deadly when repeated more than a second later. */
 void progress_catch_signals(void);
+void progress_wait_for_stages(bool wait);
 
 /* The signal that was caught, 0 for none. */
 int progress_signal(void);

@@ -32,6 +32,7 @@ static void print_theory(const job *run, const sgf_prediction_info *info)
          info->condition_number);
   printf("diffusion    rank %zu, noise on null(H) %.2g%s, kappa/S = %.4g\n", info->rank_noise, info->null_noise,
          info->null_noise > DIFFUSING ? " (these directions diffuse without bound)" : "", info->noise_strength);
+  if (info->noise_free) printf("             the residuals are round-off: nothing fluctuates\n");
   printf("stability    learning rate below %.6g (here %.3g of it)\n", info->stability_limit,
          rate / info->stability_limit);
   printf("covariance   trace %.6g, residual %.2g\n", info->trace, info->residual);

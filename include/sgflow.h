@@ -152,10 +152,13 @@ SGF_API sgf_status sgf_problem_create(const sgf_settings *settings, const char *
 
 /* The same from arrays in memory instead of data.source.
  *   X (P, N_0), Y (P, N_L)  copied
- *   theta (n)               starting weights, or NULL for those that the settings name */
+ *   theta (n)               starting weights, or NULL for those that the settings name
+ * Errors: as above. */
 SGF_API sgf_status sgf_problem_from_arrays(const sgf_settings *settings, size_t samples, const double *X,
                                            const double *Y, const double *theta, sgf_problem **problem,
                                            sgf_error *error);
+
+/* Free a problem; NULL is fine. No prediction or ensemble made from it needs it afterwards. */
 SGF_API void sgf_problem_free(sgf_problem *problem);
 
 /* What a problem resolved to: the settings with every default filled in. */
@@ -194,7 +197,7 @@ typedef struct sgf_prediction_info {
   double condition_number;     /* h_max / smallest kept h */
   double largest_curvature;    /* h_max */
   double relaxation_rate;      /* smallest kept h */
-  double stability_limit;      /* largest stable learning rate */
+  double stability_limit;      /* largest learning rate with a finite second moment; an estimate for epochs */
   double noise_strength;       /* kappa / S */
   double temperature;          /* T = lambda kappa L* / S, unit of variance */
   double trace;                /* tr Sigma */
@@ -204,6 +207,7 @@ typedef struct sgf_prediction_info {
   double irreversible;         /* ||Q||_F / ||H Sigma||_F, Q = (H Sigma - Sigma H) / 2, continuum Sigma */
   double entropy_production;   /* rate per unit of continuum time */
   bool entropy_on_range;       /* D is singular: pseudo-inverses were used */
+  bool noise_free;             /* the residuals are round-off: C = 0, nothing fluctuates */
   double balance_rate;         /* NaN without a hidden layer */
   double spectrum_distance;    /* Kolmogorov distance of the spectra of C / 2L* and H */
   double hessian_law_distance; /* of H to its limit law; NaN unless the data are Gaussian, one layer */
@@ -216,7 +220,11 @@ typedef struct sgf_prediction_info {
  * false; SGF_ERROR_UNSUPPORTED, SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. With `force` beyond the
  * limit there is no stationary state: the covariances are NaN. Source: sections 1, 2, 8, 9. */
 SGF_API sgf_status sgf_predict(const sgf_problem *problem, bool force, sgf_prediction **prediction, sgf_error *error);
+
+/* Free a prediction; NULL is fine. */
 SGF_API void sgf_prediction_free(sgf_prediction *prediction);
+
+/* The numbers of a prediction, units as in the struct; they belong to the prediction. */
 SGF_API const sgf_prediction_info *sgf_prediction_get_info(const sgf_prediction *prediction);
 
 /* One number of a result under its name in the output file and in the JSON. */
@@ -267,9 +275,13 @@ SGF_API sgf_status sgf_simulate(const sgf_problem *problem, const sgf_plan *plan
                                 void *context, sgf_ensemble **ensemble, sgf_error *error);
 
 /* Read weights that another program recorded: HDF5 dataset `weights`, shape (R, T, n), or (T, n) for
- * one run, which is cut into batches that stand in for replicas. Snapshots of stationary SGD. */
+ * one run, which is cut into batches that stand in for replicas. Snapshots of stationary SGD; theta* of the problem is
+ * subtracted. Errors: SGF_ERROR_NO_INPUT, SGF_ERROR_VALUE for a missing set, another n, too few runs or snapshots, or
+ * values that are not finite, SGF_ERROR_MEMORY. Source: section 11. */
 SGF_API sgf_status sgf_trajectory_read(const char *path, const sgf_problem *problem, sgf_ensemble **ensemble,
                                        sgf_error *error);
+
+/* Free an ensemble; NULL is fine. */
 SGF_API void sgf_ensemble_free(sgf_ensemble *ensemble);
 
 typedef struct sgf_ensemble_info {
@@ -282,10 +294,13 @@ typedef struct sgf_ensemble_info {
   double trace;   /* of the measured second moment about theta* */
   double trace_se;
 } sgf_ensemble_info;
+
+/* How an ensemble was made, and its trace; the struct belongs to the ensemble. */
 SGF_API const sgf_ensemble_info *sgf_ensemble_get_info(const sgf_ensemble *ensemble);
 
 /* Second moment about theta* and its standard error over replicas, both (n, n), and the mean (n) of
- * theta - theta*; any may be NULL. */
+ * theta - theta*; any may be NULL. Units: those of the weights, squared for the moments. With one replica the error is
+ * NaN. Errors: SGF_ERROR_VALUE for an ensemble of no replicas. Source: section 11. */
 SGF_API sgf_status sgf_ensemble_moments(const sgf_ensemble *ensemble, double *covariance, double *standard_error,
                                         double *mean, sgf_error *error);
 
@@ -313,7 +328,7 @@ typedef struct sgf_comparison_info {
   double replicas_needed;   /* the largest over inconclusive quantities */
   double r_hat;             /* split R-hat of the slowest mode */
   double effective_samples; /* of the slowest mode's mean, all replicas together */
-  bool z_tested;            /* the equation is exact: z-scores test zero deviation */
+  bool z_tested;            /* exact equation and 100 independent replicas: z-scores test zero deviation */
   size_t z_count;           /* elements of the covariance */
   double z_largest;         /* largest |z| among them */
   double z_variance;        /* about zero; 1 under the null hypothesis, (R-1)/(R-3) by Student's t */
@@ -326,9 +341,16 @@ typedef struct sgf_comparison_info {
  * SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
 SGF_API sgf_status sgf_compare(const sgf_problem *problem, const sgf_prediction *prediction,
                                const sgf_ensemble *ensemble, sgf_comparison **comparison, sgf_error *error);
+
+/* Free a comparison; NULL is fine. */
 SGF_API void sgf_comparison_free(sgf_comparison *comparison);
+
+/* Verdict, counts and diagnostics; and the quantities themselves, info->quantities of them in the order of the report.
+ * Both belong to the comparison. */
 SGF_API const sgf_comparison_info *sgf_comparison_get_info(const sgf_comparison *comparison);
 SGF_API const sgf_quantity *sgf_comparison_quantities(const sgf_comparison *comparison);
+
+/* "agree", "disagree" or "inconclusive"; never NULL. */
 SGF_API const char *sgf_verdict_text(sgf_verdict verdict);
 
 /* The numbers of the comparison's info (attributes of `comparison`), and those of one quantity (its datasets), in the

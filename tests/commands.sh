@@ -83,6 +83,14 @@ sed 's/\*//g' "$folder/out" >"$folder/b"
 cmp -s "$folder/a" "$folder/b"
 report "the resolved config gives the same result" $?
 
+# Beyond the stability limit: refused, and run anyway with --force, with what was measured and no verdict.
+expect 65 "verify beyond the limit" "$SGFLOW" verify "$folder/config.yaml" --set training.learning_rate=1
+has "names the limit" "beyond the stability limit [0-9.]+" "$folder/err"
+expect 65 "verify --force beyond the limit" "$SGFLOW" verify "$folder/config.yaml" --set training.learning_rate=0.75 \
+  --set simulation.replicas=4 --set simulation.window=5 --set simulation.burn_in=0 --force
+has "and shows what was measured" "^measured +trace" "$folder/out"
+has "and warns" "warning: .*second moment of SGD is not finite" "$folder/err"
+
 # A seed of its own, from the command line.
 expect 0 "another seed" "$SGFLOW" verify "$folder/config.yaml" --set seed=7
 cmp -s "$folder/one" "$folder/out" && same=1 || same=0

@@ -130,10 +130,13 @@ START_TEST(divergence_is_reported_with_its_step)
   ck_assert_ptr_nonnull(strstr(error.message, "learning_rate is 3"));
   ASSERT_OK(sgf_predict(problem, true, &prediction, &error), error);
   ck_assert(isnan(prediction->info.trace));
+  ck_assert(prediction->info.rank_noise == 4 && prediction->info.commutator > 0.0); /* H and C exist all the same */
   sgf_plan plan = {.replicas = 4, .burn_in_steps = 0, .window_steps = 100000, .stride = 1};
   ck_assert_int_eq(sgf_simulate(problem, &plan, 2, NULL, NULL, &ensemble, &error), SGF_ERROR_DIVERGED);
   ck_assert_ptr_null(ensemble);
-  ck_assert_ptr_nonnull(strstr(error.message, "step"));
+  const char *step = strstr(error.message, "at step ");
+  ck_assert_ptr_nonnull(step);
+  ck_assert_int_lt(atoi(step + 8), 512); /* the step of divergence, not that of the next look */
   sgf_prediction_free(prediction);
   sgf_problem_free(problem);
   sgf_settings_free(&settings);
@@ -357,6 +360,54 @@ START_TEST(reshuffling_displaces_the_mean)
 }
 END_TEST
 
+/* Reshuffled epochs of single samples: stable below the limit and divergent not far above it. */
+START_TEST(epoch_limit_is_where_runs_diverge)
+{
+  sgf_settings settings;
+  sgf_error error = {SGF_OK, ""};
+  sgf_ensemble *ensemble = NULL;
+  sgf_plan plan = {.replicas = 4, .burn_in_steps = 0, .window_steps = 40000, .stride = 1};
+  for (int above = 0; above < 2; above++) {
+    single_layer(&settings, 8, 1, 40, 1e-3, 1);
+    settings.training.sampling = SGF_SAMPLING_EPOCH;
+    settings.theory.equation = SGF_EQUATION_DISCRETE;
+    sgf_problem *problem = make(&settings);
+    sgf_prediction *prediction = predict(problem);
+    settings.training.learning_rate = (above ? 1.6 : 0.7) * prediction->info.stability_limit;
+    ck_assert(1.6 * prediction->info.stability_limit < 0.6 * 2.0 / prediction->info.largest_curvature);
+    sgf_prediction_free(prediction);
+    sgf_problem_free(problem);
+    problem = make(&settings);
+    ck_assert_int_eq(sgf_predict(problem, false, &prediction, &error), above ? SGF_ERROR_UNSTABLE : SGF_OK);
+    ck_assert_int_eq(sgf_simulate(problem, &plan, 2, NULL, NULL, &ensemble, &error),
+                     above ? SGF_ERROR_DIVERGED : SGF_OK);
+    sgf_ensemble_free(ensemble);
+    sgf_prediction_free(prediction);
+    sgf_problem_free(problem);
+    sgf_settings_free(&settings);
+  }
+}
+END_TEST
+
+/* Targets that the inputs explain: the residuals are round-off, and nothing is made of them. */
+START_TEST(interpolation_is_free_of_noise)
+{
+  sgf_settings settings;
+  single_layer(&settings, 6, 1, _i == 0 ? 30 : 6, 0.01, 3); /* no label noise; P = N_0 */
+  if (_i == 0) settings.data.label_noise = 0.0;
+  sgf_problem *problem = make(&settings);
+  sgf_prediction *prediction = predict(problem);
+  ck_assert(prediction->info.noise_free);
+  ck_assert_uint_eq(prediction->info.rank_noise, 0);
+  ck_assert_double_eq(prediction->info.trace, 0.0);
+  ck_assert_double_eq(prediction->info.entropy_production, 0.0);
+  ck_assert(isnan(prediction->info.ivfr.psi) && isnan(prediction->info.spectrum_distance));
+  sgf_prediction_free(prediction);
+  sgf_problem_free(problem);
+  sgf_settings_free(&settings);
+}
+END_TEST
+
 /* Too few replicas decide nothing, and say how many would. */
 START_TEST(few_replicas_are_inconclusive)
 {
@@ -398,6 +449,8 @@ int main(void)
   tcase_add_test(tests, z_scores_are_standard_normal);
   tcase_add_test(tests, unrelaxed_modes_are_predicted_too);
   tcase_add_test(tests, reshuffling_displaces_the_mean);
+  tcase_add_test(tests, epoch_limit_is_where_runs_diverge);
+  tcase_add_loop_test(tests, interpolation_is_free_of_noise, 0, 2);
   tcase_add_test(tests, few_replicas_are_inconclusive);
   suite_add_tcase(suite, tests);
   return run_suite(suite);

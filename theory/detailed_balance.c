@@ -26,6 +26,26 @@ static sgf_status pseudo_inverse(size_t n, double *A, double *work, size_t *rank
   return SGF_OK;
 }
 
+sgf_status sgf_commutator(size_t n, const double *H, const double *C, double *norm, double *relative,
+                          sgf_error *error)
+{
+  double *HC;
+  sgf_status status = sgf_new_reals(&HC, n, n, "commutator", error);
+  *norm = *relative = NAN;
+  if (status != SGF_OK) return status;
+  double norms = sgf_norm(n * n, H) * sgf_norm(n * n, C);
+  sgf_multiply(n, n, n, SGF_PLAIN, H, SGF_PLAIN, C, HC);
+  for (size_t i = 0; i < n; i++) /* HC - (HC)^T, half of it twice */
+    for (size_t j = 0; j <= i; j++) {
+      HC[i * n + j] -= HC[j * n + i];
+      HC[j * n + i] = -HC[i * n + j];
+    }
+  *norm = sgf_norm(n * n, HC);
+  *relative = norms > 0.0 ? *norm / norms : 0.0;
+  free(HC);
+  return SGF_OK;
+}
+
 sgf_status sgf_detailed_balance_measure(size_t n, const double *H, const double *C, const double *Sigma,
                                         double diffusion_scale, sgf_detailed_balance *result, sgf_error *error)
 {
@@ -38,13 +58,6 @@ sgf_status sgf_detailed_balance_measure(size_t n, const double *H, const double 
   SGF_TRY(sgf_new_reals(&inverse_D, n, n, "inverse of D", error));
   SGF_TRY(sgf_new_reals(&inverse_Sigma, n, n, "inverse of Sigma", error));
   SGF_TRY(sgf_new_reals(&work, n + 1, n, "pseudo-inverse", error));
-
-  sgf_multiply(n, n, n, SGF_PLAIN, H, SGF_PLAIN, C, product);
-  for (size_t i = 0; i < n; i++)
-    for (size_t j = 0; j < n; j++) Q[i * n + j] = product[i * n + j] - product[j * n + i];
-  result->commutator = sgf_norm(n * n, Q);
-  double norms = sgf_norm(n * n, H) * sgf_norm(n * n, C);
-  result->commutator_relative = norms > 0.0 ? result->commutator / norms : 0.0;
 
   sgf_multiply(n, n, n, SGF_PLAIN, H, SGF_PLAIN, Sigma, product);
   for (size_t i = 0; i < n; i++)

@@ -4,13 +4,15 @@
 
 #include "status.h"
 
+/* ||H C - C H||_F and the same over ||H||_F ||C||_F (0 without noise), both (n, n). Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_commutator(size_t n, const double *H, const double *C, double *norm, double *relative,
+                          sgf_error *error);
+
 typedef struct sgf_detailed_balance {
-  double commutator;          /* ||H C - C H||_F */
-  double commutator_relative; /* over ||H||_F ||C||_F; 0 without noise */
-  double irreversible;        /* ||Q||_F / ||H Sigma||_F, Q = (H Sigma - Sigma H) / 2 */
-  double entropy_production;  /* tr(Q^T D^+ Q Sigma^+), per unit of continuum time */
-  size_t rank_noise;          /* of C, at round-off */
-  bool on_range;              /* D or Sigma is singular: pseudo-inverses on their ranges were used */
+  double irreversible;       /* ||Q||_F / ||H Sigma||_F, Q = (H Sigma - Sigma H) / 2 */
+  double entropy_production; /* tr(Q^T D^+ Q Sigma^+), per unit of continuum time */
+  size_t rank_noise;         /* of C, at round-off */
+  bool on_range;             /* D or Sigma is singular: pseudo-inverses on their ranges were used */
 } sgf_detailed_balance;
 
 /* From H, C and the continuum covariance Sigma (n, n), with D = diffusion_scale C, diffusion_scale = lambda kappa

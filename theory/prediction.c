@@ -70,6 +70,16 @@ static sgf_status add_layer(sgf_prediction *prediction, size_t layer, const char
 
 /* --------------------------------------------------------------- operators */
 
+/* Residuals below this, relative to the targets, are round-off: the network interpolates and nothing fluctuates. */
+static const double ROUND_OFF_RESIDUAL = 1e-12;
+
+static bool interpolates(const sgf_problem *problem, double min_loss)
+{
+  const sgf_dataset *data = &problem->data;
+  double targets = sgf_norm(data->samples * data->outputs, data->Y);
+  return sqrt(2.0 * min_loss * (double)data->samples) <= ROUND_OFF_RESIDUAL * targets;
+}
+
 static sgf_status build_operators(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
 {
   size_t n = problem->network.weights;
@@ -87,7 +97,10 @@ static sgf_status build_operators(const sgf_problem *problem, sgf_prediction *pr
   SGF_TRY(add(prediction, "hessian", n, n, &H, error));
   SGF_TRY(add(prediction, "noise_covariance", n, n, &C, error));
   SGF_TRY(sgf_hessian(&problem->network, &problem->data, problem->theta, settings->training.weight_decay, H, error));
-  SGF_TRY(sgf_noise_covariance(&problem->network, &problem->data, problem->theta, settings->theory.noise, C, error));
+  info->noise_free = interpolates(problem, info->min_loss);
+  if (!info->noise_free)
+    SGF_TRY(
+        sgf_noise_covariance(&problem->network, &problem->data, problem->theta, settings->theory.noise, C, error));
   SGF_TRY(sgf_range_create(n, H, settings->theory.rank_tolerance, &prediction->range, error));
   SGF_TRY(sgf_new_reals(&prediction->noise, n, n, "noise in the modes of H", error));
   SGF_TRY(sgf_new_reals(&work, n, n, "noise in the modes of H", error));
@@ -114,14 +127,14 @@ static void describe_range(const sgf_settings *settings, sgf_prediction *predict
   info->balance_rate = NAN;
 }
 
-/* Mean-square limit of draws that are independent in time; 2 / h_max for reshuffled epochs, whose batches
- * are not, and to which the constant-H theory applies. */
+/* Mean-square limit of draws that are independent in time. For reshuffled epochs the products of a permutation do
+ * not close: the limit of fresh subsets of the same size is the estimate. More layers: 2 / h_max, necessary. */
 static sgf_status find_stability_limit(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
 {
   sgf_prediction_info *info = &prediction->info;
   const sgf_settings *settings = &problem->settings;
   info->stability_limit = 2.0 / info->largest_curvature;
-  if (problem->network.layers > 1 || settings->training.sampling == SGF_SAMPLING_EPOCH) return SGF_OK;
+  if (problem->network.layers > 1) return SGF_OK;
   sgf_status status = sgf_multiplicative_create(&problem->data, settings->training.weight_decay, info->noise_strength,
                                                 settings->theory.noise, &prediction->exact, error);
   return status != SGF_OK ? status : sgf_mean_square_limit(prediction->exact, &info->stability_limit, error);
@@ -134,8 +147,9 @@ static sgf_status check_stable(const sgf_problem *problem, const sgf_prediction 
   if (rate < limit || force) return SGF_OK;
   return sgf_fail(
       error, SGF_ERROR_UNSTABLE,
-      "training.learning_rate is %g, beyond the stability limit %.6g: SGD diverges (--force runs it anyway)", rate,
-      limit);
+      "training.learning_rate is %g, beyond the stability limit %.6g: the fluctuations of SGD grow without bound "
+      "(--force runs it anyway)",
+      rate, limit);
 }
 
 /* ------------------------------------------------------------- covariances */
@@ -282,7 +296,8 @@ static sgf_status solve_covariances(const sgf_problem *problem, sgf_prediction *
   SGF_TRY(constant_drift(problem, prediction, true, NULL, discrete, error));
   SGF_TRY(measure_residual(problem, prediction, in_continuum ? "covariance_continuum" : "covariance_discrete",
                            in_continuum ? 0.0 : lambda, error));
-  if (prediction->exact != NULL) SGF_TRY(add_exact(problem, prediction, error));
+  if (prediction->exact != NULL && problem->settings.training.sampling != SGF_SAMPLING_EPOCH)
+    SGF_TRY(add_exact(problem, prediction, error));
   SGF_TRY(window_covariance(problem, prediction, NULL, configured, error));
   SGF_TRY(add_mean(problem, prediction, error));
 done:
@@ -349,13 +364,15 @@ static sgf_status observe_joint(const sgf_problem *problem, sgf_prediction *pred
 {
   size_t n = prediction->range.n;
   const double *H = find(prediction, "hessian", NULL), *Sigma = find(prediction, "covariance", NULL);
-  double *directions, *variance, *curvature;
+  double *directions, *variance, *curvature, *spectrum;
   sgf_prediction_info *info = &prediction->info;
   sgf_status status;
+  SGF_TRY(add(prediction, "spectrum/covariance", n, 0, &spectrum, error));
   SGF_TRY(add(prediction, "directions", n, n, &directions, error));
   SGF_TRY(add(prediction, "variance", n, 0, &variance, error));
   SGF_TRY(add(prediction, "curvature", n, 0, &curvature, error));
   SGF_TRY(sgf_principal_directions(n, Sigma, H, directions, variance, curvature, error));
+  for (size_t k = 0; k < n; k++) spectrum[k] = variance[n - 1 - k];
   SGF_TRY(sgf_ivfr_fit(n, variance, curvature, problem->settings.seed, &info->ivfr, error));
   info->trace = sgf_trace(n, Sigma);
   info->excess_loss = 0.5 * sgf_dot(n * n, H, Sigma); /* both symmetric: tr(H Sigma) */
@@ -371,8 +388,6 @@ static sgf_status observe_balance(const sgf_problem *problem, sgf_prediction *pr
   sgf_status status = sgf_detailed_balance_measure(
       prediction->range.n, find(prediction, "hessian", NULL), find(prediction, "noise_covariance", NULL),
       find(prediction, "covariance_continuum", NULL), scale, &balance, error);
-  info->commutator = balance.commutator;
-  info->commutator_relative = balance.commutator_relative;
   info->irreversible = balance.irreversible;
   info->entropy_production = balance.entropy_production;
   info->entropy_on_range = balance.on_range;
@@ -420,25 +435,26 @@ done:
   return status;
 }
 
-static sgf_status observe_spectra(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
+/* What H and C alone say: their spectra and commutator. */
+static sgf_status observe_operators(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
 {
   size_t n = prediction->range.n;
-  double *hessian, *noise, *covariance;
+  double *hessian, *noise;
+  const double *C = find(prediction, "noise_covariance", NULL);
   sgf_prediction_info *info = &prediction->info;
   /* Variance of one output's residual: C = s^2 H when residuals and inputs are independent. */
-  double residual_variance = 2.0 * info->min_loss / (double)problem->data.outputs;
+  double residual_variance = info->noise_free ? 0.0 : 2.0 * info->min_loss / (double)problem->data.outputs;
   sgf_status status;
   SGF_TRY(add(prediction, "spectrum/hessian", n, 0, &hessian, error));
   SGF_TRY(add(prediction, "spectrum/noise_covariance", n, 0, &noise, error));
-  SGF_TRY(add(prediction, "spectrum/covariance", n, 0, &covariance, error));
   memcpy(hessian, prediction->range.h, n * sizeof *hessian);
-  SGF_TRY(sgf_symmetric_eigenvalues(n, find(prediction, "noise_covariance", NULL), noise, "C", error));
-  const double *variance = find(prediction, "variance", NULL);
-  for (size_t k = 0; k < n; k++) covariance[k] = variance[n - 1 - k];
+  SGF_TRY(sgf_symmetric_eigenvalues(n, C, noise, "C", error));
   for (size_t k = 0; k < n; k++) info->rank_noise += noise[k] > 1e-12 * noise[n - 1];
   info->spectrum_distance =
       residual_variance > 0.0 ? sgf_distance_of_spectra(noise, residual_variance, hessian, n) : NAN;
   SGF_TRY(observe_laws(problem, prediction, hessian, noise, residual_variance, error));
+  SGF_TRY(
+      sgf_commutator(n, find(prediction, "hessian", NULL), C, &info->commutator, &info->commutator_relative, error));
 done:
   return status;
 }
@@ -453,9 +469,7 @@ static sgf_status no_stationary_state(sgf_prediction *prediction, sgf_error *err
   sgf_prediction_info *info = &prediction->info;
   sgf_status status = add(prediction, "covariance", n, n, &Sigma, error);
   if (status == SGF_OK) sgf_fill_nan(n * n, Sigma);
-  info->residual = info->trace = info->excess_loss = info->entropy_production = NAN;
-  info->commutator = info->commutator_relative = info->irreversible = info->spectrum_distance = NAN;
-  info->hessian_law_distance = info->noise_law_distance = NAN;
+  info->residual = info->trace = info->excess_loss = info->entropy_production = info->irreversible = NAN;
   info->ivfr = (sgf_ivfr){NAN, NAN, NAN, NAN, 0, 0};
   return status;
 }
@@ -467,13 +481,13 @@ static sgf_status build(const sgf_problem *problem, bool force, sgf_prediction *
   describe_range(&problem->settings, prediction);
   SGF_TRY(find_stability_limit(problem, prediction, error));
   SGF_TRY(check_stable(problem, prediction, force, error));
+  SGF_TRY(observe_operators(problem, prediction, error));
   if (!(problem->settings.training.learning_rate < prediction->info.stability_limit))
     return no_stationary_state(prediction, error);
   SGF_TRY(solve_covariances(problem, prediction, error));
   SGF_TRY(observe_joint(problem, prediction, error));
   for (size_t l = 1; l <= problem->network.layers; l++) SGF_TRY(observe_layer(problem, prediction, l, error));
   SGF_TRY(observe_balance(problem, prediction, error));
-  SGF_TRY(observe_spectra(problem, prediction, error));
 done:
   return status;
 }
@@ -531,6 +545,7 @@ size_t sgf_prediction_numbers(const sgf_prediction *prediction, sgf_number *numb
                             {"irreversible", info->irreversible, false},
                             {"entropy_production", info->entropy_production, false},
                             {"entropy_on_range", info->entropy_on_range, true},
+                            {"noise_free", info->noise_free, true},
                             {"spectrum_distance", info->spectrum_distance, false},
                             {"hessian_law_distance", info->hessian_law_distance, false},
                             {"noise_law_distance", info->noise_law_distance, false},

@@ -36,6 +36,25 @@ static double square_distance(const sgf_sgd *run)
   return sum;
 }
 
+/* The run crossed the bound since the last look: run it again, which gives the same bits, and look at every step. */
+static sgf_status report_divergence(const simulation *all, uint64_t replica, sgf_error *error)
+{
+  sgf_sgd again;
+  double distance = 0.0;
+  sgf_status status = sgf_sgd_create(all->problem, replica, &again, error);
+  if (status != SGF_OK) return status;
+  while (distance < all->bound) {
+    sgf_sgd_step(&again);
+    distance = sqrt(square_distance(&again));
+  }
+  status = sgf_fail(error, SGF_ERROR_DIVERGED,
+                    "SGD diverged: |theta - theta*| = %g at step %llu of replica %llu, learning rate %g", distance,
+                    (unsigned long long)again.step, (unsigned long long)replica,
+                    all->problem->settings.training.learning_rate);
+  sgf_sgd_free(&again);
+  return status;
+}
+
 /* Count the steps taken since the last look, tell the caller, and see whether to go on. */
 static sgf_status look(simulation *all, sgf_sgd *run, sgf_error *error)
 {
@@ -44,11 +63,7 @@ static sgf_status look(simulation *all, sgf_sgd *run, sgf_error *error)
   if (all->progress != NULL && omp_get_thread_num() == 0 &&
       !all->progress(all->context, (double)atomic_load(&all->done), all->total))
     atomic_store(&all->stop, true);
-  if (!(distance < all->bound))
-    return sgf_fail(error, SGF_ERROR_DIVERGED,
-                    "SGD diverged: |theta - theta*| = %g at step %llu of replica %llu, learning rate %g", distance,
-                    (unsigned long long)run->step, (unsigned long long)run->sampler.replica,
-                    run->problem->settings.training.learning_rate);
+  if (!(distance < all->bound)) return report_divergence(all, run->sampler.replica, error);
   if (atomic_load(&all->stop)) return sgf_fail(error, SGF_ERROR_INTERRUPTED, "interrupted in the simulation");
   return SGF_OK;
 }

@@ -16,6 +16,15 @@ void sgf_mean_and_error(const double *values, size_t count, double *mean, double
   *standard_error = count > 1 ? gsl_stats_sd_m(values, 1, count, *mean) / sqrt((double)count) : NAN;
 }
 
+double sgf_corrected_t(const double *values, size_t stride, size_t count, double expected)
+{
+  double R = (double)count, mean = gsl_stats_mean(values, stride, count);
+  double deviation = gsl_stats_sd_m(values, stride, count, mean);
+  double skewness = gsl_stats_skew_m_sd(values, stride, count, mean, deviation);
+  double T = sqrt(R) * (mean - expected) / deviation, g = skewness / sqrt(R);
+  return T + g * T * T / 3.0 + g * g * T * T * T / 27.0 + g / 6.0;
+}
+
 /* P(T > margin / standard_error); a margin known without error decides by its sign. */
 static double upper_tail(double margin, double standard_error, double freedom)
 {
@@ -44,6 +53,20 @@ void sgf_holm(const double *p_values, size_t count, double level, size_t *order,
   }
 }
 
+/* Standard error of the squared mean when the mean is zero, where the jackknife sees next to nothing:
+ * 2 tr(G^2) / R^2, G the covariance of x, from products of neighbouring centred replicas. sum: of the rows. */
+static double degenerate_error(const double *rows, size_t count, size_t size, const double *sum)
+{
+  double squares = 0.0, R = (double)count;
+  for (size_t r = 0; r + 1 < count; r++) {
+    double product = 0.0;
+    for (size_t k = 0; k < size; k++)
+      product += (rows[r * size + k] - sum[k] / R) * (rows[(r + 1) * size + k] - sum[k] / R);
+    squares += product * product / (R - 1.0);
+  }
+  return sqrt(2.0 * squares) / R;
+}
+
 sgf_status sgf_squared_mean(const double *rows, size_t count, size_t size, double *estimate, double *standard_error,
                             sgf_error *error)
 {
@@ -64,7 +87,8 @@ sgf_status sgf_squared_mean(const double *rows, size_t count, size_t size, doubl
     double own = sgf_dot(size, x, x), rest = total - 2.0 * sgf_dot(size, sum, x) + own;
     leave_out[r] = (rest - (squares - own)) / ((R - 1.0) * (R - 2.0));
   }
-  *standard_error = gsl_stats_sd(leave_out, 1, count) * (R - 1.0) / sqrt(R);
+  double jackknife = gsl_stats_sd(leave_out, 1, count) * (R - 1.0) / sqrt(R);
+  *standard_error = hypot(jackknife, degenerate_error(rows, count, size, sum));
 done:
   free(sum);
   free(leave_out);
