@@ -211,6 +211,31 @@ static sgf_plan plan_for(const sgf_problem *problem, const sgf_prediction *predi
   return plan;
 }
 
+/* An experiment, predicted, planned by the defaults and run. */
+typedef struct {
+  sgf_problem *problem;
+  sgf_prediction *prediction;
+  sgf_plan plan;
+  sgf_ensemble *ensemble;
+} trial;
+
+static trial run_trial(const experiment *what, uint64_t seed)
+{
+  trial run;
+  run.problem = make_experiment(what, seed);
+  run.prediction = predict(run.problem);
+  run.plan = plan_for(run.problem, run.prediction);
+  run.ensemble = simulate(run.problem, &run.plan, 2);
+  return run;
+}
+
+static void free_trial(trial *run)
+{
+  sgf_ensemble_free(run->ensemble);
+  sgf_prediction_free(run->prediction);
+  sgf_problem_free(run->problem);
+}
+
 /* verify ends in agree with everything left to the defaults; a planted error of 15 % in the covariance (in the
  * noise, as if the batch were 15 % smaller) makes it disagree; a planted 7 %, beyond the tolerance of 5 %, never
  * agrees. Seeds are fixed; over seeds a false verdict has a probability below the level, 1e-3 a comparison, and
@@ -218,16 +243,16 @@ static sgf_plan plan_for(const sgf_problem *problem, const sgf_prediction *predi
 START_TEST(sgd_agrees_with_theory_and_not_with_an_error)
 {
   const experiment *what = &EXPERIMENTS[_i];
-  sgf_problem *problem = make_experiment(what, 4);
-  sgf_prediction *prediction = predict(problem);
-  sgf_plan plan = plan_for(problem, prediction);
-  sgf_ensemble *ensemble = simulate(problem, &plan, 2);
+  trial run = run_trial(what, 4);
+  sgf_problem *problem = run.problem;
+  sgf_prediction *prediction = run.prediction;
+  sgf_ensemble *ensemble = run.ensemble;
   sgf_comparison *right = compare(problem, prediction, ensemble);
   ck_assert_msg(right->info.verdict == SGF_AGREE, "verdict %s", sgf_verdict_text(right->info.verdict));
   if (right->info.z_tested) ck_assert_msg(right->info.z_p_value > 1e-6, "largest z %g", right->info.z_largest);
   ck_assert_msg(right->info.r_hat < 1.1, "R-hat %g", right->info.r_hat);
   sgf_comparison_free(right);
-  size_t moments = plan.replicas * sgf_packed_size(ensemble->n);
+  size_t moments = run.plan.replicas * sgf_packed_size(ensemble->n);
   for (size_t k = 0; k < moments; k++) ensemble->second[k] *= 1.07;
   sgf_comparison *near = compare(problem, prediction, ensemble);
   ck_assert_int_ne(near->info.verdict, SGF_AGREE);
@@ -236,25 +261,23 @@ START_TEST(sgd_agrees_with_theory_and_not_with_an_error)
   sgf_comparison *far = compare(problem, prediction, ensemble);
   ck_assert_int_eq(far->info.verdict, SGF_DISAGREE);
   sgf_comparison_free(far);
-  sgf_ensemble_free(ensemble);
-  sgf_prediction_free(prediction);
-  sgf_problem_free(problem);
+  free_trial(&run);
 }
 END_TEST
 
 /* A rotation of the principal directions by 10 % leaves the trace and shows off the diagonal. */
 START_TEST(planted_rotation_is_caught)
 {
-  sgf_problem *problem = make_experiment(&EXPERIMENTS[0], 4);
-  sgf_prediction *prediction = predict(problem);
-  sgf_plan plan = plan_for(problem, prediction);
-  sgf_ensemble *ensemble = simulate(problem, &plan, 2);
+  trial run = run_trial(&EXPERIMENTS[0], 4);
+  sgf_problem *problem = run.problem;
+  sgf_prediction *prediction = run.prediction;
+  sgf_ensemble *ensemble = run.ensemble;
   size_t n = ensemble->n, rows, columns, packed = sgf_packed_size(n);
   const double *directions = sgf_prediction_array(prediction, "directions", &rows, &columns);
   const double *variance = sgf_prediction_array(prediction, "variance", &rows, &columns);
   const double *p = directions, *q = directions + (n - 1) * n; /* outermost two */
   double mixed = 0.1 * (variance[0] - variance[n - 1]);
-  for (size_t r = 0; r < plan.replicas; r++)
+  for (size_t r = 0; r < run.plan.replicas; r++)
     for (size_t i = 0; i < n; i++)
       for (size_t j = 0; j <= i; j++)
         ensemble->second[r * packed + i * (i + 1) / 2 + j] += mixed * (p[i] * q[j] + q[i] * p[j]);
@@ -266,9 +289,7 @@ START_TEST(planted_rotation_is_caught)
   }
   ck_assert_int_eq(comparison->info.verdict, SGF_DISAGREE);
   sgf_comparison_free(comparison);
-  sgf_ensemble_free(ensemble);
-  sgf_prediction_free(prediction);
-  sgf_problem_free(problem);
+  free_trial(&run);
 }
 END_TEST
 
@@ -277,10 +298,10 @@ END_TEST
 START_TEST(z_scores_are_standard_normal)
 {
   const experiment what = {44, 1, 110, 6, SGF_SAMPLING_REPLACEMENT, SGF_EQUATION_EXACT, 0.0, 0.3};
-  sgf_problem *problem = make_experiment(&what, 1);
-  sgf_prediction *prediction = predict(problem);
-  sgf_plan plan = plan_for(problem, prediction);
-  sgf_ensemble *ensemble = simulate(problem, &plan, 2);
+  trial run = run_trial(&what, 1);
+  sgf_problem *problem = run.problem;
+  sgf_prediction *prediction = run.prediction;
+  sgf_ensemble *ensemble = run.ensemble;
   sgf_comparison *exact = compare(problem, prediction, ensemble);
   ck_assert_uint_eq(exact->info.z_count, 990);
   ck_assert_msg(exact->info.z_largest < 4.9, "largest z %g", exact->info.z_largest);
@@ -292,10 +313,8 @@ START_TEST(z_scores_are_standard_normal)
   ck_assert_int_eq(continuum->info.verdict, SGF_DISAGREE);
   sgf_comparison_free(exact);
   sgf_comparison_free(continuum);
-  sgf_ensemble_free(ensemble);
-  sgf_prediction_free(prediction);
   sgf_prediction_free(leading);
-  sgf_problem_free(problem);
+  free_trial(&run);
 }
 END_TEST
 
@@ -334,16 +353,15 @@ END_TEST
 START_TEST(reshuffling_displaces_the_mean)
 {
   const experiment what = {6, 1, 60, 6, SGF_SAMPLING_EPOCH, SGF_EQUATION_DISCRETE, 0.0, 0.005};
-  sgf_problem *problem = make_experiment(&what, 4);
-  sgf_prediction *prediction = predict(problem);
-  sgf_plan plan = plan_for(problem, prediction);
-  sgf_ensemble *ensemble = simulate(problem, &plan, 2);
+  trial run = run_trial(&what, 4);
+  sgf_prediction *prediction = run.prediction;
+  sgf_ensemble *ensemble = run.ensemble;
   size_t rows, columns;
   const double *predicted = sgf_prediction_array(prediction, "mean", &rows, &columns);
   double length = sgf_norm(6, predicted), error_norm = 0.0;
   for (size_t k = 0; k < 6; k++) {
-    double sum = 0.0, squares = 0.0, R = (double)plan.replicas;
-    for (size_t r = 0; r < plan.replicas; r++) {
+    double sum = 0.0, squares = 0.0, R = (double)run.plan.replicas;
+    for (size_t r = 0; r < run.plan.replicas; r++) {
       double m = 0.5 * (ensemble->half_means[2 * r * 6 + k] + ensemble->half_means[(2 * r + 1) * 6 + k]);
       sum += m / R;
       squares += m * m / R;
@@ -354,9 +372,7 @@ START_TEST(reshuffling_displaces_the_mean)
                   predicted[k], se);
   }
   ck_assert_msg(length > 50.0 * error_norm, "displacement %g, s.e. %g", length, error_norm);
-  sgf_ensemble_free(ensemble);
-  sgf_prediction_free(prediction);
-  sgf_problem_free(problem);
+  free_trial(&run);
 }
 END_TEST
 

@@ -171,16 +171,29 @@ static sgf_status constant_drift(const sgf_problem *problem, const sgf_predictio
   return SGF_OK;
 }
 
+/* A plan in epochs: batches in one, epochs of burn-in and of the window; no epochs stand for the stationary state. */
+typedef struct {
+  size_t batches;
+  double skipped, counted;
+} epochs;
+
+static epochs epochs_of(const sgf_problem *problem, const sgf_plan *plan)
+{
+  size_t batches = problem->data.samples / problem->settings.training.batch_size;
+  if (plan == NULL) return (epochs){batches, 0.0, 0.0};
+  return (epochs){batches, (double)(plan->burn_in_steps / batches), (double)(plan->window_steps / batches)};
+}
+
 static sgf_status reshuffled(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan,
                              double *Sigma, sgf_error *error)
 {
-  size_t n = prediction->range.n, batches = problem->data.samples / problem->settings.training.batch_size;
-  double skipped = plan != NULL ? (double)(plan->burn_in_steps / batches) : 0.0;
-  double epochs = plan != NULL ? (double)(plan->window_steps / batches) : 0.0, *work;
+  size_t n = prediction->range.n;
+  epochs run = epochs_of(problem, plan);
+  double *work;
   sgf_status status = sgf_new_reals(&work, n, n, "covariance", error);
   if (status != SGF_OK) return status;
-  sgf_epoch_covariance(&prediction->range, problem->settings.training.learning_rate, batches, prediction->noise,
-                       skipped, epochs, Sigma);
+  sgf_epoch_covariance(&prediction->range, problem->settings.training.learning_rate, run.batches, prediction->noise,
+                       run.skipped, run.counted, Sigma);
   sgf_out_of_basis(n, prediction->range.V, Sigma, work, Sigma);
   free(work);
   return SGF_OK;
@@ -208,14 +221,13 @@ static sgf_status reshuffled_mean(const sgf_problem *problem, const sgf_predicti
                                   double *mean, double *second, sgf_error *error)
 {
   const sgf_settings *settings = &problem->settings;
-  size_t batches = problem->data.samples / settings->training.batch_size;
-  double skipped = plan != NULL ? (double)(plan->burn_in_steps / batches) : 0.0, *residuals;
-  double epochs = plan != NULL ? (double)(plan->window_steps / batches) : 0.0;
+  epochs run = epochs_of(problem, plan);
+  double *residuals;
   sgf_status status = sgf_residuals(&problem->network, &problem->data, problem->theta, &residuals, error);
   if (status == SGF_OK)
     status =
         sgf_epoch_mean(&problem->data, residuals, settings->training.weight_decay, settings->training.learning_rate,
-                       prediction->info.noise_strength, batches, skipped, epochs, mean, second, error);
+                       prediction->info.noise_strength, run.batches, run.skipped, run.counted, mean, second, error);
   free(residuals);
   return status;
 }
@@ -320,8 +332,7 @@ static sgf_status uncoupled(const sgf_problem *problem, const sgf_prediction *pr
   sgf_into_basis(size, range.V, C, work, noise);
   for (size_t k = 0; k < size * size; k++) noise[k] *= lambda * prediction->info.noise_strength;
   if (settings->training.sampling == SGF_SAMPLING_EPOCH)
-    sgf_epoch_covariance(&range, lambda, problem->data.samples / settings->training.batch_size, noise, 0.0, 0.0,
-                         Sigma);
+    sgf_epoch_covariance(&range, lambda, epochs_of(problem, NULL).batches, noise, 0.0, 0.0, Sigma);
   else
     sgf_lyapunov(&range, settings->theory.equation == SGF_EQUATION_CONTINUUM ? 0.0 : lambda, noise, Sigma);
   sgf_out_of_basis(size, range.V, Sigma, work, Sigma);
