@@ -35,7 +35,10 @@
   KEY(theory, noise, CHOICE, "empirical|population")                       \
   KEY(theory, equation, CHOICE, "continuum|discrete|exact|closure")        \
   KEY(theory, rank_tolerance, REAL, "")                                    \
+  KEY(theory, flatness_factor, REAL, "")                                   \
   KEY(simulation, dynamics, CHOICE, "sgd|langevin")                        \
+  KEY(simulation, protocol, CHOICE, "ensemble|window-pca")                 \
+  KEY(simulation, uncoupled, FLAG, "")                                     \
   KEY(simulation, replicas, COUNT, "")                                     \
   KEY(simulation, burn_in, REAL, "")                                       \
   KEY(simulation, window, REAL, "")                                        \
@@ -58,10 +61,10 @@ typedef struct {
   char *learning_rate, *batch_size, *sampling, *momentum, *weight_decay;
 } training_section;
 typedef struct {
-  char *noise, *equation, *rank_tolerance;
+  char *noise, *equation, *rank_tolerance, *flatness_factor;
 } theory_section;
 typedef struct {
-  char *dynamics, *replicas, *burn_in, *window;
+  char *dynamics, *protocol, *uncoupled, *replicas, *burn_in, *window;
 } simulation_section;
 typedef struct {
   char *tolerance, *level;
@@ -96,10 +99,15 @@ static const cyaml_schema_field_t training_fields[] = {
     TEXT_FIELD(training, learning_rate), TEXT_FIELD(training, batch_size),   TEXT_FIELD(training, sampling),
     TEXT_FIELD(training, momentum),      TEXT_FIELD(training, weight_decay), CYAML_FIELD_END};
 static const cyaml_schema_field_t theory_fields[] = {TEXT_FIELD(theory, noise), TEXT_FIELD(theory, equation),
-                                                     TEXT_FIELD(theory, rank_tolerance), CYAML_FIELD_END};
-static const cyaml_schema_field_t simulation_fields[] = {
-    TEXT_FIELD(simulation, dynamics), TEXT_FIELD(simulation, replicas), TEXT_FIELD(simulation, burn_in),
-    TEXT_FIELD(simulation, window), CYAML_FIELD_END};
+                                                     TEXT_FIELD(theory, rank_tolerance),
+                                                     TEXT_FIELD(theory, flatness_factor), CYAML_FIELD_END};
+static const cyaml_schema_field_t simulation_fields[] = {TEXT_FIELD(simulation, dynamics),
+                                                         TEXT_FIELD(simulation, protocol),
+                                                         TEXT_FIELD(simulation, uncoupled),
+                                                         TEXT_FIELD(simulation, replicas),
+                                                         TEXT_FIELD(simulation, burn_in),
+                                                         TEXT_FIELD(simulation, window),
+                                                         CYAML_FIELD_END};
 static const cyaml_schema_field_t verify_fields[] = {TEXT_FIELD(verify, tolerance), TEXT_FIELD(verify, level),
                                                      CYAML_FIELD_END};
 #define SECTION(name) CYAML_FIELD_MAPPING_PTR(#name, MAY_BE_ABSENT, document, name, name##_fields)

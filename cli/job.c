@@ -124,6 +124,12 @@ sgf_status job_plan(job *run)
 {
   sgf_status status = sgf_plan_simulation(run->problem, run->prediction, &run->plan, &run->error);
   run->planned = status == SGF_OK;
+  if (run->planned && run->plan.lifetime > SGF_NOT_SHORT)
+    fprintf(stderr,
+            "sgflow: warning: burn-in and window are %.3g of the lifetime %.4g of the quasi-stationary state: the "
+            "weights "
+            "drift away from theta* along the null space of H\n",
+            run->plan.lifetime, sgf_prediction_get_info(run->prediction)->lifetime);
   return status;
 }
 

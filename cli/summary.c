@@ -22,13 +22,21 @@ static json_t *object_of(const sgf_number *numbers, size_t size)
 static json_t *theory(const sgf_prediction *prediction)
 {
   sgf_number numbers[SGF_MOST_NUMBERS];
-  return object_of(numbers, sgf_prediction_numbers(prediction, numbers, SGF_MOST_NUMBERS));
+  char name[32];
+  json_t *object = object_of(numbers, sgf_prediction_numbers(prediction, numbers, SGF_MOST_NUMBERS));
+  for (size_t l = 1; l <= sgf_prediction_get_info(prediction)->layers; l++) {
+    snprintf(name, sizeof name, "layer%zu", l);
+    json_object_set_new(object, name,
+                        object_of(numbers, sgf_layer_numbers(prediction, l, numbers, SGF_MOST_NUMBERS)));
+  }
+  return object;
 }
 
 static json_t *simulation(const sgf_ensemble_info *info, double rate)
 {
   json_t *object = json_object();
   json_object_set_new(object, "replicas", whole(info->replicas));
+  json_object_set_new(object, "pools", whole(info->pools));
   json_object_set_new(object, "recorded", json_boolean(info->recorded));
   json_object_set_new(object, "batches", json_boolean(info->batches));
   json_object_set_new(object, "trace", number(info->trace));

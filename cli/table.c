@@ -8,8 +8,6 @@
 
 /* Up to so many principal directions get a row each; of more, the outermost and all that do not agree. */
 enum { ALL_ROWS = 16, OUTER_ROWS = 4 };
-/* More noise than this on null(H), relative to the whole, is not round-off. */
-static const double DIFFUSING = 1e-10;
 
 static void print_problem(const job *run)
 {
@@ -30,8 +28,11 @@ static void print_theory(const job *run, const sgf_prediction_info *info)
   printf("drift        rank %zu of %zu%s, curvature %.4g ... %.4g, condition number %.4g\n", info->rank_hessian,
          info->weights, info->rank_ambiguous ? " (ambiguous)" : "", info->relaxation_rate, info->largest_curvature,
          info->condition_number);
-  printf("diffusion    rank %zu, noise on null(H) %.2g%s, kappa/S = %.4g\n", info->rank_noise, info->null_noise,
-         info->null_noise > DIFFUSING ? " (these directions diffuse without bound)" : "", info->noise_strength);
+  printf("diffusion    rank %zu, noise on null(H) %.2g, kappa/S = %.4g\n", info->rank_noise, info->null_noise,
+         info->noise_strength);
+  if (info->diffusing_directions > 0)
+    printf("             %zu directions without drift have noise: they diffuse without bound, variance %.3g * time\n",
+           info->diffusing_directions, info->diffusing_rate);
   if (info->noise_free) printf("             the residuals are round-off: nothing fluctuates\n");
   printf("stability    learning rate below %.6g (here %.3g of it)\n", info->stability_limit,
          rate / info->stability_limit);
@@ -46,6 +47,28 @@ static void print_theory(const job *run, const sgf_prediction_info *info)
   if (!isnan(info->hessian_law_distance)) printf(", of H to its law %.3g", info->hessian_law_distance);
   if (!isnan(info->noise_law_distance)) printf(", of C to its law %.3g", info->noise_law_distance);
   printf("\n");
+}
+
+static void print_fit(const char *name, const sgf_ivfr *fit)
+{
+  printf("%s psi = %.3g (%.3g ... %.3g), r = %.3g", name, fit->psi, fit->psi_low, fit->psi_high, fit->correlation);
+}
+
+/* Each layer by itself, and how long the state lasts. */
+static void print_layers(const sgf_prediction *prediction)
+{
+  const sgf_prediction_info *info = sgf_prediction_get_info(prediction);
+  for (size_t l = 1; l <= info->layers; l++) {
+    const sgf_layer_info *layer = sgf_prediction_get_layer(prediction, l);
+    printf("layer %-3zu    rank of H %zu, of C %zu of %zu;", l, layer->rank_hessian, layer->rank_noise,
+           layer->weights);
+    print_fit(" coupled", &layer->ivfr);
+    print_fit("; uncoupled", &layer->ivfr_uncoupled);
+    if (!isnan(layer->ivfr_closed_form.psi)) printf("; closed form psi = %.3g", layer->ivfr_closed_form.psi);
+    printf("\n");
+  }
+  printf("lifetime     %.4g, balance rate %.3g = %.3g of the slowest relaxation, drift of the balance %.3g\n",
+         info->lifetime, info->balance_rate, info->rate_ratio, info->balance_drift);
 }
 
 static void print_experiment(const job *run)
@@ -96,6 +119,9 @@ static void print_verdict(const job *run)
   const sgf_comparison_info *info = sgf_comparison_get_info(run->comparison);
   const sgf_settings *settings = sgf_problem_settings(run->problem);
   printf("\nslowest mode R-hat %.4f, effective samples %.4g\n", info->r_hat, info->effective_samples);
+  if (sgf_prediction_get_info(run->prediction)->layers > 1)
+    printf("leak         %.3g +- %.2g of the measured trace is outside of range(H)\n", info->null_leak,
+           info->null_leak_error);
   if (info->z_tested)
     printf("z-scores     %zu elements, largest |z| %.3g (p = %.2g), variance %.4g\n", info->z_count, info->z_largest,
            info->z_p_value, info->z_variance);
@@ -114,6 +140,7 @@ void table_print(const job *run, const sgf_prediction *prediction)
 {
   print_problem(run);
   if (prediction != NULL) print_theory(run, sgf_prediction_get_info(prediction));
+  if (prediction != NULL && sgf_prediction_get_info(prediction)->layers > 1) print_layers(prediction);
   if (run->ensemble != NULL) print_experiment(run);
   if (run->comparison != NULL) {
     print_quantities(run->comparison);

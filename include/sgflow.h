@@ -82,6 +82,7 @@ typedef enum { SGF_SAMPLING_REPLACEMENT, SGF_SAMPLING_WITHOUT_REPLACEMENT, SGF_S
 typedef enum { SGF_NOISE_EMPIRICAL, SGF_NOISE_POPULATION } sgf_noise;
 typedef enum { SGF_EQUATION_CONTINUUM, SGF_EQUATION_DISCRETE, SGF_EQUATION_EXACT, SGF_EQUATION_CLOSURE } sgf_equation;
 typedef enum { SGF_DYNAMICS_SGD, SGF_DYNAMICS_LANGEVIN } sgf_dynamics;
+typedef enum { SGF_PROTOCOL_ENSEMBLE, SGF_PROTOCOL_WINDOW_PCA } sgf_protocol;
 
 /* Everything that a config says. Strings and arrays are owned by the struct (malloc). */
 typedef struct sgf_settings {
@@ -113,13 +114,17 @@ typedef struct sgf_settings {
   struct {
     sgf_noise noise;
     sgf_equation equation;
-    double rank_tolerance; /* relative to the largest eigenvalue; NaN: from the largest gap */
+    double rank_tolerance;  /* relative to the largest eigenvalue; NaN: from the largest gap */
+    double flatness_factor; /* flatness is the distance between the points with L = factor L*; above 1 */
   } theory;
   struct {
     sgf_dynamics dynamics;
-    size_t replicas; /* 0: chosen from the relaxation rates and the tolerance */
-    double burn_in;  /* continuum time; NaN: chosen */
-    double window;   /* continuum time; NaN: chosen */
+    sgf_protocol protocol; /* ensemble: second moments about theta* over short runs; window-pca: of long runs, about
+                              the mean of each one's window, as an experimenter measures */
+    bool uncoupled;        /* train each layer alone too, with the others frozen */
+    size_t replicas;       /* 0: chosen from the relaxation rates and the tolerance */
+    double burn_in;        /* continuum time; NaN: chosen */
+    double window;         /* continuum time; NaN: chosen */
   } simulation;
   struct {
     double tolerance; /* relative deviation that still counts as agreement */
@@ -191,15 +196,21 @@ typedef struct sgf_prediction_info {
   double rank_tolerance;       /* the relative tolerance that was used */
   bool rank_ambiguous;         /* the gap is below 1e3 */
   double null_noise;           /* ||C|| on null(H), relative to ||C|| */
+  size_t diffusing_directions; /* of null(H) with noise beyond round-off: their variance grows without bound */
+  double diffusing_rate;       /* the largest growth of their variance per unit of time */
   double residual;             /* scaled residual of the configured equation, recomputed from H, C, Sigma */
   double min_loss;             /* L* = L(theta*), without the weight-decay term */
+  double global_loss;          /* the least loss that a network of these widths can have */
   double gradient_norm;        /* relative norm of the gradient at theta* */
+  double balance_error;        /* what the descent changed of the conserved W_l W_l^T - W_{l+1}^T W_{l+1}, relative;
+                                  NaN where nothing flowed */
+  double flow_time;            /* continuum time of the descent */
   double condition_number;     /* h_max / smallest kept h */
   double largest_curvature;    /* h_max */
   double relaxation_rate;      /* smallest kept h */
   double stability_limit;      /* largest learning rate with a finite second moment; an estimate for epochs */
   double noise_strength;       /* kappa / S */
-  double temperature;          /* T = lambda kappa L* / S, unit of variance */
+  double temperature;          /* T = lambda kappa s^2 / 2S, s^2 = 2 L* / N_L: the unit of variance */
   double trace;                /* tr Sigma */
   double excess_loss;          /* tr(H Sigma) / 2 */
   double commutator;           /* ||[H, C]||_F */
@@ -208,12 +219,32 @@ typedef struct sgf_prediction_info {
   double entropy_production;   /* rate per unit of continuum time */
   bool entropy_on_range;       /* D is singular: pseudo-inverses were used */
   bool noise_free;             /* the residuals are round-off: C = 0, nothing fluctuates */
-  double balance_rate;         /* NaN without a hidden layer */
+  double anisotropy;           /* standard deviation of log variance over the modes that fluctuate; 0: isotropic */
+  bool isotropic_noise;        /* C = s^2 H exactly: the continuum covariance is the closed form T Pi */
+  double balance_rate;         /* relaxation towards noise balance along null(H); NaN without a hidden layer */
+  double balance_drift;        /* |d/dt (W_l W_l^T - W_{l+1}^T W_{l+1})| at theta*, over all hidden layers */
+  double rate_ratio;           /* balance_rate / relaxation_rate: quasi-stationary when << 1 */
+  double lifetime;             /* 1 / balance_rate, continuum time */
   double spectrum_distance;    /* Kolmogorov distance of the spectra of C / 2L* and H */
   double hessian_law_distance; /* of H to its limit law; NaN unless the data are Gaussian, one layer */
   double noise_law_distance;   /* of C / 2L* to its limit law; NaN likewise */
   sgf_ivfr ivfr;               /* of the joint covariance (one layer: of the layer) */
 } sgf_prediction_info;
+
+/* One layer: its diagonal blocks, coupled (of the joint covariance) and uncoupled (the other layers frozen). */
+typedef struct sgf_layer_info {
+  size_t weights;      /* N_l N_{l-1} */
+  size_t rank_hessian; /* of H_ll */
+  size_t rank_noise;   /* of C_ll */
+  double null_noise;   /* ||C_ll|| on null(H_ll), relative */
+  double trace;        /* tr Sigma_ll, coupled */
+  double trace_uncoupled;
+  double anisotropy; /* as for all weights; coupled */
+  double anisotropy_uncoupled;
+  sgf_ivfr ivfr; /* coupled */
+  sgf_ivfr ivfr_uncoupled;
+  sgf_ivfr ivfr_closed_form; /* of the closed form for C = s^2 H, two layers without bottleneck; NaN otherwise */
+} sgf_layer_info;
 
 /* Build drift and diffusion at the minimum and solve for the stationary covariance.
  * Errors: SGF_ERROR_UNSTABLE when the learning rate is beyond the stability limit and `force` is
@@ -238,11 +269,22 @@ typedef struct sgf_number {
  * returns how many there are. */
 SGF_API size_t sgf_prediction_numbers(const sgf_prediction *prediction, sgf_number *numbers, size_t capacity);
 
+/* What is known of layer l = 1 ... L, and the same as numbers: the attributes of `theory/layerN`. NULL and 0 for another
+ * layer. */
+SGF_API const sgf_layer_info *sgf_prediction_get_layer(const sgf_prediction *prediction, size_t layer);
+SGF_API size_t sgf_layer_numbers(const sgf_prediction *prediction, size_t layer, sgf_number *numbers,
+                                 size_t capacity);
+
 /* An n x n (or n) array of the prediction by its name in the output file below `theory/`, such as
  * "hessian", "covariance", "layer1/variance"; its shape in rows and columns (columns 1 for a vector).
  * NULL, and a shape of 0, when the prediction has none of that name. */
 SGF_API const double *sgf_prediction_array(const sgf_prediction *prediction, const char *name, size_t *rows,
                                            size_t *columns);
+
+/* Noise on null(H) above this, relative to all of it, is not round-off: those directions diffuse. */
+#define SGF_DIFFUSING 1e-10
+/* Burn-in and window, or the balance rate over the relaxation rate, above this are not short against the lifetime. */
+#define SGF_NOT_SHORT 0.2
 
 /* -------------------------------------------------------------- simulation */
 
@@ -257,8 +299,10 @@ typedef struct sgf_plan {
   size_t burn_in_steps; /* steps from theta* before the window */
   size_t window_steps;  /* a multiple of stride */
   size_t stride;        /* a snapshot enters the moments every so many steps of the window */
+  bool centred;         /* moments about the mean of each window, not about theta*: protocol window-pca */
   bool replicas_chosen, burn_in_chosen, window_chosen; /* chosen here, not by the settings */
-  double relaxed; /* exp(-h_min (burn-in + window)): what the slowest mode remembers */
+  double relaxed;  /* exp(-h_min (burn-in + window)): what the slowest mode remembers */
+  double lifetime; /* burn-in + window over the lifetime of the quasi-stationary state; 0 for one layer */
 } sgf_plan;
 
 /* Choose what the settings leave out: burn-in, window and replicas that decide every quantity at the
@@ -286,6 +330,7 @@ SGF_API void sgf_ensemble_free(sgf_ensemble *ensemble);
 
 typedef struct sgf_ensemble_info {
   size_t replicas;
+  size_t pools;   /* independent rows that the errors come from: replicas, or groups of them when n is large */
   bool batches;   /* one long run, cut: `replicas` counts batches */
   bool recorded;  /* read from a trajectory */
   sgf_plan plan;  /* of a simulation */
@@ -333,6 +378,8 @@ typedef struct sgf_comparison_info {
   double z_largest;         /* largest |z| among them */
   double z_variance;        /* about zero; 1 under the null hypothesis, (R-1)/(R-3) by Student's t */
   double z_p_value;         /* of the largest, for the family */
+  double null_leak;         /* share of the measured trace outside of range(H): what moved along the null space */
+  double null_leak_error;   /* its standard error */
   double batch_correlation; /* lag-1 correlation between batches of one run; NaN for replicas */
 } sgf_comparison_info;
 
@@ -357,7 +404,7 @@ SGF_API const char *sgf_verdict_text(sgf_verdict verdict);
  * way of sgf_prediction_numbers. */
 SGF_API size_t sgf_comparison_numbers(const sgf_comparison *comparison, sgf_number *numbers, size_t capacity);
 SGF_API size_t sgf_quantity_numbers(const sgf_quantity *quantity, sgf_number *numbers, size_t capacity);
-#define SGF_MOST_NUMBERS 48 /* a capacity that is enough for each of them */
+#define SGF_MOST_NUMBERS 64 /* a capacity that is enough for each of them */
 
 /* ------------------------------------------------------------------ output */
 

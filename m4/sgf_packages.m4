@@ -13,6 +13,12 @@ AC_DEFUN([SGF_PACKAGE], [
   PKG_CHECK_MODULES([$1], [$2], [], [SGF_MISSING([$2], [$3])])
 ])
 
+# SGF_GSL: GSL without the CBLAS of its own, which is slow and would come before the one that SGF_BLAS finds.
+AC_DEFUN([SGF_GSL], [
+  SGF_PACKAGE([GSL], [gsl >= 2.7], [libgsl-dev])
+  GSL_LIBS=`AS_ECHO(["$GSL_LIBS"]) | sed 's/-lgslcblas//'`
+])
+
 # SGF_HEADER(HEADER, NAME, DEBIAN-PACKAGE): a library of headers alone.
 AC_DEFUN([SGF_HEADER], [
   AC_CHECK_HEADER([$1], [], [SGF_MISSING([$2], [$3])])

@@ -414,7 +414,17 @@ weight decay overflows     | 65 | training.[a-z_]+ is        | verify good.yaml 
 momentum                   | 65 | training.momentum.*0.9         | verify good.yaml --set training.momentum=0.9
 langevin                   | 65 | simulation.dynamics.*langevin  | verify good.yaml --set simulation.dynamics=langevin
 closure                    | 65 | theory.equation.*closure       | verify good.yaml --set theory.equation=closure
-two layers                 | 65 | network.widths.*2 layers       | verify good.yaml --set network.widths=[4,3,2]
+two layers, epochs         | 65 | training.sampling is epoch.*2 layers | verify good.yaml --set network.widths=[4,3,2] --set training.sampling=epoch
+two layers, weight decay   | 65 | training.weight_decay is 0.1 .*2 layers | verify good.yaml --set network.widths=[4,3,2] --set training.weight_decay=0.1
+the saddle at the origin   | 65 | loss 1.8033999 is above .*saddle | verify good.yaml --set network.widths=[4,3,2] --set network.init_scale=0
+the origin, three layers   | 65 | loss 1.8033999 is above .*saddle | verify good.yaml --set network.widths=[4,3,3,2] --set network.init_scale=0
+the origin, not relaxed    | 65 | loss 1.8033999 is above .*saddle | verify good.yaml --set network.widths=[4,3,2] --set network.init_scale=0 --set network.relax=false
+weights of another depth   | 65 | weights.h5.* W1 .*shape        | verify good.yaml --set network.widths=[4,3,2] --set network.weights=weights.h5
+flatness factor too small  | 65 | theory.flatness_factor is 1:   | predict good.yaml --set theory.flatness_factor=1
+flatness factor infinite   | 65 | theory.flatness_factor is inf  | predict good.yaml --set theory.flatness_factor=inf
+protocol unknown           | 65 | simulation.protocol.*'pca'     | verify good.yaml --set simulation.protocol=pca
+window-pca of epochs       | 65 | simulation.protocol is window-pca.*epoch | verify good.yaml --set simulation.protocol=window-pca --set training.sampling=epoch
+uncoupled is not a flag    | 65 | simulation.uncoupled.*'maybe'  | verify good.yaml --set simulation.uncoupled=maybe
 two layers, exact          | 65 | theory.equation.*exact.*2 layers | verify good.yaml --set network.widths=[4,3,2] --set theory.equation=exact
 epoch with exact           | 65 | theory.equation.*exact.*epoch  | verify good.yaml --set training.sampling=epoch --set theory.equation=exact
 epoch with continuum       | 65 | theory.equation.*continuum.*epoch | verify good.yaml --set training.sampling=epoch --set theory.equation=continuum
@@ -424,7 +434,7 @@ if small_memory "$SGFLOW" --version >stdout 2>&1; then
   table <<'END'
 no memory for the data     | 65 | network.widths.*2000000000      | small_memory verify gaussian.yaml --set network.widths=[1000000000,2]
 no memory for the samples  | 65,70 | 1000000000 .*[GM]iB      | small_memory verify gaussian.yaml --set data.samples=1000000000
-no memory for the replicas | 65,70 | replicas.*1000000000000        | small_memory verify good.yaml --set simulation.replicas=1000000000000
+more steps than countable  | 65 | replicas is 1000000000000000: with | verify good.yaml --set simulation.replicas=1000000000000000
 too many replicas          | 65,70 | replicas.*4000000000000000000  | small_memory verify good.yaml --set simulation.replicas=4000000000000000000
 END
 else

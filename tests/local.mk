@@ -2,6 +2,8 @@
 test_programs = \
   %D%/test_random \
   %D%/test_operators \
+  %D%/test_layers \
+  %D%/test_minimum \
   %D%/test_covariance \
   %D%/test_observables \
   %D%/test_statistics \
@@ -19,6 +21,14 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_operators_SOURCES = %D%/test_operators.c $(test_common)
 %C%_test_operators_CFLAGS = $(test_cflags)
 %C%_test_operators_LDADD = $(test_ldadd)
+
+%C%_test_minimum_SOURCES = %D%/test_minimum.c $(test_common)
+%C%_test_minimum_CFLAGS = $(test_cflags)
+%C%_test_minimum_LDADD = $(test_ldadd)
+
+%C%_test_layers_SOURCES = %D%/test_layers.c $(test_common)
+%C%_test_layers_CFLAGS = $(test_cflags)
+%C%_test_layers_LDADD = $(test_ldadd)
 
 %C%_test_covariance_SOURCES = %D%/test_covariance.c $(test_common)
 %C%_test_covariance_CFLAGS = $(test_cflags)

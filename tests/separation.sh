@@ -15,14 +15,14 @@ check() { # description, output that must be empty
   fi
 }
 
-allowed='sgflow|status|memory|random|problem|network|dataset|sampler|sgd|ensemble|hdf5_file|version'
-for file in sampler.c sampler.h sgd.c sgd.h simulate.c ensemble.c ensemble.h trajectory.c; do
+allowed='sgflow|status|memory|random|problem|network|dataset|sampler|sgd|ensemble|hdf5_file|version|certificate|kernels'
+for file in kernels.c kernels.h sampler.c sampler.h sgd.c sgd.h simulate.c ensemble.c ensemble.h trajectory.c; do
   check "verify/$file includes the theory" \
     "$(grep -nE '^#include "' "$srcdir/verify/$file" | grep -vE "\"(\.\./(theory|io)/)?($allowed)\.h\"")"
 done
 
 # ... nor through the headers that it may include
-for file in problem.h network.h dataset.h random.h memory.h status.h; do
+for file in problem.h certificate.h network.h dataset.h random.h memory.h status.h; do
   check "theory/$file includes the theory" \
     "$(grep -nE '^#include "' "$srcdir/theory/$file" | grep -vE "\"($allowed)\.h\"")"
 done

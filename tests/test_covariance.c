@@ -273,7 +273,7 @@ START_TEST(exact_finite_time_covariance_is_the_iterated_map)
       for (size_t k = 0; k < n2; k++) mean[k] += Sigma[k] / 10.0;
   }
   ASSERT_OK(sgf_predict(problem, false, &prediction, &error), error);
-  ASSERT_OK(sgf_prediction_window(problem, prediction, &plan, window, drift, &error), error);
+  ASSERT_OK(sgf_prediction_window(problem, prediction, 0, &plan, window, drift, &error), error);
   ASSERT_CLOSE(n2, window, mean, 1e-8);
   free(Sigma);
   free(next);
@@ -303,12 +303,12 @@ START_TEST(exact_equation_has_its_gaussian_closed_form)
   sgf_problem *problem = problem_of(&settings, 40, 5);
   ASSERT_OK(sgf_predict(problem, false, &prediction, &error), error);
   double variance = 2.0 * prediction->info.min_loss, t = 0.0, expected[N], found[N * N], work[N * N];
-  const double *a = prediction->range.h;
+  const double *a = prediction->joint.range.h;
   for (int i = 0; i < N; i++) t += lambda * a[i] / (2.0 - (1.0 + 1.0 / S) * lambda * a[i]);
   double k = t / (1.0 - t / S);
   for (int i = 0; i < N; i++)
     expected[i] = lambda * variance / S * (1.0 + k / S) / (2.0 - (1.0 + 1.0 / S) * lambda * a[i]);
-  sgf_into_basis(N, prediction->range.V, array_of(prediction, "covariance"), work, found);
+  sgf_into_basis(N, prediction->joint.range.V, array_of(prediction, "covariance"), work, found);
   for (int i = 0; i < N; i++)
     for (int j = 0; j < N; j++) ASSERT_NEAR(found[i * N + j], i == j ? expected[i] : 0.0, 1e-13 * expected[0]);
   sgf_prediction_free(prediction);
@@ -528,7 +528,7 @@ START_TEST(finite_time_covariance_is_the_iterated_map)
     if (t > 4 && t % 2 == 0)
       for (size_t k = 0; k < n * n; k++) mean[k] += Sigma[k] / 10.0;
   }
-  ASSERT_OK(sgf_prediction_window(problem, prediction, &plan, window, drift, &error), error);
+  ASSERT_OK(sgf_prediction_window(problem, prediction, 0, &plan, window, drift, &error), error);
   ASSERT_CLOSE(n * n, window, mean, 1e-12);
   sgf_prediction_free(prediction);
   sgf_problem_free(problem);

@@ -234,7 +234,7 @@ static void record(const char *path, const sgf_problem *problem, size_t runs, si
   sgf_error error = {SGF_OK, ""};
   for (size_t r = 0; r < count; r++) {
     sgf_sgd run;
-    ASSERT_OK(sgf_sgd_create(problem, 1000 + r, &run, &error), error);
+    ASSERT_OK(sgf_sgd_create(problem, 1000 + r, 0, &run, &error), error);
     for (size_t t = 0; t < 200; t++) sgf_sgd_step(&run);
     for (size_t t = 0; t < length; t++) {
       for (int k = 0; k < 4; k++) sgf_sgd_step(&run);

@@ -120,12 +120,18 @@ START_TEST(principal_directions_diagonalize)
 }
 END_TEST
 
-/* F is the distance between the points where L = e L*: L* + h F^2 / 8 = e L*. */
-START_TEST(flatness_is_where_the_loss_is_e_fold)
+/* F is the distance between the points where L = factor L*: L* + h F^2 / 8 = factor L*. */
+START_TEST(flatness_is_where_the_loss_reaches_the_factor)
 {
-  double h = 0.37, loss = 0.2, F = sgf_flatness(h, loss);
-  ASSERT_NEAR(loss + 0.5 * h * 0.25 * F * F, M_E * loss, 1e-14);
-  ck_assert(isinf(sgf_flatness(0.0, loss)));
+  static const double factors[] = {M_E, 2.0};
+  double h = 0.37, loss = 0.2;
+  for (int k = 0; k < 2; k++) {
+    double F = sgf_flatness(h, loss, factors[k]);
+    ASSERT_NEAR(loss + 0.5 * h * 0.25 * F * F, factors[k] * loss, 1e-14);
+  }
+  ck_assert(isinf(sgf_flatness(0.0, loss, M_E)));
+  ck_assert(isnan(sgf_flatness(NAN, loss, M_E)) && isnan(sgf_flatness(h, NAN, M_E)) &&
+            isnan(sgf_flatness(0.0, loss, NAN)));
 }
 END_TEST
 
@@ -241,7 +247,7 @@ int main(void)
   tcase_add_test(tests, entropy_production_of_two_modes);
   tcase_add_test(tests, entropy_production_is_invariant_under_rotations);
   tcase_add_test(tests, principal_directions_diagonalize);
-  tcase_add_test(tests, flatness_is_where_the_loss_is_e_fold);
+  tcase_add_test(tests, flatness_is_where_the_loss_reaches_the_factor);
   tcase_add_test(tests, ivfr_fit_finds_a_planted_exponent);
   tcase_add_test(tests, ivfr_fit_of_too_little_is_nan);
   tcase_add_loop_test(tests, law_of_the_hessian_is_marchenko_pastur, 0, 3);

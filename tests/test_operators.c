@@ -223,9 +223,10 @@ START_TEST(minimum_of_one_layer_has_no_gradient)
 {
   setting at;
   sgf_error error = {SGF_OK, ""};
+  sgf_minimum_certificate certificate;
   double decay = _i * 0.2, relative;
   set_up(0, &at);
-  ASSERT_OK(sgf_minimum(&at.network, &at.data, decay, at.theta, &error), error);
+  ASSERT_OK(sgf_minimum(&at.network, &at.data, decay, at.theta, &certificate, &error), error);
   ASSERT_OK(sgf_relative_gradient(&at.network, &at.data, decay, at.theta, &relative, &error), error);
   ck_assert_msg(relative < 1e-15, "relative gradient %g", relative);
   double least = plain_loss(&at, decay, at.theta, &at.data);
@@ -240,12 +241,13 @@ START_TEST(singular_inputs_are_refused_without_decay)
   sgf_network network;
   sgf_dataset data;
   sgf_error error = {SGF_OK, ""};
+  sgf_minimum_certificate certificate;
   double theta[6];
   ASSERT_OK(sgf_network_create(widths, 2, &network, &error), error);
   make_dataset(5, 6, 1, 3, &data);
-  ck_assert_int_eq(sgf_minimum(&network, &data, 0.0, theta, &error), SGF_ERROR_VALUE);
+  ck_assert_int_eq(sgf_minimum(&network, &data, 0.0, theta, &certificate, &error), SGF_ERROR_VALUE);
   ck_assert_ptr_nonnull(strstr(error.message, "rank 5 of 6"));
-  ASSERT_OK(sgf_minimum(&network, &data, 0.1, theta, &error), error);
+  ASSERT_OK(sgf_minimum(&network, &data, 0.1, theta, &certificate, &error), error);
   sgf_network_free(&network);
   sgf_dataset_free(&data);
 }

@@ -75,7 +75,7 @@ START_TEST(full_batch_step_is_gradient_descent)
   double *gradient = new_reals(n), *expected = new_reals(n);
   ASSERT_OK(sgf_gradient(&problem.network, &problem.data, problem.theta, 0.2, gradient, &error), error);
   for (size_t k = 0; k < n; k++) expected[k] = problem.theta[k] - 0.1 * gradient[k];
-  ASSERT_OK(sgf_sgd_create(&problem, 0, &run, &error), error);
+  ASSERT_OK(sgf_sgd_create(&problem, 0, 0, &run, &error), error);
   sgf_sgd_step(&run);
   ASSERT_CLOSE(n, run.theta, expected, 1e-14);
   ASSERT_CLOSE(n, run.gradient, gradient, 1e-14);
@@ -334,7 +334,7 @@ START_TEST(unrelaxed_modes_are_predicted_too)
   sgf_plan plan = plan_for(problem, prediction);
   ck_assert(plan.relaxed > 0.5 && plan.replicas_chosen && !plan.window_chosen);
   double window[36], mean[6];
-  ASSERT_OK(sgf_prediction_window(problem, prediction, &plan, window, mean, &error), error);
+  ASSERT_OK(sgf_prediction_window(problem, prediction, 0, &plan, window, mean, &error), error);
   ck_assert(sgf_trace(6, window) < 0.8 * prediction->info.trace);
   sgf_ensemble *ensemble = simulate(problem, &plan, 2);
   sgf_comparison *comparison = compare(problem, prediction, ensemble);

@@ -2,6 +2,7 @@
 #include "drift.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "jacobian.h"
 #include "linear_algebra.h"
@@ -19,20 +20,74 @@ sgf_status sgf_loss(const sgf_network *network, const sgf_dataset *data, const d
   return status;
 }
 
+sgf_status sgf_gradient_room_create(const sgf_network *network, const sgf_dataset *data, sgf_gradient_room *room,
+                                    sgf_error *error)
+{
+  size_t widest = 0, sum = 0;
+  sgf_status status;
+  memset(room, 0, sizeof *room);
+  room->network = network;
+  room->data = data;
+  for (size_t l = 1; l <= network->layers; l++) {
+    if (network->widths[l] > widest) widest = network->widths[l];
+    if (l > 1) sum += network->widths[l];
+  }
+  SGF_TRY(sgf_new_reals(&room->maps, sum, data->inputs, "products of layers", error));
+  SGF_TRY(sgf_new_reals(&room->slope, widest, data->inputs, "slopes of layers", error));
+  SGF_TRY(sgf_new_reals(&room->lower, widest, data->inputs, "slopes of layers", error));
+  return SGF_OK;
+done:
+  sgf_gradient_room_free(room);
+  return status;
+}
+
+void sgf_gradient_room_free(sgf_gradient_room *room)
+{
+  free(room->maps);
+  free(room->slope);
+  free(room->lower);
+  memset(room, 0, sizeof *room);
+}
+
+/* Forward: the maps B_l; then G; backward: dL/dW_l = (A_l^T G) B_l^T and A_{l-1}^T G = W_l^T (A_l^T G). */
+void sgf_gradient_into(const sgf_gradient_room *room, const double *theta, double *gradient)
+{
+  const sgf_network *network = room->network;
+  const size_t *N = network->widths, *offsets = network->offsets, inputs = N[0];
+  const double *map = theta + offsets[1]; /* W_1 is the first map */
+  double *next = room->maps, *slope = room->slope, *lower = room->lower;
+  for (size_t l = 2; l <= network->layers; l++) {
+    sgf_multiply(N[l], inputs, N[l - 1], SGF_PLAIN, theta + offsets[l], SGF_PLAIN, map, next);
+    map = next;
+    next += N[l] * inputs;
+  }
+  sgf_slope_of_map(room->data, map, slope);
+  next -= network->layers > 1 ? N[network->layers] * inputs : 0;
+  for (size_t l = network->layers; l >= 2; l--) {
+    if (l > 2) next -= N[l - 1] * inputs;
+    map = l > 2 ? next : theta + offsets[1];
+    sgf_multiply(N[l], N[l - 1], inputs, SGF_PLAIN, slope, SGF_TRANSPOSED, map, gradient + offsets[l]);
+    sgf_multiply(N[l - 1], inputs, N[l], SGF_TRANSPOSED, theta + offsets[l], SGF_PLAIN, slope, lower);
+    double *swap = slope;
+    slope = lower;
+    lower = swap;
+  }
+  memcpy(gradient + offsets[1], slope, sgf_layer_size(network, 1) * sizeof *slope);
+}
+
 sgf_status sgf_gradient(const sgf_network *network, const sgf_dataset *data, const double *theta, double weight_decay,
                         double *gradient, sgf_error *error)
 {
-  size_t n = network->weights;
-  double *J = NULL, *G = NULL;
-  sgf_status status;
-  SGF_TRY(sgf_jacobian(network, theta, &J, error));
-  SGF_TRY(sgf_map_gradient(network, data, theta, &G, error));
-  sgf_multiply(n, 1, data->outputs * data->inputs, SGF_TRANSPOSED, J, SGF_PLAIN, G, gradient);
-  for (size_t k = 0; k < n; k++) gradient[k] += weight_decay * theta[k];
-done:
-  free(J);
-  free(G);
-  return status;
+  sgf_gradient_room room;
+  sgf_status status = sgf_gradient_room_create(network, data, &room, error);
+  if (status != SGF_OK) {
+    sgf_fill_nan(network->weights, gradient);
+    return status;
+  }
+  sgf_gradient_into(&room, theta, gradient);
+  for (size_t k = 0; k < network->weights; k++) gradient[k] += weight_decay * theta[k];
+  sgf_gradient_room_free(&room);
+  return SGF_OK;
 }
 
 /* (1 (x) Sigma_xx) J: Sigma_xx acts on the rows (a, .) of J for each output a. */

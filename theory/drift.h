@@ -9,7 +9,24 @@
 sgf_status sgf_loss(const sgf_network *network, const sgf_dataset *data, const double *theta, double *loss,
                     sgf_error *error);
 
-/* gradient (n) = J^T vec G + weight_decay theta. */
+/* Room for the gradient of one network on one dataset, which are used, not copied. */
+typedef struct sgf_gradient_room {
+  const sgf_network *network;
+  const sgf_dataset *data;
+  double *maps;          /* W_l ... W_1 (N_l, N_0) for l = 2 ... L, one after the other */
+  double *slope, *lower; /* A_l^T G (N_l, N_0) for a layer and the one below, with room for any */
+} sgf_gradient_room;
+
+/* Errors: SGF_ERROR_MEMORY. A failed or zeroed room can be freed. */
+sgf_status sgf_gradient_room_create(const sgf_network *network, const sgf_dataset *data, sgf_gradient_room *room,
+                                    sgf_error *error);
+void sgf_gradient_room_free(sgf_gradient_room *room);
+
+/* gradient (n) of L alone at theta (n), layer by layer: dL/dW_l = A_l^T G B_l^T. Allocates nothing.
+ * Source: section 3. */
+void sgf_gradient_into(const sgf_gradient_room *room, const double *theta, double *gradient);
+
+/* gradient (n) = grad L + weight_decay theta. Errors: SGF_ERROR_MEMORY. Source: section 3. */
 sgf_status sgf_gradient(const sgf_network *network, const sgf_dataset *data, const double *theta, double weight_decay,
                         double *gradient, sgf_error *error);
 

@@ -37,9 +37,26 @@ done:
   return status;
 }
 
-double sgf_flatness(double curvature, double min_loss)
+double sgf_flatness(double curvature, double min_loss, double factor)
 {
-  return curvature > 0.0 ? 2.0 * sqrt(2.0 * (M_E - 1.0) * min_loss / curvature) : INFINITY;
+  double F = 2.0 * sqrt(2.0 * (factor - 1.0) * min_loss / curvature);
+  return curvature <= 0.0 && !isnan(min_loss) && !isnan(factor) ? INFINITY : F;
+}
+
+double sgf_anisotropy(size_t modes, const double *variance)
+{
+  double top = 0.0, sum = 0.0, square = 0.0;
+  size_t count = 0;
+  for (size_t k = 0; k < modes; k++) top = fmax(top, variance[k]);
+  for (size_t k = 0; k < modes; k++) {
+    if (!(variance[k] > ZERO_MODE * top)) continue;
+    double value = log(variance[k] / top);
+    sum += value;
+    square += value * value;
+    count++;
+  }
+  if (count < 2) return NAN;
+  return sqrt(fmax(square - sum * sum / (double)count, 0.0) / ((double)count - 1.0));
 }
 
 /* Slope of y on x, NaN when x does not spread. */

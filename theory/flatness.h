@@ -10,8 +10,16 @@ sgf_status sgf_principal_directions(size_t n, const double *covariance, const do
                                     double *variance, double *curvature, sgf_error *error);
 
 /* Feng-Tu flatness inside one layer, where the loss is exactly quadratic: distance between the two points with
- * L = e L*, F = 2 sqrt(2 (e - 1) L* / h). Infinite for h <= 0. */
-double sgf_flatness(double curvature, double min_loss);
+ * L = factor L*, F = 2 sqrt(2 (factor - 1) L* / h).
+ *   curvature  h, x^2
+ *   min_loss   L*, y^2
+ *   factor     greater than 1; e for Feng and Tu
+ * Infinite for h <= 0, NaN if an argument is. Other lines: sgf_flatness_of_polynomial. Source: section 9. */
+double sgf_flatness(double curvature, double min_loss, double factor);
+
+/* Standard deviation of log variance over the modes of positive variance (relative to the largest, at round-off):
+ * 0 for isotropic fluctuations. NaN with fewer than two such modes. */
+double sgf_anisotropy(size_t modes, const double *variance);
 
 /* Least squares of log variance on log curvature h; F ~ h^{-1/2}, so variance ~ F^{-psi} has slope psi / 2.
  * Modes of zero variance or curvature (relative to the largest, at round-off) are left out and counted.

@@ -1,6 +1,7 @@
 /* Derivatives of the end-to-end map M = W_L ... W_1 and of the loss with respect to it. */
 #include "jacobian.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "linear_algebra.h"
@@ -42,17 +43,43 @@ done:
   return status;
 }
 
+sgf_status sgf_jacobian_norm(const sgf_network *network, const double *theta, double *norm, sgf_error *error)
+{
+  size_t outputs = sgf_network_outputs(network), inputs = sgf_network_inputs(network);
+  double *A = NULL, *B = NULL, sum = 0.0;
+  sgf_status status = SGF_OK;
+  *norm = NAN;
+  for (size_t l = 1; l <= network->layers; l++) {
+    SGF_TRY(sgf_layer_product(network, theta, l + 1, network->layers, &A, error));
+    SGF_TRY(sgf_layer_product(network, theta, 1, l - 1, &B, error));
+    sum = hypot(sum, sgf_norm(outputs * network->widths[l], A) * sgf_norm(network->widths[l - 1] * inputs, B));
+    free(A);
+    free(B);
+    A = B = NULL;
+  }
+  *norm = sum;
+done:
+  free(A);
+  free(B);
+  return status;
+}
+
+void sgf_slope_of_map(const sgf_dataset *data, const double *M, double *G)
+{
+  size_t outputs = data->outputs, inputs = data->inputs;
+  sgf_multiply(outputs, inputs, inputs, SGF_PLAIN, M, SGF_PLAIN, data->input_moment, G);
+  for (size_t k = 0; k < outputs * inputs; k++) G[k] -= data->cross_moment[k];
+}
+
 sgf_status sgf_map_gradient(const sgf_network *network, const sgf_dataset *data, const double *theta, double **G,
                             sgf_error *error)
 {
-  size_t outputs = data->outputs, inputs = data->inputs;
   double *M = NULL;
   sgf_status status;
   *G = NULL;
   SGF_TRY(sgf_layer_product(network, theta, 1, network->layers, &M, error));
-  SGF_TRY(sgf_new_reals(G, outputs, inputs, "gradient of the map", error));
-  sgf_multiply(outputs, inputs, inputs, SGF_PLAIN, M, SGF_PLAIN, data->input_moment, *G);
-  for (size_t k = 0; k < outputs * inputs; k++) (*G)[k] -= data->cross_moment[k];
+  SGF_TRY(sgf_new_reals(G, data->outputs, data->inputs, "gradient of the map", error));
+  sgf_slope_of_map(data, M, *G);
 done:
   free(M);
   return status;

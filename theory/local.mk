@@ -1,4 +1,13 @@
 theory_sources = \
+  %D%/balance.c \
+  %D%/balance.h \
+  %D%/certificate.h \
+  %D%/closed_form.c \
+  %D%/closed_form.h \
+  %D%/covariance.c \
+  %D%/covariance.h \
+  %D%/cross_section.c \
+  %D%/cross_section.h \
   %D%/dataset.c \
   %D%/dataset.h \
   %D%/detailed_balance.c \
@@ -11,6 +20,8 @@ theory_sources = \
   %D%/epoch.h \
   %D%/flatness.c \
   %D%/flatness.h \
+  %D%/gradient_flow.c \
+  %D%/gradient_flow.h \
   %D%/jacobian.c \
   %D%/jacobian.h \
   %D%/krylov.c \
@@ -29,6 +40,8 @@ theory_sources = \
   %D%/network.h \
   %D%/nullspace.c \
   %D%/nullspace.h \
+  %D%/observables.c \
+  %D%/operators.c \
   %D%/prediction.c \
   %D%/prediction.h \
   %D%/problem.c \
@@ -36,6 +49,7 @@ theory_sources = \
   %D%/random.c \
   %D%/random.h \
   %D%/settings.c \
+  %D%/solution.c \
   %D%/spectrum.c \
   %D%/spectrum.h \
   %D%/status.c \

@@ -89,3 +89,16 @@ done:
   free(next);
   return status;
 }
+
+void sgf_balance(const sgf_network *network, const double *theta, size_t hidden, double *B)
+{
+  size_t below = network->widths[hidden - 1], size = network->widths[hidden], above = network->widths[hidden + 1];
+  const double *into = theta + network->offsets[hidden], *out_of = theta + network->offsets[hidden + 1];
+  for (size_t p = 0; p < size; p++)
+    for (size_t q = 0; q <= p; q++) {
+      double sum = 0.0;
+      for (size_t k = 0; k < below; k++) sum += into[p * below + k] * into[q * below + k];
+      for (size_t k = 0; k < above; k++) sum -= out_of[k * size + p] * out_of[k * size + q];
+      B[p * size + q] = B[q * size + p] = sum;
+    }
+}

@@ -1,9 +1,13 @@
-/* The prediction: operators at the minimum, stationary covariances, observables, by name. */
+/* The prediction: operators at the minimum, stationary covariances, observables, by name.
+ *
+ * Built in three steps, one file each, which add arrays under their names in the output and numbers to `info`:
+ * operators.c (H, C, ranks, stability), solution.c (covariances by every equation that applies), observables.c (what
+ * is read off them, jointly and by layer). */
 #ifndef SGF_PREDICTION_H
 #define SGF_PREDICTION_H
 
+#include "covariance.h"
 #include "multiplicative_noise.h"
-#include "nullspace.h"
 #include "problem.h"
 
 /* An array of the prediction, under its name in the output file below `theory/`. */
@@ -16,19 +20,43 @@ typedef struct sgf_named_array {
 
 struct sgf_prediction {
   sgf_prediction_info info;
+  sgf_layer_info *layers; /* (L), of layer l at [l - 1] */
   sgf_named_array *arrays;
   size_t array_count;
-  sgf_range range;           /* of H */
-  double *noise;             /* (n, n), (lambda kappa / S) C in the basis of `range` */
+  sgf_fluctuations joint;    /* of all weights */
+  sgf_fluctuations *frozen;  /* (L), of layer l at [l - 1] with the others frozen; NULL for one layer */
   sgf_multiplicative *exact; /* one layer, NULL otherwise */
 };
 
+/* The values of an array, NULL if there is none of that name. */
+double *sgf_prediction_find(const sgf_prediction *prediction, const char *name);
+
+/* A new array of the prediction, zeroed; columns = 0 makes a vector. The name of the second is below layerN/. Errors:
+ * SGF_ERROR_MEMORY. */
+sgf_status sgf_prediction_add(sgf_prediction *prediction, const char *name, size_t rows, size_t columns,
+                              double **values, sgf_error *error);
+sgf_status sgf_prediction_add_layer(sgf_prediction *prediction, size_t layer, const char *name, size_t rows,
+                                    size_t columns, double **values, sgf_error *error);
+
+/* H, C, their ranks, null spaces, spectra and commutator, of all weights and of each layer; what diffuses; the
+ * stability limit. Errors: SGF_ERROR_VALUE for a saddle. Source: sections 1 to 3, 5. */
+sgf_status sgf_build_operators(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error);
+
+/* The stationary covariances, and the mean. Source: sections 1, 2, 3, 8. */
+sgf_status sgf_solve(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error);
+
+/* Principal directions, flatness, IVFR, detailed balance; of the layers, also uncoupled and by the closed form.
+ * Source: sections 1, 3, 9. */
+sgf_status sgf_observe(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error);
+
 /* What runs that start at theta* show, averaged over the plan's snapshots, by the configured equation; the stationary
- * values for plan = NULL.
- *   second  (n, n), second moment of theta - theta* about zero: the covariance, and for reshuffled epochs m m^T
+ * values for plan = NULL. n is that of the layer if one is given.
+ *   layer   0: all weights are trained; l: layer l alone, the others frozen
+ *   second  (n, n), second moment of theta - theta* about zero: the covariance, and for reshuffled epochs m m^T; with
+ *           the plan's `centred`, about the window's own mean
  *   mean    (n), of theta - theta*: zero but for reshuffled epochs
- * Source: sections 1, 2, 8, and epoch.h for the mean. */
-sgf_status sgf_prediction_window(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan,
-                                 double *second, double *mean, sgf_error *error);
+ * Source: sections 1, 2, 8, 14, and epoch.h for the mean. */
+sgf_status sgf_prediction_window(const sgf_problem *problem, const sgf_prediction *prediction, size_t layer,
+                                 const sgf_plan *plan, double *second, double *mean, sgf_error *error);
 
 #endif

@@ -110,16 +110,18 @@ static sgf_status check_batches(const sgf_problem *problem, sgf_error *error)
 /* theta is where the weights start; it ends at the minimum. */
 static sgf_status go_to_minimum(sgf_problem *problem, sgf_error *error)
 {
-  double decay = problem->settings.training.weight_decay, relative;
+  sgf_minimum_certificate *certificate = &problem->certificate;
+  double decay = problem->settings.training.weight_decay;
   sgf_status status;
   if (problem->settings.network.relax)
-    return sgf_minimum(&problem->network, &problem->data, decay, problem->theta, error);
-  SGF_TRY(sgf_relative_gradient(&problem->network, &problem->data, decay, problem->theta, &relative, error));
-  if (!(relative <= STATIONARY))
-    status = sgf_fail(error, SGF_ERROR_VALUE,
-                      "network.relax is false and the gradient at the given weights is not zero (relative norm %g): "
-                      "they are not at a minimum",
-                      relative);
+    return sgf_minimum(&problem->network, &problem->data, decay, problem->theta, certificate, error);
+  SGF_TRY(sgf_certify(&problem->network, &problem->data, decay, problem->theta, certificate, error));
+  if (!(certificate->gradient_norm <= STATIONARY))
+    return sgf_fail(error, SGF_ERROR_VALUE,
+                    "network.relax is false and the gradient at the given weights is not zero (relative norm %g): "
+                    "they are not at a minimum",
+                    certificate->gradient_norm);
+  SGF_TRY(sgf_refuse_saddle(certificate, error));
 done:
   return status;
 }

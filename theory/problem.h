@@ -2,6 +2,7 @@
 #ifndef SGF_PROBLEM_H
 #define SGF_PROBLEM_H
 
+#include "certificate.h"
 #include "dataset.h"
 #include "network.h"
 
@@ -9,7 +10,8 @@ struct sgf_problem {
   sgf_settings settings; /* resolved: every default filled in, paths as given */
   sgf_network network;
   sgf_dataset data;
-  double *theta; /* theta* (n) */
+  double *theta;                       /* theta* (n) */
+  sgf_minimum_certificate certificate; /* of theta* */
 };
 
 /* Refuse settings that are out of range on their own (SGF_ERROR_VALUE) and combinations that are not built

@@ -18,6 +18,7 @@ void sgf_settings_init(sgf_settings *settings)
   settings->training.batch_size = 20;
   settings->theory.equation = SGF_EQUATION_DISCRETE;
   settings->theory.rank_tolerance = NAN;
+  settings->theory.flatness_factor = M_E;
   settings->simulation.burn_in = NAN;
   settings->simulation.window = NAN;
   settings->verify.tolerance = 0.05;
@@ -77,6 +78,9 @@ static sgf_status check_ranges(const sgf_settings *settings, sgf_error *error)
   SGF_TRY(check_optional("theory.rank_tolerance", settings->theory.rank_tolerance, false, error));
   SGF_TRY(require(!(settings->theory.rank_tolerance >= 1.0), "theory.rank_tolerance", settings->theory.rank_tolerance,
                   "it is relative to the largest eigenvalue, below 1", error));
+  SGF_TRY(require(settings->theory.flatness_factor > 1.0 && isfinite(settings->theory.flatness_factor),
+                  "theory.flatness_factor", settings->theory.flatness_factor, "it must be above 1 and finite",
+                  error));
   SGF_TRY(check_optional("simulation.burn_in", settings->simulation.burn_in, true, error));
   SGF_TRY(check_optional("simulation.window", settings->simulation.window, false, error));
   SGF_TRY(check_positive("verify.tolerance", settings->verify.tolerance, error));
@@ -97,9 +101,20 @@ static sgf_status check_built(const sgf_settings *settings, sgf_error *error)
                     "theory.equation is exact and network.widths has %zu layers: "
                     "the exact equation is for one layer",
                     layers);
-  if (layers > 1)
-    return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "network.widths has %zu layers: more than one layer is not built",
-                    layers);
+  if (layers > 1 && epoch)
+    return sgf_fail(
+        error, SGF_ERROR_UNSUPPORTED,
+        "training.sampling is epoch and network.widths has %zu layers: reshuffled epochs are built for one "
+        "layer",
+        layers);
+  if (layers > 1 && settings->training.weight_decay > 0.0)
+    return sgf_fail(
+        error, SGF_ERROR_UNSUPPORTED,
+        "training.weight_decay is %g and network.widths has %zu layers: weight decay is built for one layer",
+        settings->training.weight_decay, layers);
+  if (settings->simulation.protocol == SGF_PROTOCOL_WINDOW_PCA && (epoch || equation == SGF_EQUATION_EXACT))
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "simulation.protocol is window-pca: with %s it is not built",
+                    epoch ? "training.sampling epoch" : "theory.equation exact");
   if (settings->training.momentum > 0.0)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "training.momentum is %g: momentum is not built",
                     settings->training.momentum);

@@ -1,17 +1,39 @@
-/* The comparison of a prediction with an ensemble: quantities and verdicts. */
+/* The comparison of a prediction with an ensemble: quantities, verdicts, and the curves of the report. */
 #ifndef SGF_COMPARE_H
 #define SGF_COMPARE_H
 
 #include "../theory/status.h"
 
+/* Variances along a set of directions: of all weights ("joint"), of a layer ("layer2"), of a layer trained alone
+ * ("layer2_uncoupled"). The directions are the principal ones of the predicted stationary covariance. */
+typedef struct sgf_mode_set {
+  char name[32];
+  size_t count;                         /* directions of positive predicted variance */
+  double *curvature;                    /* (count), of H, or of H_ll */
+  double *stationary;                   /* (count), predicted variance of the stationary state */
+  double *predicted;                    /* (count), predicted over the window */
+  double *measured;                     /* (count) */
+  double *error;                        /* (count), standard error of measured */
+  sgf_ivfr predicted_fit, measured_fit; /* of `predicted` and `measured` on the curvature */
+} sgf_mode_set;
+
+/* The change of the balance of a hidden layer since theta*, along its predicted drift, against time. */
+typedef struct sgf_balance_curve {
+  size_t hidden, points;
+  double *time, *predicted, *measured, *error; /* (points) */
+} sgf_balance_curve;
+
 struct sgf_comparison {
   sgf_comparison_info info;
   sgf_quantity *quantities;
   size_t count;
-  size_t modes;               /* of positive predicted variance, along the prediction's principal directions */
-  double *predicted_variance; /* (modes), of the window */
-  double *measured_variance;  /* (modes) */
-  double *measured_error;     /* (modes) */
+  sgf_mode_set *sets; /* joint first, then the layers, then the layers alone */
+  size_t set_count;
+  sgf_balance_curve *balances;
+  size_t balance_count;
 };
+
+/* The set of that name, NULL if there is none. */
+const sgf_mode_set *sgf_find_modes(const sgf_comparison *comparison, const char *name);
 
 #endif

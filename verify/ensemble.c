@@ -10,10 +10,12 @@
 
 /* Snapshots are added to the second moment this many at a time, so that each element is loaded once a block. */
 enum { BLOCK = 16 };
+/* However large the moments, there are this many rows for the error bars. */
+enum { LEAST_POOLS = 24 };
 
 size_t sgf_packed_size(size_t n) { return n * (n + 1) / 2; }
 
-sgf_status sgf_ensemble_create(size_t replicas, size_t n, bool with_gradients, sgf_ensemble **ensemble,
+sgf_status sgf_ensemble_create(size_t replicas, size_t first, size_t n, bool with_gradients, sgf_ensemble **ensemble,
                                sgf_error *error)
 {
   void *block;
@@ -21,12 +23,18 @@ sgf_status sgf_ensemble_create(size_t replicas, size_t n, bool with_gradients, s
   sgf_ensemble *made = block;
   *ensemble = NULL;
   if (status != SGF_OK) return status;
+  size_t fitting = SGF_ENSEMBLE_MEMORY / (sgf_packed_size(n) * sizeof(double));
+  if (fitting < LEAST_POOLS) fitting = LEAST_POOLS;
+  size_t runs_a_pool = (replicas + fitting - 1) / fitting;
+  made->first = first;
   made->n = n;
   made->info.replicas = replicas;
-  SGF_TRY(sgf_new_reals(&made->second, replicas, sgf_packed_size(n), "second moments of the replicas", error));
-  SGF_TRY(sgf_new_reals(&made->half_means, 2 * replicas, n, "means of the replicas", error));
-  SGF_TRY(sgf_new_reals(&made->growth, replicas, 1, "growth of the replicas", error));
-  if (with_gradients) SGF_TRY(sgf_new_reals(&made->gradient_square, replicas, 1, "gradients of the replicas", error));
+  made->info.pools = (replicas + runs_a_pool - 1) / runs_a_pool;
+  size_t pools = made->info.pools;
+  SGF_TRY(sgf_new_reals(&made->second, pools, sgf_packed_size(n), "second moments of the replicas", error));
+  SGF_TRY(sgf_new_reals(&made->half_means, 2 * pools, n, "means of the replicas", error));
+  SGF_TRY(sgf_new_reals(&made->growth, pools, 1, "growth of the replicas", error));
+  if (with_gradients) SGF_TRY(sgf_new_reals(&made->gradient_square, pools, 1, "gradients of the replicas", error));
   *ensemble = made;
   return SGF_OK;
 done:
@@ -37,69 +45,106 @@ done:
 void sgf_ensemble_free(sgf_ensemble *ensemble)
 {
   if (ensemble == NULL) return;
+  for (size_t l = 0; l < ensemble->layers; l++) sgf_ensemble_free(ensemble->alone[l]);
+  free(ensemble->alone);
   free(ensemble->second);
   free(ensemble->half_means);
   free(ensemble->gradient_square);
   free(ensemble->growth);
+  free(ensemble->balance);
   free(ensemble);
 }
 
 const sgf_ensemble_info *sgf_ensemble_get_info(const sgf_ensemble *ensemble) { return &ensemble->info; }
 
-sgf_status sgf_accumulator_create(sgf_ensemble *ensemble, size_t replica, size_t expected,
-                                  sgf_accumulator *accumulator, sgf_error *error)
+void sgf_ensemble_pool(const sgf_ensemble *ensemble, size_t pool, size_t *first, size_t *last)
 {
-  *accumulator = (sgf_accumulator){ensemble, replica, expected, 0, 0, NULL};
-  return sgf_new_reals(&accumulator->block, BLOCK, ensemble->n, "snapshots", error);
+  size_t replicas = ensemble->info.replicas, pools = ensemble->info.pools;
+  *first = pool * replicas / pools;
+  *last = (pool + 1) * replicas / pools;
+}
+
+sgf_status sgf_accumulator_create(sgf_ensemble *ensemble, size_t pool, sgf_accumulator *accumulator, sgf_error *error)
+{
+  memset(accumulator, 0, sizeof *accumulator);
+  accumulator->ensemble = ensemble;
+  accumulator->pool = pool;
+  sgf_status status = sgf_new_reals(&accumulator->block, BLOCK + 1, ensemble->n, "snapshots", error);
+  if (status == SGF_OK) accumulator->sum = accumulator->block + BLOCK * ensemble->n;
+  return status;
+}
+
+/* second += sign * delta delta^T for the `count` rows of a block. */
+static void add_products(size_t n, size_t count, const double *block, double sign, double *second)
+{
+  for (size_t i = 0; i < n; i++, second += i)
+    for (size_t k = 0; k < count; k++) {
+      const double *delta = block + k * n;
+      double factor = sign * delta[i];
+#pragma omp simd
+      for (size_t j = 0; j <= i; j++) second[j] += factor * delta[j];
+    }
+}
+
+static double *row_of(const sgf_accumulator *accumulator)
+{
+  return accumulator->ensemble->second + accumulator->pool * sgf_packed_size(accumulator->ensemble->n);
 }
 
 static void add_block(sgf_accumulator *accumulator)
 {
-  size_t n = accumulator->ensemble->n;
-  double *second = accumulator->ensemble->second + accumulator->replica * sgf_packed_size(n);
-  for (size_t i = 0; i < n; i++, second += i)
-    for (size_t k = 0; k < accumulator->held; k++) {
-      const double *delta = accumulator->block + k * n;
-      double factor = delta[i];
-#pragma omp simd
-      for (size_t j = 0; j <= i; j++) second[j] += factor * delta[j];
-    }
+  add_products(accumulator->ensemble->n, accumulator->held, accumulator->block, 1.0, row_of(accumulator));
   accumulator->held = 0;
+}
+
+void sgf_accumulator_begin(sgf_accumulator *accumulator, size_t expected)
+{
+  accumulator->expected = expected;
+  accumulator->taken = 0;
+  memset(accumulator->sum, 0, accumulator->ensemble->n * sizeof *accumulator->sum);
 }
 
 void sgf_accumulate(sgf_accumulator *accumulator, const double *theta, const double *reference)
 {
-  size_t n = accumulator->ensemble->n, half = 2 * accumulator->taken >= accumulator->expected;
-  double *mean = accumulator->ensemble->half_means + (2 * accumulator->replica + half) * n;
+  size_t n = accumulator->ensemble->n, first = accumulator->ensemble->first;
+  size_t half = 2 * accumulator->taken >= accumulator->expected;
+  double *mean = accumulator->ensemble->half_means + (2 * accumulator->pool + half) * n;
   double *delta = accumulator->block + accumulator->held * n;
   for (size_t k = 0; k < n; k++) {
-    delta[k] = theta[k] - reference[k];
+    delta[k] = theta[first + k] - reference[first + k];
     mean[k] += delta[k];
+    accumulator->sum[k] += delta[k];
   }
+  accumulator->halves[half]++;
   accumulator->taken++;
+  accumulator->total++;
   if (++accumulator->held == BLOCK) add_block(accumulator);
+}
+
+void sgf_accumulator_end(sgf_accumulator *accumulator)
+{
+  size_t n = accumulator->ensemble->n;
+  add_block(accumulator);
+  if (!accumulator->ensemble->centred || accumulator->taken == 0) return;
+  for (size_t k = 0; k < n; k++) accumulator->sum[k] /= sqrt((double)accumulator->taken);
+  add_products(n, 1, accumulator->sum, -1.0, row_of(accumulator));
 }
 
 void sgf_accumulator_finish(sgf_accumulator *accumulator)
 {
   sgf_ensemble *ensemble = accumulator->ensemble;
   size_t n = ensemble->n, packed = sgf_packed_size(n);
-  size_t first_half = (accumulator->taken + 1) / 2, second_half = accumulator->taken - first_half;
-  double *means = ensemble->half_means + 2 * accumulator->replica * n;
-  add_block(accumulator);
-  for (size_t k = 0; k < packed; k++)
-    ensemble->second[accumulator->replica * packed + k] /= (double)accumulator->taken;
-  for (size_t k = 0; k < n; k++) {
-    means[k] /= (double)first_half;
-    means[n + k] /= second_half > 0 ? (double)second_half : 1.0;
-  }
+  double *second = row_of(accumulator), *means = ensemble->half_means + 2 * accumulator->pool * n;
+  for (size_t k = 0; k < packed; k++) second[k] /= (double)accumulator->total;
+  for (size_t half = 0; half < 2; half++)
+    for (size_t k = 0; k < n; k++) means[half * n + k] /= fmax((double)accumulator->halves[half], 1.0);
   free(accumulator->block);
-  accumulator->block = NULL;
+  accumulator->block = accumulator->sum = NULL;
 }
 
-double sgf_ensemble_form(const sgf_ensemble *ensemble, size_t replica, const double *v)
+double sgf_ensemble_form(const sgf_ensemble *ensemble, size_t pool, const double *v)
 {
-  const double *row = ensemble->second + replica * sgf_packed_size(ensemble->n);
+  const double *row = ensemble->second + pool * sgf_packed_size(ensemble->n);
   double form = 0.0;
   for (size_t i = 0; i < ensemble->n; i++, row += i) {
     double sum = 0.5 * row[i] * v[i];
@@ -111,7 +156,7 @@ double sgf_ensemble_form(const sgf_ensemble *ensemble, size_t replica, const dou
 
 void sgf_ensemble_summarize(sgf_ensemble *ensemble)
 {
-  size_t replicas = ensemble->info.replicas, packed = sgf_packed_size(ensemble->n);
+  size_t replicas = ensemble->info.pools, packed = sgf_packed_size(ensemble->n);
   double *traces = calloc(replicas, sizeof *traces);
   ensemble->info.trace = ensemble->info.trace_se = NAN;
   if (traces == NULL) return;
@@ -125,7 +170,7 @@ void sgf_ensemble_summarize(sgf_ensemble *ensemble)
 sgf_status sgf_ensemble_moments(const sgf_ensemble *ensemble, double *covariance, double *standard_error,
                                 double *mean, sgf_error *error)
 {
-  size_t n = ensemble->n, packed = sgf_packed_size(n), replicas = ensemble->info.replicas, index = 0;
+  size_t n = ensemble->n, packed = sgf_packed_size(n), replicas = ensemble->info.pools, index = 0;
   if (replicas == 0) return sgf_fail(error, SGF_ERROR_VALUE, "ensemble of 0 replicas has no moments");
   for (size_t i = 0; i < n; i++)
     for (size_t j = 0; j <= i; j++, index++) {

@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+#include "../theory/flatness.h"
+
 static const char *const BLUE = "#0a5a9c";
 
 static void begin(FILE *script, const char *name)
@@ -21,21 +23,94 @@ static const double *array(const sgf_prediction *prediction, const char *name, s
   return sgf_prediction_array(prediction, name, rows, &columns);
 }
 
+/* Columns: direction, curvature, predicted stationary variance, and with a comparison predicted over the window,
+ * measured, standard error; variances in units of T. */
 static void modes(FILE *script, const sgf_prediction *prediction, const sgf_comparison *comparison)
 {
   size_t n;
   const double *curvature = array(prediction, "curvature", &n), *variance = array(prediction, "variance", &n);
   double unit = prediction->info.temperature;
+  const sgf_mode_set *set = comparison != NULL ? sgf_find_modes(comparison, "joint") : NULL;
   fprintf(script, "$modes << EOD\n");
-  for (size_t k = 0; k < (comparison != NULL ? comparison->modes : n); k++) {
+  for (size_t k = 0; k < (set != NULL ? set->count : n); k++) {
     if (!(variance[k] > 0.0) || !(curvature[k] > 0.0)) continue;
     fprintf(script, "%zu %.8g %.8g", k + 1, curvature[k], variance[k] / unit);
-    if (comparison != NULL)
-      fprintf(script, " %.8g %.8g %.8g", comparison->predicted_variance[k] / unit,
-              comparison->measured_variance[k] / unit, comparison->measured_error[k] / unit);
+    if (set != NULL)
+      fprintf(script, " %.8g %.8g %.8g", set->predicted[k] / unit, set->measured[k] / unit, set->error[k] / unit);
     fprintf(script, "\n");
   }
   fprintf(script, "EOD\n");
+}
+
+/* Columns: flatness, predicted, measured, standard error; from the comparison if it has the set, else the stationary
+ * prediction alone. Returns whether something was measured. */
+static bool layer_modes(FILE *script, const sgf_problem *problem, const sgf_prediction *prediction,
+                        const sgf_comparison *comparison, size_t layer, const char *suffix)
+{
+  double unit = prediction->info.temperature, loss = prediction->info.min_loss;
+  double factor = problem->settings.theory.flatness_factor;
+  char name[48];
+  size_t size;
+  snprintf(name, sizeof name, "layer%zu%s", layer, suffix);
+  const sgf_mode_set *set = comparison != NULL ? sgf_find_modes(comparison, name) : NULL;
+  snprintf(name, sizeof name, "layer%zu/curvature%s", layer, suffix);
+  const double *curvature = array(prediction, name, &size);
+  snprintf(name, sizeof name, "layer%zu/variance%s", layer, suffix);
+  const double *variance = array(prediction, name, &size);
+  fprintf(script, "$layer%s << EOD\n", suffix);
+  for (size_t k = 0; k < size && variance[k] > 1e-12 * variance[0]; k++) {
+    if (!(curvature[k] > 0.0)) continue;
+    fprintf(script, "%.8g %.8g", sgf_flatness(curvature[k], loss, factor),
+            (set != NULL ? set->predicted[k] : variance[k]) / unit);
+    if (set != NULL) fprintf(script, " %.8g %.8g", set->measured[k] / unit, set->error[k] / unit);
+    fprintf(script, "\n");
+  }
+  fprintf(script, "EOD\n");
+  return set != NULL;
+}
+
+void sgf_figure_ivfr(FILE *script, const sgf_problem *problem, const sgf_prediction *prediction,
+                     const sgf_comparison *comparison, size_t layer)
+{
+  char name[32];
+  snprintf(name, sizeof name, "ivfr%zu", layer);
+  begin(script, name);
+  bool coupled = layer_modes(script, problem, prediction, comparison, layer, "");
+  bool alone = layer_modes(script, problem, prediction, comparison, layer, "_uncoupled");
+  fprintf(script,
+          "set logscale xy\nset format xy '%%g'\nset key outside top center horizontal maxrows 3\n"
+          "set xlabel 'flatness F_k'\nset ylabel 'layer %zu: variance σ_k^2 / T'\nset pointintervalbox 0\nplot ",
+          layer);
+  if (alone)
+    fprintf(script, "$layer_uncoupled using 1:3:(2*$4) with yerrorbars pt 5 ps 0.35 lw 0.8 lc rgb '#9a9a9a' title "
+                    "'SGD, other layers frozen', ");
+  if (coupled)
+    fprintf(script, "$layer using 1:3:(2*$4) with yerrorbars pt 7 ps 0.4 lw 0.8 lc rgb '%s' title 'SGD, ±2 s.e.', ",
+            BLUE);
+  fprintf(script,
+          "$layer_uncoupled using 1:2 with points pt 4 ps 0.6 lw 1 lc rgb '#555555' title 'theory, uncoupled', "
+          "$layer using 1:2 with points pt 6 ps 0.7 lw 1.1 lc rgb 'black' title 'theory, coupled'\n");
+}
+
+void sgf_figure_balance(FILE *script, const sgf_comparison *comparison)
+{
+  static const int shapes[] = {7, 9, 5, 13};
+  begin(script, "balance");
+  for (size_t b = 0; b < comparison->balance_count; b++) {
+    const sgf_balance_curve *curve = &comparison->balances[b];
+    fprintf(script, "$balance%zu << EOD\n0 0 0 0\n", b);
+    for (size_t k = 0; k < curve->points; k++)
+      fprintf(script, "%.8g %.8g %.8g %.8g\n", curve->time[k], curve->predicted[k], curve->measured[k],
+              curve->error[k]);
+    fprintf(script, "EOD\n");
+  }
+  fprintf(script, "set xlabel 'time λ·step'\nset ylabel 'change of the balance'\nset key left top\nplot ");
+  for (size_t b = 0; b < comparison->balance_count; b++)
+    fprintf(script,
+            "%s$balance%zu using 1:2 with lines lw 1.4 dt %zu lc rgb 'black' title 'theory, hidden layer %zu', "
+            "$balance%zu using 1:3:(2*$4) with yerrorbars pt %d ps 0.7 lw 1.3 lc rgb '%s' title 'SGD, ±2 s.e.'",
+            b > 0 ? ", " : "", b, b + 1, comparison->balances[b].hidden, b, shapes[b % 4], BLUE);
+  fprintf(script, "\n");
 }
 
 void sgf_figure_measured(FILE *script, const sgf_prediction *prediction, const sgf_comparison *comparison)
@@ -45,7 +120,7 @@ void sgf_figure_measured(FILE *script, const sgf_prediction *prediction, const s
   fprintf(script,
           "set logscale y\nset format y '10^{%%T}'\nset xlabel 'principal direction k'\n"
           "set ylabel 'variance σ_k^2 / T'\nset xrange [0.4:%zu.6]\n",
-          comparison != NULL ? comparison->modes : prediction->info.weights);
+          comparison != NULL ? sgf_find_modes(comparison, "joint")->count : prediction->info.rank_hessian);
   if (comparison == NULL)
     fprintf(script, "plot $modes using 1:3 with points pt 6 ps 0.9 lw 1.5 lc rgb 'black' title 'theory'\n");
   else
@@ -58,7 +133,9 @@ void sgf_figure_measured(FILE *script, const sgf_prediction *prediction, const s
 static void staircase(FILE *script, const char *name, const double *eigenvalues, size_t n, double scale)
 {
   fprintf(script, "$%s << EOD\n", name);
-  for (size_t k = 0; k < n; k++) fprintf(script, "%.8g %.6f\n", eigenvalues[k] / scale, (double)(k + 1) / (double)n);
+  for (size_t k = 0; k < n; k++)
+    if (eigenvalues[k] > 1e-9 * eigenvalues[n - 1]) /* the others are the null space: off the logarithmic axis */
+      fprintf(script, "%.8g %.6f\n", eigenvalues[k] / scale, (double)(k + 1) / (double)n);
   fprintf(script, "EOD\n");
 }
 
@@ -82,7 +159,8 @@ void sgf_figure_spectrum(FILE *script, const sgf_prediction *prediction, double 
   if (hessian_law != NULL) law(script, "hlaw", hessian_law, points);
   if (noise_law != NULL) law(script, "nlaw", noise_law, other);
   fprintf(script, "set logscale x\nset key left top\nset xrange [%.6g:%.6g]\nset yrange [0:1.02]\n",
-          0.5 * fmin(hessian[0], fmax(noise[0] / noise_scale, 1e-6 * hessian[0])),
+          0.5 * fmin(prediction->info.relaxation_rate,
+                     fmax(noise[0] / noise_scale, 1e-6 * prediction->info.relaxation_rate)),
           1.5 * fmax(hessian[n - 1], noise[n - 1] / noise_scale));
   fprintf(script, "set xlabel 'eigenvalue'\nset ylabel 'share of eigenvalues below'\nplot ");
   if (hessian_law != NULL) fprintf(script, "$hlaw using 1:2 with lines lw 1.4 lc rgb 'black' title 'law for H', ");

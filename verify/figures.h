@@ -7,10 +7,16 @@
 #include "../theory/prediction.h"
 #include "compare.h"
 
-/* Write the script of a figure. Variances are in units of T = lambda kappa L* / S. comparison may be NULL: theory
+/* Write the script of a figure. Variances are in units of T = lambda kappa s^2 / 2S. comparison may be NULL: theory
  * alone. */
 void sgf_figure_measured(FILE *script, const sgf_prediction *prediction, const sgf_comparison *comparison);
 void sgf_figure_spectrum(FILE *script, const sgf_prediction *prediction, double noise_scale);
 void sgf_figure_curvature(FILE *script, const sgf_prediction *prediction, const sgf_comparison *comparison);
+
+/* Variance against flatness inside a layer, coupled and uncoupled. */
+void sgf_figure_ivfr(FILE *script, const sgf_problem *problem, const sgf_prediction *prediction,
+                     const sgf_comparison *comparison, size_t layer);
+/* Measured and predicted drift of the balance of every hidden layer; needs a comparison that has them. */
+void sgf_figure_balance(FILE *script, const sgf_comparison *comparison);
 
 #endif

@@ -82,24 +82,79 @@ static void write_prediction(sgf_hdf5_output *out, const sgf_problem *problem, c
     sgf_hdf5_write(out, name, array->vector ? 1 : 2, (size_t[]){array->rows, array->columns}, array->values);
   }
   write_numbers(out, "theory", numbers, sgf_prediction_numbers(prediction, numbers, SGF_MOST_NUMBERS));
+  for (size_t l = 1; l <= problem->network.layers; l++) {
+    snprintf(name, sizeof name, "theory/layer%zu", l);
+    write_numbers(out, name, numbers, sgf_layer_numbers(prediction, l, numbers, SGF_MOST_NUMBERS));
+  }
 }
 
-static sgf_status write_ensemble(sgf_hdf5_output *out, const sgf_ensemble *ensemble, bool full, sgf_error *error)
+/* The moments of an ensemble below `group`. */
+static sgf_status write_moments(sgf_hdf5_output *out, const char *group, const sgf_ensemble *ensemble, bool full,
+                                sgf_error *error)
 {
   size_t n = ensemble->n, square[2] = {n, n};
-  const sgf_ensemble_info *info = &ensemble->info;
   double *covariance = NULL, *standard_error = NULL, *mean = NULL;
+  char name[96];
   sgf_status status;
   SGF_TRY(sgf_new_reals(&covariance, n, n, "covariance", error));
   SGF_TRY(sgf_new_reals(&standard_error, n, n, "covariance", error));
   SGF_TRY(sgf_new_reals(&mean, n, 1, "mean", error));
   SGF_TRY(sgf_ensemble_moments(ensemble, covariance, standard_error, mean, error));
-  sgf_hdf5_group(out, "simulation");
+  sgf_hdf5_group(out, group);
   if (full || n <= LARGE) {
-    sgf_hdf5_write(out, "simulation/covariance", 2, square, covariance);
-    sgf_hdf5_write(out, "simulation/covariance_se", 2, square, standard_error);
+    snprintf(name, sizeof name, "%s/covariance", group);
+    sgf_hdf5_write(out, name, 2, square, covariance);
+    snprintf(name, sizeof name, "%s/covariance_se", group);
+    sgf_hdf5_write(out, name, 2, square, standard_error);
   }
-  sgf_hdf5_write(out, "simulation/mean", 1, square, mean);
+  snprintf(name, sizeof name, "%s/mean", group);
+  sgf_hdf5_write(out, name, 1, square, mean);
+done:
+  free(covariance);
+  free(standard_error);
+  free(mean);
+  return status;
+}
+
+/* Mean over the runs of the change of every W_l W_l^T - W_{l+1}^T W_{l+1} since theta*, (points, N_l, N_l). */
+static sgf_status write_balance(sgf_hdf5_output *out, const sgf_problem *problem, const sgf_ensemble *ensemble,
+                                sgf_error *error)
+{
+  const sgf_network *network = &problem->network;
+  size_t points = ensemble->balance_points, whole = ensemble->balance_size, pools = ensemble->info.pools, at = 0;
+  double *mean;
+  char name[48];
+  if (ensemble->balance == NULL) return SGF_OK;
+  sgf_status status = sgf_new_reals(&mean, points, whole, "drift of the balance", error);
+  for (size_t l = 1; l < network->layers && status == SGF_OK; l++) {
+    size_t width = network->widths[l], size = width * width;
+    for (size_t k = 0; k < points; k++)
+      for (size_t i = 0; i < size; i++) {
+        mean[k * size + i] = 0.0;
+        for (size_t r = 0; r < pools; r++)
+          mean[k * size + i] += ensemble->balance[(r * points + k) * whole + at + i] / (double)pools;
+      }
+    snprintf(name, sizeof name, "simulation/balance_%zu", l);
+    sgf_hdf5_write(out, name, 3, (size_t[]){points, width, width}, mean);
+    at += size;
+  }
+  free(mean);
+  return status;
+}
+
+static sgf_status write_ensemble(sgf_hdf5_output *out, const sgf_problem *problem, const sgf_ensemble *ensemble,
+                                 bool full, sgf_error *error)
+{
+  const sgf_ensemble_info *info = &ensemble->info;
+  char name[48];
+  sgf_status status;
+  SGF_TRY(write_moments(out, "simulation", ensemble, full, error));
+  SGF_TRY(write_balance(out, problem, ensemble, error));
+  for (size_t l = 1; l <= ensemble->layers; l++) {
+    if (l == 1) sgf_hdf5_group(out, "simulation/uncoupled");
+    snprintf(name, sizeof name, "simulation/uncoupled/layer%zu", l);
+    SGF_TRY(write_moments(out, name, ensemble->alone[l - 1], full, error));
+  }
   sgf_hdf5_write_count(out, "simulation/replicas", (double)info->replicas);
   sgf_hdf5_write_count(out, "simulation/steps", info->steps);
   sgf_hdf5_attribute_count(out, "simulation", "burn_in_steps", info->plan.burn_in_steps);
@@ -107,12 +162,45 @@ static sgf_status write_ensemble(sgf_hdf5_output *out, const sgf_ensemble *ensem
   sgf_hdf5_attribute_count(out, "simulation", "stride", info->plan.stride);
   sgf_hdf5_attribute_count(out, "simulation", "recorded", info->recorded);
   sgf_hdf5_attribute_count(out, "simulation", "batches", info->batches);
+  sgf_hdf5_attribute_count(out, "simulation", "pools", info->pools);
+  sgf_hdf5_attribute_count(out, "simulation", "centred", ensemble->centred);
   sgf_hdf5_attribute(out, "simulation", "seconds", info->seconds);
 done:
-  free(covariance);
-  free(standard_error);
-  free(mean);
   return status;
+}
+
+/* The fit of one set of variances as attributes. */
+static void write_fit(sgf_hdf5_output *out, const char *group, const char *which, const sgf_ivfr *fit)
+{
+  const sgf_number numbers[] = {{"psi", fit->psi, false},
+                                {"psi_low", fit->psi_low, false},
+                                {"psi_high", fit->psi_high, false},
+                                {"correlation", fit->correlation, false}};
+  char name[48];
+  for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
+    snprintf(name, sizeof name, "%s_%s", which, numbers[k].name);
+    sgf_hdf5_attribute(out, group, name, numbers[k].value);
+  }
+}
+
+/* Variances along sets of directions, below variances. */
+static void write_modes(sgf_hdf5_output *out, const sgf_comparison *comparison)
+{
+  char group[64], name[96];
+  sgf_hdf5_group(out, "variances");
+  for (size_t k = 0; k < comparison->set_count; k++) {
+    const sgf_mode_set *set = &comparison->sets[k];
+    const char *const names[] = {"curvature", "stationary", "predicted", "measured", "standard_error"};
+    const double *const values[] = {set->curvature, set->stationary, set->predicted, set->measured, set->error};
+    snprintf(group, sizeof group, "variances/%s", set->name);
+    sgf_hdf5_group(out, group);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+      snprintf(name, sizeof name, "%s/%s", group, names[i]);
+      sgf_hdf5_write(out, name, 1, &set->count, values[i]);
+    }
+    write_fit(out, group, "predicted", &set->predicted_fit);
+    write_fit(out, group, "measured", &set->measured_fit);
+  }
 }
 
 static void write_quantity(sgf_hdf5_output *out, const sgf_quantity *quantity)
@@ -137,6 +225,7 @@ static void write_comparison(sgf_hdf5_output *out, const sgf_comparison *compari
   for (size_t k = 0; k < comparison->count; k++) write_quantity(out, &comparison->quantities[k]);
   sgf_hdf5_attribute_text(out, "comparison", "verdict", sgf_verdict_text(comparison->info.verdict));
   write_numbers(out, "comparison", numbers, sgf_comparison_numbers(comparison, numbers, SGF_MOST_NUMBERS));
+  write_modes(out, comparison);
 }
 
 sgf_status sgf_write_results(const char *path, const sgf_provenance *provenance, const sgf_problem *problem,
@@ -151,7 +240,7 @@ sgf_status sgf_write_results(const char *path, const sgf_provenance *provenance,
   write_root(&out, provenance, problem);
   write_problem(&out, problem);
   if (prediction != NULL) write_prediction(&out, problem, prediction, full);
-  if (ensemble != NULL) status = write_ensemble(&out, ensemble, full, error);
+  if (ensemble != NULL) status = write_ensemble(&out, problem, ensemble, full, error);
   if (comparison != NULL) write_comparison(&out, comparison);
   if (!sgf_hdf5_finish(&out) && status == SGF_OK)
     status =

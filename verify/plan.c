@@ -14,7 +14,7 @@ static const double BUDGET = 4e11;
 static const double SAFETY = 1.3;
 /* Of the tolerance, what is left for sampling error when the equation itself is of leading order. */
 static const double SHARE_OF_TOLERANCE = 0.75;
-/* Steps that a run may have at most: they are counted in integers and doubles. */
+/* Steps that a run, and all runs together, may have at most: they are counted in integers and doubles. */
 static const double MOST_STEPS = 1e15;
 
 /* Relative variance of the window average of delta^2, delta an Ornstein-Uhlenbeck mode that starts at zero, with
@@ -36,17 +36,39 @@ static double window_variance(double burn_in, double window)
   return 2.0 * covariance_sum / (variance_sum * variance_sum);
 }
 
-/* Standard error, relative, that decides quantities of zero deviation with a probability of about 99 %. */
+/* Modes of this share of the range, and slower ones, need not relax within the window of a deep network: they are
+ * compared with their finite-time prediction, and a longer window would drift along the null space. */
+static const double SLOW_SHARE = 0.1;
+/* Burn-in and window of a deep network together, as a share of its lifetime. */
+static const double SHARE_OF_LIFETIME = 0.1;
+/* Window-pca: burn-in and window of runs that are long against every relaxation that matters, and how many runs. */
+static const double LONG_BURN_IN_TIMES = 5.0, LONG_WINDOW_TIMES = 100.0, LONG_RUNS = 16.0;
+
+/* The rate that times are measured in: the slowest of one layer, a slow one of more. */
+static double planning_rate(const sgf_problem *problem, const sgf_prediction *prediction)
+{
+  const sgf_range *range = &prediction->joint.range;
+  size_t slow = problem->network.layers == 1 ? 0 : (size_t)(SLOW_SHARE * (double)range->rank);
+  return range->h[range->n - range->rank + slow];
+}
+
+/* Standard error, relative, of a variance along one direction that decides quantities of zero deviation with a
+ * probability of about 99 %. Quantities that are not of one direction have less; with hidden layers the variances are
+ * tested together, by the square of their deviations, of error sqrt(2 / modes) / 2 of theirs squared. */
 static double wanted_error(const sgf_problem *problem, const sgf_prediction *prediction)
 {
   const sgf_settings *settings = &problem->settings;
-  double quantities = (double)prediction->info.rank_hessian + 6.0, tolerance = settings->verify.tolerance;
+  double rank = (double)prediction->info.rank_hessian, tolerance = settings->verify.tolerance;
+  bool together = problem->network.layers > 1 && rank > 32.0;
+  double quantities = together ? 8.0 + 6.0 * (double)problem->network.layers : rank + 6.0;
   if (settings->theory.equation != SGF_EQUATION_EXACT) tolerance *= SHARE_OF_TOLERANCE;
-  return tolerance /
-         (gsl_cdf_ugaussian_Qinv(settings->verify.level / quantities) + gsl_cdf_ugaussian_Qinv(0.01 / quantities));
+  double deviations =
+      gsl_cdf_ugaussian_Qinv(settings->verify.level / quantities) + gsl_cdf_ugaussian_Qinv(0.01 / quantities);
+  if (!together) return tolerance / deviations;
+  return tolerance * sqrt(sqrt(0.5 * rank) / deviations);
 }
 
-/* Times in units of the slowest relaxation time, while the plan is being made. */
+/* Times in units of the relaxation time of planning_rate, while the plan is being made. */
 typedef struct {
   double burn_in, window, replicas, error, cost_per_time;
   bool burn_in_fixed, window_fixed, replicas_fixed;
@@ -106,11 +128,30 @@ static void round_steps(const sgf_problem *problem, const sgf_prediction *predic
   plan->burn_in_steps = (size_t)(epoch ? ceil(burn_in / unit) * unit : burn_in);
 }
 
+/* What the settings leave open of a long run that an experimenter would make. */
+static void choose_long_run(const sgf_problem *problem, draft *times)
+{
+  if (problem->settings.simulation.protocol != SGF_PROTOCOL_WINDOW_PCA) return;
+  if (!times->burn_in_fixed) times->burn_in = LONG_BURN_IN_TIMES;
+  if (!times->window_fixed) times->window = LONG_WINDOW_TIMES;
+  if (!times->replicas_fixed) times->replicas = LONG_RUNS;
+}
+
+/* Burn-in and window short against the lifetime of the quasi-stationary state, if it allows some relaxation times. */
+static void keep_lifetime(const sgf_prediction *prediction, double rate, draft *times)
+{
+  double longest = SHARE_OF_LIFETIME * prediction->info.lifetime * rate;
+  if (isnan(longest) || times->burn_in + times->window <= longest) return;
+  double left = fmax(longest, 4.0) - times->burn_in;
+  if (!times->window_fixed) times->window = fmin(times->window, fmax(left, 2.0));
+}
+
 sgf_status sgf_plan_simulation(const sgf_problem *problem, const sgf_prediction *prediction, sgf_plan *plan,
                                sgf_error *error)
 {
   const sgf_settings *settings = &problem->settings;
-  double h = prediction->info.relaxation_rate, rate = settings->training.learning_rate, burn_in, window;
+  double h = planning_rate(problem, prediction), rate = settings->training.learning_rate, burn_in, window;
+  bool one_layer = problem->network.layers == 1;
   double n = (double)problem->network.weights, S = (double)settings->training.batch_size;
   draft times = {settings->simulation.burn_in * h,      settings->simulation.window * h,
                  (double)settings->simulation.replicas, wanted_error(problem, prediction),
@@ -119,16 +160,27 @@ sgf_status sgf_plan_simulation(const sgf_problem *problem, const sgf_prediction 
   sgf_status status;
   if (!times.burn_in_fixed) times.burn_in = BURN_IN_TIMES;
   if (!times.window_fixed) choose_window(&times);
+  if (!one_layer) keep_lifetime(prediction, h, &times);
   if (!times.replicas_fixed) times.replicas = replicas_for(&times);
   keep_budget(&times);
+  choose_long_run(problem, &times);
   SGF_TRY(to_steps("simulation.burn_in", times.burn_in / h, rate, &burn_in, error));
   SGF_TRY(to_steps("simulation.window", times.window / h, rate, &window, error));
   plan->replicas = (size_t)times.replicas;
+  plan->centred = settings->simulation.protocol == SGF_PROTOCOL_WINDOW_PCA;
   plan->replicas_chosen = !times.replicas_fixed;
   plan->burn_in_chosen = !times.burn_in_fixed;
   plan->window_chosen = !times.window_fixed;
   round_steps(problem, prediction, burn_in, window, plan);
-  plan->relaxed = exp(-h * rate * (double)(plan->burn_in_steps + plan->window_steps));
+  double steps = (double)(plan->burn_in_steps + plan->window_steps), whole = times.replicas * steps;
+  if (whole > MOST_STEPS) {
+    status = sgf_fail(error, SGF_ERROR_VALUE, "simulation.replicas is %zu: with %g steps each that is too many steps",
+                      plan->replicas, steps);
+    goto done;
+  }
+  double length = rate * steps;
+  plan->relaxed = exp(-prediction->info.relaxation_rate * length);
+  plan->lifetime = one_layer ? 0.0 : length / prediction->info.lifetime;
 done:
   return status;
 }

@@ -141,6 +141,19 @@ static void put_numbers(const report *page)
       "&#8214;Q&#8214;/&#8214;H&Sigma;&#8214; = %.3g, entropy production %.3g per unit of time%s",
       info->commutator, info->commutator_relative, info->irreversible, info->entropy_production,
       info->entropy_on_range ? " (pseudo-inverses: D is singular)" : "");
+  if (info->diffusing_directions > 0)
+    row(page, "diffusing",
+        "<b>%zu directions without drift have noise</b>: their variance grows by up to %.3g per unit "
+        "of time, and no stationary covariance holds them",
+        info->diffusing_directions, info->diffusing_rate);
+  if (info->layers > 1) {
+    row(page, "quasi-stationary",
+        "the balance relaxes at the rate %.3g, h<sub>min</sub> is %.3g times faster; lifetime %.4g; drift of the "
+        "balance %.3g per unit of time",
+        info->balance_rate, 1.0 / info->rate_ratio, info->lifetime, info->balance_drift);
+    row(page, "the minimum", "L* is %.3g above the global minimum; the descent kept the balance to %.2g",
+        info->min_loss - info->global_loss, info->balance_error);
+  }
   row(page, "spectra of C and H", "Kolmogorov distance %.3g", info->spectrum_distance);
   row(page, "IVFR",
       "&psi; = %.3g (95 %% %.3g to %.3g over %zu modes), correlation of log variance with log curvature %.3g",
@@ -165,18 +178,68 @@ static void put_simulation(const report *page)
     row(page, "window", "%.4g units of time, %zu steps%s, a snapshot every %zu",
         lambda * (double)info->plan.window_steps, info->plan.window_steps, info->plan.window_chosen ? chosen : "",
         info->plan.stride);
+    if (page->ensemble->centred) row(page, "protocol", "window-pca: moments about the mean of each run's own window");
+    if (info->pools < info->replicas) row(page, "pools", "%zu, of replicas that share a row of moments", info->pools);
+    if (page->problem->network.layers > 1)
+      row(page, "against the lifetime", "burn-in and window are %.3g of the lifetime of the quasi-stationary state%s",
+          info->plan.lifetime, info->plan.lifetime > SGF_NOT_SHORT ? " (<b>not short</b>)" : "");
     row(page, "memory of the start", "%.2g in the slowest mode at the end; predictions are those of this window",
         info->plan.relaxed);
   }
   if (page->comparison != NULL) {
     const sgf_comparison_info *tests = &page->comparison->info;
     row(page, "slowest mode", "R&#770; = %.4f, effective samples %.4g", tests->r_hat, tests->effective_samples);
+    if (page->problem->network.layers > 1)
+      row(page, "leak into null(H)", "%.3g &plusmn; %.2g of the measured trace lies outside of range(H)",
+          tests->null_leak, tests->null_leak_error);
     if (info->batches) row(page, "batches", "lag-1 correlation %.2g", tests->batch_correlation);
     if (tests->z_tested)
       row(page, "z-scores", "%zu elements of the covariance: largest |z| %.3g (p = %.2g), variance %.4g",
           tests->z_count, tests->z_largest, tests->z_p_value, tests->z_variance);
   }
   fputs("</table>\n", page->out);
+}
+
+/* psi of one covariance with its interval and correlation; an empty cell when there is none. */
+static void put_fit(const report *page, const sgf_ivfr *fit)
+{
+  if (fit == NULL || isnan(fit->psi))
+    fputs("<td></td>", page->out);
+  else
+    fprintf(page->out, "<td>%.3g (%.3g &hellip; %.3g), r = %.2g</td>", fit->psi, fit->psi_low, fit->psi_high,
+            fit->correlation);
+}
+
+static const sgf_ivfr *measured_fit(const report *page, const char *form, size_t layer)
+{
+  char name[32];
+  snprintf(name, sizeof name, "layer%zu%s", layer, form);
+  const sgf_mode_set *set = page->comparison != NULL ? sgf_find_modes(page->comparison, name) : NULL;
+  return set != NULL ? &set->measured_fit : NULL;
+}
+
+/* The exponent psi of variance ~ flatness^-psi by every route, a row for each layer. */
+static void put_layer_table(const report *page)
+{
+  fputs(
+      "<table>\n<tr><th>layer</th><th>rank H<sub>ll</sub>, C<sub>ll</sub></th><th>anisotropy</th><th>&psi; coupled, "
+      "theory</th><th>closed form</th><th>SGD</th><th>uncoupled, theory</th><th>SGD</th></tr>\n",
+      page->out);
+  for (size_t l = 1; l <= page->problem->network.layers; l++) {
+    const sgf_layer_info *info = sgf_prediction_get_layer(page->prediction, l);
+    fprintf(page->out, "<tr><td>%zu</td><td>%zu, %zu of %zu</td><td>%.3g; uncoupled %.3g</td>", l, info->rank_hessian,
+            info->rank_noise, info->weights, info->anisotropy, info->anisotropy_uncoupled);
+    put_fit(page, &info->ivfr);
+    put_fit(page, &info->ivfr_closed_form);
+    put_fit(page, measured_fit(page, "", l));
+    put_fit(page, &info->ivfr_uncoupled);
+    put_fit(page, measured_fit(page, "_uncoupled", l));
+    fputs("</tr>\n", page->out);
+  }
+  fputs("</table>\n<p>&psi; is the exponent of &sigma;<sup>2</sup> &prop; F<sup>&minus;&psi;</sup>, with its 95 % "
+        "interval over modes and the correlation r of log variance with log curvature; anisotropy is the standard "
+        "deviation of log variance. Theory is of the stationary state; SGD is of the window.</p>\n",
+        page->out);
 }
 
 /* A figure with its caption, or nothing when it cannot be drawn. `script` is freed. */
@@ -195,21 +258,47 @@ static sgf_status put_figure(report *page, char *script, const char *caption, sg
   return SGF_OK;
 }
 
-typedef enum { FIGURE_MEASURED, FIGURE_CURVATURE, FIGURE_SPECTRUM } figure;
+typedef enum { FIGURE_IVFR, FIGURE_BALANCE, FIGURE_MEASURED, FIGURE_CURVATURE, FIGURE_SPECTRUM } figure;
 
-static char *script_of(const report *page, figure which)
+static char *script_of(const report *page, figure which, size_t layer)
 {
   char *script = NULL;
   size_t length;
   FILE *stream = open_memstream(&script, &length);
   double residual_variance = 2.0 * page->prediction->info.min_loss / (double)page->problem->data.outputs;
   if (stream == NULL) return NULL;
-  if (which == FIGURE_MEASURED) sgf_figure_measured(stream, page->prediction, page->comparison);
-  if (which == FIGURE_CURVATURE) sgf_figure_curvature(stream, page->prediction, page->comparison);
-  if (which == FIGURE_SPECTRUM) sgf_figure_spectrum(stream, page->prediction, residual_variance);
+  switch (which) {
+  case FIGURE_IVFR: sgf_figure_ivfr(stream, page->problem, page->prediction, page->comparison, layer); break;
+  case FIGURE_BALANCE: sgf_figure_balance(stream, page->comparison); break;
+  case FIGURE_MEASURED: sgf_figure_measured(stream, page->prediction, page->comparison); break;
+  case FIGURE_CURVATURE: sgf_figure_curvature(stream, page->prediction, page->comparison); break;
+  case FIGURE_SPECTRUM: sgf_figure_spectrum(stream, page->prediction, residual_variance); break;
+  }
   if (fclose(stream) == 0) return script;
   free(script);
   return NULL;
+}
+
+/* Variance against flatness, the last layer first: what the coupling of the layers does. */
+static sgf_status put_layers(report *page, sgf_error *error)
+{
+  sgf_status status = SGF_OK;
+  size_t layers = page->problem->network.layers;
+  if (layers == 1) return SGF_OK;
+  fputs("<h2>Variance and flatness, layer by layer</h2>\n", page->out);
+  put_layer_table(page);
+  for (size_t l = layers; l >= 1 && status == SGF_OK; l--)
+    status = put_figure(
+        page, script_of(page, FIGURE_IVFR, l),
+        l == layers
+            ? "Variance of the layer's weights along their principal directions, in units of T = "
+              "&lambda;&kappa;s<sup>2</sup>/2S, against the flatness of the loss in the same directions. Coupled: "
+              "all "
+              "layers fluctuate together, and the weights vary more where the loss is sharper (the inverse "
+              "variance&ndash;flatness relation). Uncoupled: the other layers are frozen, and the relation is gone."
+            : "The same for a lower layer.",
+        error);
+  return status;
 }
 
 static sgf_status put_figures(report *page, sgf_error *error)
@@ -217,18 +306,25 @@ static sgf_status put_figures(report *page, sgf_error *error)
   sgf_status status;
   fputs("<h2>Figures</h2>\n", page->out);
   SGF_TRY(
-      put_figure(page, script_of(page, FIGURE_MEASURED),
+      put_figure(page, script_of(page, FIGURE_MEASURED, 0),
                  "Variance of the weights along the principal directions of the predicted covariance, in units of "
-                 "T = &lambda;&kappa;L*/S.",
+                 "T = &lambda;&kappa;s<sup>2</sup>/2S.",
                  error));
   SGF_TRY(put_figure(
-      page, script_of(page, FIGURE_CURVATURE),
+      page, script_of(page, FIGURE_CURVATURE, 0),
       "Variance against the curvature of the loss in the same directions. Where the curvature spreads little "
       "within the range that H has (dotted), under variances that spread widely, the loss is effectively "
       "isotropic.",
       error));
+  if (page->comparison != NULL && page->comparison->balance_count > 0)
+    SGF_TRY(
+        put_figure(page, script_of(page, FIGURE_BALANCE, 0),
+                   "Drift of the balance W<sub>l</sub>W<sub>l</sub><sup>T</sup> &minus; "
+                   "W<sub>l+1</sub><sup>T</sup>W<sub>l+1</sub> along its predicted direction, from &theta;*: what "
+                   "moves the state along the null space, and ends it after its lifetime.",
+                   error));
   SGF_TRY(
-      put_figure(page, script_of(page, FIGURE_SPECTRUM),
+      put_figure(page, script_of(page, FIGURE_SPECTRUM, 0),
                  "Spectra of the drift H and of the noise C over the residual variance s<sup>2</sup>, which would "
                  "coincide if the noise were C = s<sup>2</sup>H; lines are the limit laws for Gaussian data.",
                  error));
@@ -290,6 +386,7 @@ static sgf_status put_page(report *page, sgf_error *error)
   sgf_status status;
   put_head(page);
   put_problem(page);
+  SGF_TRY(put_layers(page, error));
   SGF_TRY(put_figures(page, error));
   put_quantities(page);
   put_numbers(page);

@@ -12,13 +12,16 @@
 static const double DIVERGED = 1e8;
 /* Steps between looks at the weights and at the wish to stop. */
 enum { CHECK_INTERVAL = 512 };
+/* Times at which a run records the balance of its layers. */
+enum { BALANCE_POINTS = 16 };
 
 /* What the replicas share while they run. */
 typedef struct {
   const sgf_problem *problem;
   const sgf_plan *plan;
   sgf_ensemble *ensemble;
-  double bound; /* on |theta - theta*|, beyond it the run has diverged */
+  double *balance; /* (balance_size), at theta* */
+  double bound;    /* on |theta - theta*|, beyond it the run has diverged */
   sgf_progress progress;
   void *context;
   double total;
@@ -37,87 +40,147 @@ static double square_distance(const sgf_sgd *run)
 }
 
 /* The run crossed the bound since the last look: run it again, which gives the same bits, and look at every step. */
-static sgf_status report_divergence(const simulation *all, uint64_t replica, sgf_error *error)
+static sgf_status report_divergence(const simulation *all, size_t replica, sgf_error *error)
 {
   sgf_sgd again;
   double distance = 0.0;
-  sgf_status status = sgf_sgd_create(all->problem, replica, &again, error);
+  sgf_status status = sgf_sgd_create(all->problem, replica, all->ensemble->layer, &again, error);
   if (status != SGF_OK) return status;
   while (distance < all->bound) {
     sgf_sgd_step(&again);
     distance = sqrt(square_distance(&again));
   }
   status = sgf_fail(error, SGF_ERROR_DIVERGED,
-                    "SGD diverged: |theta - theta*| = %g at step %llu of replica %llu, learning rate %g", distance,
-                    (unsigned long long)again.step, (unsigned long long)replica,
-                    all->problem->settings.training.learning_rate);
+                    "SGD diverged: |theta - theta*| = %g at step %llu of replica %zu, learning rate %g", distance,
+                    (unsigned long long)again.step, replica, all->problem->settings.training.learning_rate);
   sgf_sgd_free(&again);
   return status;
 }
 
+/* One run of a pool: the SGD, what it adds to, and when it records the balance next. */
+typedef struct {
+  sgf_sgd sgd;
+  sgf_accumulator *accumulator;
+  size_t replica, runs; /* runs of the pool */
+  size_t points;        /* of the balance, recorded */
+  double *balance;      /* room for that of one hidden layer */
+  double gradient_square;
+} pool_run;
+
 /* Count the steps taken since the last look, tell the caller, and see whether to go on. */
-static sgf_status look(simulation *all, sgf_sgd *run, sgf_error *error)
+static sgf_status look(simulation *all, const pool_run *run, sgf_error *error)
 {
-  double distance = sqrt(square_distance(run));
-  atomic_fetch_add(&all->done, run->step % CHECK_INTERVAL == 0 ? CHECK_INTERVAL : run->step % CHECK_INTERVAL);
+  double distance = sqrt(square_distance(&run->sgd));
+  uint64_t rest = run->sgd.step % CHECK_INTERVAL;
+  atomic_fetch_add(&all->done, rest == 0 ? CHECK_INTERVAL : rest);
   if (all->progress != NULL && omp_get_thread_num() == 0 &&
       !all->progress(all->context, (double)atomic_load(&all->done), all->total))
     atomic_store(&all->stop, true);
-  if (!(distance < all->bound)) return report_divergence(all, run->sampler.replica, error);
+  if (!(distance < all->bound)) return report_divergence(all, run->replica, error);
   if (atomic_load(&all->stop)) return sgf_fail(error, SGF_ERROR_INTERRUPTED, "interrupted in the simulation");
   return SGF_OK;
 }
 
-/* Take steps; adds their |g_B|^2 unless gradient_square is NULL. */
-static sgf_status advance(simulation *all, sgf_sgd *run, size_t steps, double *gradient_square, sgf_error *error)
+static uint64_t balance_step(const simulation *all, size_t point)
+{
+  return (point + 1) * (all->plan->burn_in_steps + all->plan->window_steps) / BALANCE_POINTS;
+}
+
+/* Add the change of every balance matrix since theta*, as the pool's share of it. */
+static void record_balance(const simulation *all, pool_run *run)
+{
+  const sgf_network *network = &all->problem->network;
+  sgf_ensemble *ensemble = all->ensemble;
+  while (run->points < ensemble->balance_points && balance_step(all, run->points) <= run->sgd.step) {
+    double *row = ensemble->balance +
+                  (run->accumulator->pool * ensemble->balance_points + run->points++) * ensemble->balance_size;
+    const double *start = all->balance;
+    for (size_t l = 1; l < network->layers; l++) {
+      size_t size = network->widths[l] * network->widths[l];
+      sgf_balance(network, run->sgd.theta, l, run->balance);
+      for (size_t k = 0; k < size; k++) row[k] += (run->balance[k] - start[k]) / (double)run->runs;
+      row += size;
+      start += size;
+    }
+  }
+}
+
+/* Take steps; in the window their |g_B|^2 count. */
+static sgf_status advance(simulation *all, pool_run *run, size_t steps, bool in_window, sgf_error *error)
 {
   sgf_status status = SGF_OK;
+  sgf_sgd *sgd = &run->sgd;
   for (size_t k = 0; k < steps && status == SGF_OK; k++) {
-    sgf_sgd_step(run);
-    if (gradient_square != NULL)
-      for (size_t i = 0; i < run->problem->network.weights; i++)
-        *gradient_square += run->gradient[i] * run->gradient[i];
-    if (run->step % CHECK_INTERVAL == 0) status = look(all, run, error);
+    sgf_sgd_step(sgd);
+    for (size_t i = sgd->first; i < sgd->first + sgd->count && in_window; i++)
+      run->gradient_square += sgd->gradient[i] * sgd->gradient[i];
+    if (run->points < all->ensemble->balance_points && sgd->step >= balance_step(all, run->points))
+      record_balance(all, run);
+    if (sgd->step % CHECK_INTERVAL == 0) status = look(all, run, error);
   }
   return status;
 }
 
-static sgf_status run_replica(simulation *all, size_t replica, sgf_error *error)
+static sgf_status run_replica(simulation *all, pool_run *run, sgf_error *error)
 {
   const sgf_plan *plan = all->plan;
-  sgf_sgd run = {0};
-  sgf_accumulator accumulator = {0};
-  size_t snapshots = plan->window_steps / plan->stride;
-  double gradient_square = 0.0, start;
+  sgf_ensemble *ensemble = all->ensemble;
+  size_t snapshots = plan->window_steps / plan->stride, pool = run->accumulator->pool;
+  double start, share = (double)plan->window_steps * (double)run->runs;
   sgf_status status;
-  SGF_TRY(sgf_sgd_create(all->problem, replica, &run, error));
-  SGF_TRY(sgf_accumulator_create(all->ensemble, replica, snapshots, &accumulator, error));
-  SGF_TRY(advance(all, &run, plan->burn_in_steps, NULL, error));
-  start = square_distance(&run);
+  run->points = 0;
+  run->gradient_square = 0.0;
+  SGF_TRY(sgf_sgd_create(all->problem, run->replica, ensemble->layer, &run->sgd, error));
+  sgf_accumulator_begin(run->accumulator, snapshots);
+  SGF_TRY(advance(all, run, plan->burn_in_steps, false, error));
+  start = square_distance(&run->sgd);
   for (size_t s = 0; s < snapshots; s++) {
-    SGF_TRY(advance(all, &run, plan->stride, &gradient_square, error));
-    sgf_accumulate(&accumulator, run.theta, all->problem->theta);
+    SGF_TRY(advance(all, run, plan->stride, true, error));
+    sgf_accumulate(run->accumulator, run->sgd.theta, all->problem->theta);
   }
-  all->ensemble->gradient_square[replica] = gradient_square / (double)plan->window_steps;
-  all->ensemble->growth[replica] = (square_distance(&run) - start) / (double)plan->window_steps;
-  if (run.step % CHECK_INTERVAL != 0) status = look(all, &run, error);
+  sgf_accumulator_end(run->accumulator);
+  ensemble->gradient_square[pool] += run->gradient_square / share;
+  ensemble->growth[pool] += (square_distance(&run->sgd) - start) / share;
+  if (run->sgd.step % CHECK_INTERVAL != 0) status = look(all, run, error);
 done:
-  if (accumulator.block != NULL) sgf_accumulator_finish(&accumulator);
-  sgf_sgd_free(&run);
+  sgf_sgd_free(&run->sgd);
   return status;
 }
 
-/* Replicas write to their own slots and share nothing else, so that the bits cannot depend on the threads. The
- * failure of the lowest replica is the one reported, when several fail before the others stop. */
-static sgf_status run_replicas(simulation *all, int threads, sgf_error *error)
+/* The replicas of a pool, one after the other. On failure *replica is the one that failed. */
+static sgf_status run_pool(simulation *all, size_t pool, size_t *replica, sgf_error *error)
 {
-  size_t replicas = all->plan->replicas, failed = replicas;
+  sgf_accumulator accumulator = {0};
+  pool_run run = {.accumulator = &accumulator};
+  size_t first, last;
+  sgf_status status;
+  sgf_ensemble_pool(all->ensemble, pool, &first, &last);
+  run.runs = last - first;
+  *replica = first;
+  SGF_TRY(sgf_accumulator_create(all->ensemble, pool, &accumulator, error));
+  SGF_TRY(sgf_new_reals(&run.balance, all->ensemble->balance_size, 1, "balance of the layers", error));
+  for (; *replica < last; ++*replica) {
+    run.replica = *replica;
+    SGF_TRY(run_replica(all, &run, error));
+  }
+done:
+  if (accumulator.block != NULL) sgf_accumulator_finish(&accumulator);
+  free(run.balance);
+  return status;
+}
+
+/* Pools write to their own rows and share nothing else, so that the bits cannot depend on the threads. The failure of
+ * the lowest replica is the one reported, when several fail before the others stop. */
+static sgf_status run_pools(simulation *all, int threads, sgf_error *error)
+{
+  size_t pools = all->ensemble->info.pools, failed = all->plan->replicas;
   sgf_status outcome = SGF_OK;
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-  for (size_t replica = 0; replica < replicas; replica++) {
+  for (size_t pool = 0; pool < pools; pool++) {
     sgf_error own = {SGF_OK, ""};
+    size_t replica;
     if (atomic_load(&all->stop)) continue;
-    sgf_status status = run_replica(all, replica, &own);
+    sgf_status status = run_pool(all, pool, &replica, &own);
     if (status == SGF_OK) continue;
     atomic_store(&all->stop, true);
 #pragma omp critical(sgf_simulation_failure)
@@ -143,27 +206,90 @@ static double divergence_bound(const sgf_problem *problem)
   return DIVERGED * scale;
 }
 
+/* Room for the balance of the layers, and its value at theta*. */
+static sgf_status prepare_balance(simulation *all, sgf_error *error)
+{
+  const sgf_network *network = &all->problem->network;
+  sgf_ensemble *ensemble = all->ensemble;
+  size_t size = 0, at = 0;
+  sgf_status status = SGF_OK;
+  for (size_t l = 1; l < network->layers; l++) size += network->widths[l] * network->widths[l];
+  if (size == 0 || ensemble->layer > 0) return SGF_OK;
+  ensemble->balance_size = size;
+  ensemble->balance_points = BALANCE_POINTS;
+  SGF_TRY(sgf_new_reals(&all->balance, size, 1, "balance of the layers", error));
+  SGF_TRY(sgf_new_reals(&ensemble->balance, ensemble->info.pools * BALANCE_POINTS, size, "balance of the replicas",
+                        error));
+  for (size_t l = 1; l < network->layers; l++) {
+    sgf_balance(network, all->problem->theta, l, all->balance + at);
+    at += network->widths[l] * network->widths[l];
+  }
+done:
+  return status;
+}
+
+/* The runs of one ensemble: of all layers, or of one alone. */
+static sgf_status run_ensemble(simulation *all, size_t layer, int threads, sgf_ensemble **ensemble, sgf_error *error)
+{
+  const sgf_network *network = &all->problem->network;
+  size_t first = layer > 0 ? network->offsets[layer] : 0;
+  size_t count = layer > 0 ? sgf_layer_size(network, layer) : network->weights;
+  double began = omp_get_wtime();
+  *ensemble = NULL;
+  sgf_status status = sgf_ensemble_create(all->plan->replicas, first, count, true, &all->ensemble, error);
+  if (status == SGF_OK) {
+    all->ensemble->layer = layer;
+    all->ensemble->centred = all->plan->centred;
+    status = prepare_balance(all, error);
+  }
+  if (status == SGF_OK) status = run_pools(all, threads, error);
+  free(all->balance);
+  all->balance = NULL;
+  if (status != SGF_OK) {
+    sgf_ensemble_free(all->ensemble);
+    return status;
+  }
+  all->ensemble->info.plan = *all->plan;
+  all->ensemble->info.steps =
+      (double)all->plan->replicas * (double)(all->plan->burn_in_steps + all->plan->window_steps);
+  all->ensemble->info.seconds = omp_get_wtime() - began;
+  sgf_ensemble_summarize(all->ensemble);
+  *ensemble = all->ensemble;
+  return SGF_OK;
+}
+
+/* Each layer alone, with the others frozen. */
+static sgf_status run_uncoupled(simulation *all, int threads, sgf_ensemble *joint, sgf_error *error)
+{
+  size_t layers = all->problem->network.layers;
+  void *block;
+  sgf_status status = sgf_allocate(&block, layers, 1, sizeof *joint->alone, "ensembles of the layers", error);
+  joint->alone = block;
+  for (size_t l = 1; l <= layers && status == SGF_OK; l++) {
+    status = run_ensemble(all, l, threads, &joint->alone[l - 1], error);
+    if (status == SGF_OK) joint->layers = l;
+  }
+  return status;
+}
+
 sgf_status sgf_simulate(const sgf_problem *problem, const sgf_plan *plan, int threads, sgf_progress progress,
                         void *context, sgf_ensemble **ensemble, sgf_error *error)
 {
-  simulation all = {problem, plan, NULL, divergence_bound(problem), progress, context, 0.0, 0, false};
-  double began = omp_get_wtime();
+  bool uncoupled = problem->settings.simulation.uncoupled && problem->network.layers > 1;
+  simulation all = {
+      .problem = problem, .plan = plan, .bound = divergence_bound(problem), .progress = progress, .context = context};
   *ensemble = NULL;
-  all.total = (double)plan->replicas * (double)(plan->burn_in_steps + plan->window_steps);
+  all.total = (double)plan->replicas * (double)(plan->burn_in_steps + plan->window_steps) *
+              (double)(uncoupled ? 1 + problem->network.layers : 1);
   if (plan->replicas == 0 || plan->stride == 0 || plan->window_steps < plan->stride)
     return sgf_fail(error, SGF_ERROR_VALUE,
                     "simulation of %zu replicas and a window of %zu steps, every %zu: nothing to do", plan->replicas,
                     plan->window_steps, plan->stride);
-  sgf_status status = sgf_ensemble_create(plan->replicas, problem->network.weights, true, &all.ensemble, error);
-  if (status == SGF_OK) status = run_replicas(&all, threads > 0 ? threads : omp_get_max_threads(), error);
-  if (status != SGF_OK) {
-    sgf_ensemble_free(all.ensemble);
-    return status;
-  }
-  all.ensemble->info.plan = *plan;
-  all.ensemble->info.steps = all.total;
-  all.ensemble->info.seconds = omp_get_wtime() - began;
-  sgf_ensemble_summarize(all.ensemble);
-  *ensemble = all.ensemble;
-  return SGF_OK;
+  if (threads <= 0) threads = omp_get_max_threads();
+  sgf_status status = run_ensemble(&all, 0, threads, ensemble, error);
+  if (status == SGF_OK && uncoupled) status = run_uncoupled(&all, threads, *ensemble, error);
+  if (status == SGF_OK) return SGF_OK;
+  sgf_ensemble_free(*ensemble);
+  *ensemble = NULL;
+  return status;
 }

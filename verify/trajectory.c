@@ -58,6 +58,24 @@ done:
   return status;
 }
 
+/* The runs of one pool, `length` snapshots each, from weights (runs, length, n). */
+static sgf_status accumulate_pool(const sgf_problem *problem, const double *weights, size_t length,
+                                  sgf_ensemble *ensemble, size_t pool, sgf_error *error)
+{
+  sgf_accumulator accumulator;
+  size_t run, last, n = ensemble->n;
+  sgf_status status = sgf_accumulator_create(ensemble, pool, &accumulator, error);
+  if (status != SGF_OK) return status;
+  for (sgf_ensemble_pool(ensemble, pool, &run, &last); run < last; run++) {
+    sgf_accumulator_begin(&accumulator, length);
+    for (size_t t = 0; t < length; t++)
+      sgf_accumulate(&accumulator, weights + (run * length + t) * n, problem->theta);
+    sgf_accumulator_end(&accumulator);
+  }
+  sgf_accumulator_finish(&accumulator);
+  return SGF_OK;
+}
+
 sgf_status sgf_trajectory_read(const char *path, const sgf_problem *problem, sgf_ensemble **ensemble,
                                sgf_error *error)
 {
@@ -71,13 +89,9 @@ sgf_status sgf_trajectory_read(const char *path, const sgf_problem *problem, sgf
   SGF_TRY(check_finite(path, shape, weights, error));
   runs = shape[0] > 1 ? shape[0] : BATCHES;
   length = shape[0] > 1 ? shape[1] : shape[1] / BATCHES;
-  SGF_TRY(sgf_ensemble_create(runs, n, false, &made, error));
-  for (size_t r = 0; r < runs; r++) {
-    sgf_accumulator accumulator;
-    SGF_TRY(sgf_accumulator_create(made, r, length, &accumulator, error));
-    for (size_t t = 0; t < length; t++) sgf_accumulate(&accumulator, weights + (r * length + t) * n, problem->theta);
-    sgf_accumulator_finish(&accumulator);
-  }
+  SGF_TRY(sgf_ensemble_create(runs, 0, n, false, &made, error));
+  for (size_t pool = 0; pool < made->info.pools; pool++)
+    SGF_TRY(accumulate_pool(problem, weights, length, made, pool, error));
   made->info.recorded = true;
   made->info.batches = shape[0] == 1;
   sgf_ensemble_summarize(made);

@@ -1,0 +1,38 @@
+/* Quasi-stationarity: the balance of neighbouring layers, which no gradient flow changes and every step of SGD does.
+ *
+ * B_l = W_l W_l^T - W_{l+1}^T W_{l+1} for the hidden layers l = 1 ... L - 1, (N_l, N_l), w^2: sgf_balance in network.h. */
+#ifndef SGF_BALANCE_H
+#define SGF_BALANCE_H
+
+#include "network.h"
+
+/* change = lambda^2 (g_l g_l^T - g_{l+1}^T g_{l+1}), l = hidden, (N_l, N_l): the exact change of B_l in one step
+ * theta <- theta - lambda g, at any theta, for any batch, without weight decay. The terms of first order cancel, for
+ * g_l W_l^T = W_{l+1}^T g_{l+1}.
+ *   gradient       (n), of the batch's loss
+ *   learning_rate  lambda, 1/x^2
+ * Source: section 4. */
+void sgf_balance_step(const sgf_network *network, const double *gradient, size_t hidden, double learning_rate,
+                      double *change);
+
+/* Mean drift of B_l at a stationary point, per unit of continuum time t = lambda step:
+ *   drift[p, p'] = scale ( sum_q C[(l; p, q), (l; p', q)] - sum_r C[(l+1; r, p), (l+1; r, p')] ),  l = hidden.
+ *   C      (n, n), noise covariance, x^2 y^2
+ *   scale  lambda kappa / S
+ *   drift  (N_l, N_l)
+ *   gross  the sum of the Frobenius norms of its two terms: what the drift would be if they did not cancel
+ * Where the mean gradient is not zero, its own change (sgf_balance_step) over lambda comes on top.
+ * Source: section 4. */
+void sgf_balance_drift(const sgf_network *network, const double *C, double scale, size_t hidden, double *drift,
+                       double *gross);
+
+/* Rate, per unit of continuum time, at which the noise balances the layers next to hidden layer l, an estimate of its
+ * order: scale (tr C_ll + tr C_{l+1,l+1}) / (|W_l|^2 + |W_{l+1}|^2), which is lambda kappa s^2 N / S for two layers,
+ * isotropic data and N_0 = N_2 = N.
+ *   C      (n, n), noise covariance, x^2 y^2
+ *   scale  lambda kappa / S
+ * NaN for weights that vanish and if anything is NaN. Source: section 4. */
+double sgf_balance_rate(const sgf_network *network, const double *theta, const double *C, double scale,
+                        size_t hidden);
+
+#endif

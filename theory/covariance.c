@@ -1,0 +1,127 @@
+/* Covariance of linear fluctuations about theta*: of all weights, or of one layer with the others frozen. */
+#include "covariance.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "epoch.h"
+#include "linear_algebra.h"
+#include "lyapunov.h"
+#include "memory.h"
+
+sgf_status sgf_fluctuations_create(size_t n, const double *H, const double *C, double scale, double tolerance,
+                                   sgf_fluctuations *fluctuations, sgf_error *error)
+{
+  double *work = NULL;
+  sgf_status status;
+  memset(fluctuations, 0, sizeof *fluctuations);
+  SGF_TRY(sgf_range_create(n, H, tolerance, &fluctuations->range, error));
+  SGF_TRY(sgf_new_reals(&fluctuations->noise, n, n, "noise in the modes of H", error));
+  SGF_TRY(sgf_new_reals(&work, n, n, "noise in the modes of H", error));
+  sgf_into_basis(n, fluctuations->range.V, C, work, fluctuations->noise);
+  for (size_t k = 0; k < n * n; k++) fluctuations->noise[k] *= scale;
+done:
+  free(work);
+  if (status != SGF_OK) sgf_fluctuations_free(fluctuations);
+  return status;
+}
+
+void sgf_fluctuations_free(sgf_fluctuations *fluctuations)
+{
+  sgf_range_free(&fluctuations->range);
+  free(fluctuations->noise);
+  memset(fluctuations, 0, sizeof *fluctuations);
+}
+
+sgf_time sgf_configured_time(const sgf_settings *settings)
+{
+  if (settings->training.sampling == SGF_SAMPLING_EPOCH) return SGF_TIME_EPOCHS;
+  return settings->theory.equation == SGF_EQUATION_CONTINUUM ? SGF_TIME_CONTINUUM : SGF_TIME_DISCRETE;
+}
+
+sgf_epochs sgf_epochs_of(const sgf_problem *problem, const sgf_plan *plan)
+{
+  size_t batches = problem->data.samples / problem->settings.training.batch_size;
+  if (plan == NULL) return (sgf_epochs){batches, 0.0, 0.0};
+  return (sgf_epochs){batches, (double)(plan->burn_in_steps / batches), (double)(plan->window_steps / batches)};
+}
+
+sgf_status sgf_covariance(const sgf_problem *problem, const sgf_fluctuations *fluctuations, sgf_time time,
+                          const sgf_plan *plan, double *Sigma, sgf_error *error)
+{
+  const sgf_range *range = &fluctuations->range;
+  double lambda = problem->settings.training.learning_rate, *work;
+  bool discrete = time == SGF_TIME_DISCRETE;
+  sgf_status status = sgf_new_reals(&work, range->n, range->n, "covariance", error);
+  if (status != SGF_OK) return status;
+  if (time == SGF_TIME_EPOCHS) {
+    sgf_epochs run = sgf_epochs_of(problem, plan);
+    sgf_epoch_covariance(range, lambda, run.batches, fluctuations->noise, run.skipped, run.counted, Sigma);
+  } else {
+    sgf_lyapunov(range, discrete ? lambda : 0.0, fluctuations->noise, Sigma);
+    if (plan != NULL)
+      sgf_lyapunov_window(range, lambda, discrete, (double)(plan->burn_in_steps + plan->stride), (double)plan->stride,
+                          (double)(plan->window_steps / plan->stride), Sigma);
+  }
+  sgf_out_of_basis(range->n, range->V, Sigma, work, Sigma);
+  free(work);
+  return SGF_OK;
+}
+
+/* What the mean over K snapshots k = 0 ... K - 1 at steps `first` + k stride sees of modes i and j: with a the factor of
+ * a mode from snapshot to snapshot and x = a_i a_j the pair's factor over one step,
+ *   cov_ij / S_ij = (1/K^2) sum_k (1 - x^{first + k stride}) [ 1 + g_i(k) + g_j(k) ],  g(k) = sum_{m=1}^{K-1-k} a^m. */
+static double share_of_mean(size_t snapshots, const double *sums_i, const double *sums_j, double start, double factor)
+{
+  double total = 0.0, remembered = start;
+  for (size_t k = 0; k < snapshots; k++, remembered *= factor)
+    total += (1.0 - remembered) * (1.0 + sums_i[k] + sums_j[k]);
+  return total / ((double)snapshots * (double)snapshots);
+}
+
+/* rows (modes, snapshots): g(k) of each mode of the range, and its factor over one step. */
+static void partial_sums(const sgf_range *range, double lambda, bool discrete, double stride, size_t snapshots,
+                         double *rows, double *factors)
+{
+  size_t null = range->n - range->rank;
+  for (size_t i = null; i < range->n; i++) {
+    double one = discrete ? 1.0 - lambda * range->h[i] : exp(-lambda * range->h[i]), a = pow(one, stride);
+    double *row = rows + (i - null) * snapshots;
+    factors[i - null] = one;
+    row[snapshots - 1] = 0.0;
+    for (size_t k = snapshots - 1; k > 0; k--) row[k - 1] = a * (1.0 + row[k]);
+  }
+}
+
+sgf_status sgf_covariance_of_mean(const sgf_problem *problem, const sgf_fluctuations *fluctuations, sgf_time time,
+                                  const sgf_plan *plan, double *Sigma, sgf_error *error)
+{
+  const sgf_range *range = &fluctuations->range;
+  size_t n = range->n, null = n - range->rank, snapshots = plan->window_steps / plan->stride;
+  double lambda = problem->settings.training.learning_rate, stride = (double)plan->stride;
+  double first = (double)(plan->burn_in_steps + plan->stride);
+  double *work = NULL, *rows = NULL, *factors = NULL;
+  sgf_status status;
+  if (time == SGF_TIME_EPOCHS)
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
+                    "training.sampling is epoch: the covariance of a window's mean is not built for it");
+  SGF_TRY(sgf_new_reals(&work, n, n, "covariance of the mean", error));
+  SGF_TRY(sgf_new_reals(&rows, range->rank, snapshots, "covariance of the mean", error));
+  SGF_TRY(sgf_new_reals(&factors, range->rank, 1, "covariance of the mean", error));
+  sgf_lyapunov(range, time == SGF_TIME_DISCRETE ? lambda : 0.0, fluctuations->noise, Sigma);
+  partial_sums(range, lambda, time == SGF_TIME_DISCRETE, stride, snapshots, rows, factors);
+  for (size_t i = null; i < n; i++)
+    for (size_t j = null; j <= i; j++) {
+      double x = factors[i - null] * factors[j - null];
+      Sigma[i * n + j] *= share_of_mean(snapshots, rows + (i - null) * snapshots, rows + (j - null) * snapshots,
+                                        pow(x, first), pow(x, stride));
+      Sigma[j * n + i] = Sigma[i * n + j];
+    }
+  sgf_out_of_basis(n, range->V, Sigma, work, Sigma);
+done:
+  free(work);
+  free(rows);
+  free(factors);
+  return status;
+}

@@ -1,0 +1,44 @@
+/* Covariance of linear fluctuations about theta*: of all weights, or of one layer with the others frozen. */
+#ifndef SGF_COVARIANCE_H
+#define SGF_COVARIANCE_H
+
+#include "nullspace.h"
+#include "problem.h"
+
+/* d delta = -H delta dt + noise, or the same in steps: what a covariance needs of drift and diffusion. */
+typedef struct sgf_fluctuations {
+  sgf_range range; /* of the drift */
+  double *noise;   /* (n, n), (lambda kappa / S) C in the basis of `range` */
+} sgf_fluctuations;
+
+/* From H and C (n, n), kept. `scale` = lambda kappa / S; `tolerance` as for sgf_range_create. Errors: those of
+ * sgf_range_create, which name H. */
+sgf_status sgf_fluctuations_create(size_t n, const double *H, const double *C, double scale, double tolerance,
+                                   sgf_fluctuations *fluctuations, sgf_error *error);
+void sgf_fluctuations_free(sgf_fluctuations *fluctuations);
+
+/* How time passes: the equation that a covariance is by. */
+typedef enum { SGF_TIME_CONTINUUM, SGF_TIME_DISCRETE, SGF_TIME_EPOCHS } sgf_time;
+
+/* The one that the settings ask for, with constant drift (`exact` is discrete here). */
+sgf_time sgf_configured_time(const sgf_settings *settings);
+
+/* Sigma (n, n) on range(H), zero elsewhere: stationary for plan = NULL, else averaged over the plan's snapshots of
+ * runs that start at theta*. Errors: SGF_ERROR_MEMORY. Source: sections 1 and 8. */
+sgf_status sgf_covariance(const sgf_problem *problem, const sgf_fluctuations *fluctuations, sgf_time time,
+                          const sgf_plan *plan, double *Sigma, sgf_error *error);
+
+/* Covariance of the mean over the plan's snapshots, (n, n): what is missing from a covariance about the window's own
+ * mean. Continuum or discrete time. Errors: SGF_ERROR_MEMORY, SGF_ERROR_UNSUPPORTED for epochs. Source: sections 1 and
+ * 14. */
+sgf_status sgf_covariance_of_mean(const sgf_problem *problem, const sgf_fluctuations *fluctuations, sgf_time time,
+                                  const sgf_plan *plan, double *Sigma, sgf_error *error);
+
+/* The plan in epochs: batches in one; epochs skipped and counted, 0 for plan = NULL (the stationary state). */
+typedef struct sgf_epochs {
+  size_t batches;
+  double skipped, counted;
+} sgf_epochs;
+sgf_epochs sgf_epochs_of(const sgf_problem *problem, const sgf_plan *plan);
+
+#endif

@@ -1,0 +1,215 @@
+/* The observables of a prediction: principal directions, curvature, flatness, IVFR, anisotropy, jointly and by layer;
+ * detailed balance; how long the state lasts. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "balance.h"
+#include "closed_form.h"
+#include "cross_section.h"
+#include "detailed_balance.h"
+#include "flatness.h"
+#include "linear_algebra.h"
+#include "memory.h"
+#include "prediction.h"
+
+/* ------------------------------------------------------ all weights together */
+
+/* Principal directions of Sigma within range(H), which it lives on, by descending variance; then the modes of null(H),
+ * of variance 0. A direction without noise stays inside the range that way. */
+static sgf_status principal_directions_on_range(const sgf_range *range, const double *Sigma, const double *H,
+                                                double *directions, double *variance, double *curvature,
+                                                sgf_error *error)
+{
+  size_t n = range->n, null = n - range->rank, rank = range->rank;
+  const double *V = range->V + null * n;
+  double *work = NULL, *inside = NULL, *turned = NULL;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&work, rank, n, "principal directions", error));
+  SGF_TRY(sgf_new_reals(&inside, 2 * rank, rank, "principal directions", error));
+  SGF_TRY(sgf_new_reals(&turned, rank, rank, "principal directions", error));
+  sgf_multiply(rank, n, n, SGF_PLAIN, V, SGF_PLAIN, Sigma, work);
+  sgf_multiply(rank, rank, n, SGF_PLAIN, work, SGF_TRANSPOSED, V, inside);
+  sgf_symmetrize(rank, inside);
+  double *drift = inside + rank * rank;
+  for (size_t i = 0; i < rank; i++) drift[i * rank + i] = range->h[null + i];
+  SGF_TRY(sgf_principal_directions(rank, inside, drift, turned, variance, curvature, error));
+  sgf_multiply(rank, n, rank, SGF_PLAIN, turned, SGF_PLAIN, V, directions);
+  memcpy(directions + rank * n, range->V, null * n * sizeof *directions);
+  for (size_t k = rank; k < n; k++) {
+    variance[k] = 0.0;
+    curvature[k] = sgf_quadratic_form(n, H, directions + k * n);
+  }
+done:
+  free(work);
+  free(inside);
+  free(turned);
+  return status;
+}
+
+static sgf_status joint_flatness(const sgf_problem *problem, const double *directions, size_t count, double *flatness,
+                                 sgf_error *error)
+{
+  size_t degree = 2 * problem->network.layers;
+  double *coefficients;
+  sgf_status status = sgf_new_reals(&coefficients, count, degree + 1, "cross-sections of the loss", error);
+  if (status == SGF_OK)
+    status =
+        sgf_cross_section(&problem->network, &problem->data, problem->theta, count, directions, coefficients, error);
+  for (size_t k = 0; k < count && status == SGF_OK; k++)
+    flatness[k] =
+        sgf_flatness_of_polynomial(coefficients + k * (degree + 1), degree, problem->settings.theory.flatness_factor);
+  free(coefficients);
+  return status;
+}
+
+static sgf_status observe_joint(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
+{
+  size_t n = prediction->info.weights;
+  const double *H = sgf_prediction_find(prediction, "hessian"),
+               *Sigma = sgf_prediction_find(prediction, "covariance");
+  double *directions, *variance, *curvature, *flatness, *spectrum;
+  sgf_prediction_info *info = &prediction->info;
+  sgf_status status;
+  SGF_TRY(sgf_prediction_add(prediction, "spectrum/covariance", n, 0, &spectrum, error));
+  SGF_TRY(sgf_prediction_add(prediction, "directions", n, n, &directions, error));
+  SGF_TRY(sgf_prediction_add(prediction, "variance", n, 0, &variance, error));
+  SGF_TRY(sgf_prediction_add(prediction, "curvature", n, 0, &curvature, error));
+  SGF_TRY(sgf_prediction_add(prediction, "flatness", n, 0, &flatness, error));
+  SGF_TRY(principal_directions_on_range(&prediction->joint.range, Sigma, H, directions, variance, curvature, error));
+  for (size_t k = 0; k < n; k++) spectrum[k] = variance[n - 1 - k];
+  SGF_TRY(joint_flatness(problem, directions, n, flatness, error));
+  SGF_TRY(sgf_ivfr_fit(n, variance, curvature, problem->settings.seed, &info->ivfr, error));
+  info->trace = sgf_trace(n, Sigma);
+  info->excess_loss = 0.5 * sgf_dot(n * n, H, Sigma); /* both symmetric: tr(H Sigma) */
+  info->anisotropy = sgf_anisotropy(n, variance);
+done:
+  return status;
+}
+
+static sgf_status observe_detailed_balance(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
+{
+  sgf_detailed_balance balance;
+  sgf_prediction_info *info = &prediction->info;
+  double scale = 0.5 * problem->settings.training.learning_rate * info->noise_strength;
+  sgf_status status = sgf_detailed_balance_measure(
+      info->weights, sgf_prediction_find(prediction, "hessian"), sgf_prediction_find(prediction, "noise_covariance"),
+      sgf_prediction_find(prediction, "covariance_continuum"), scale, &balance, error);
+  info->irreversible = balance.irreversible;
+  info->entropy_production = balance.entropy_production;
+  info->entropy_on_range = balance.on_range;
+  return status;
+}
+
+/* ------------------------------------------------------------ layer by layer */
+
+/* Variances, directions, curvature and flatness of one covariance of a layer; the names end in `suffix`. */
+static sgf_status observe_block(const sgf_problem *problem, sgf_prediction *prediction, size_t layer,
+                                const char *suffix, const double *H, const double *Sigma, sgf_ivfr *ivfr,
+                                double *anisotropy, sgf_error *error)
+{
+  size_t size = sgf_layer_size(&problem->network, layer);
+  double *variance, *curvature, *flatness, *directions;
+  char name[32];
+  sgf_status status;
+  snprintf(name, sizeof name, "variance%s", suffix);
+  SGF_TRY(sgf_prediction_add_layer(prediction, layer, name, size, 0, &variance, error));
+  snprintf(name, sizeof name, "curvature%s", suffix);
+  SGF_TRY(sgf_prediction_add_layer(prediction, layer, name, size, 0, &curvature, error));
+  snprintf(name, sizeof name, "flatness%s", suffix);
+  SGF_TRY(sgf_prediction_add_layer(prediction, layer, name, size, 0, &flatness, error));
+  snprintf(name, sizeof name, "directions%s", suffix);
+  SGF_TRY(sgf_prediction_add_layer(prediction, layer, name, size, size, &directions, error));
+  SGF_TRY(sgf_principal_directions(size, Sigma, H, directions, variance, curvature, error));
+  for (size_t k = 0; k < size; k++)
+    flatness[k] = sgf_flatness(curvature[k], prediction->info.min_loss, problem->settings.theory.flatness_factor);
+  SGF_TRY(sgf_ivfr_fit(size, variance, curvature, problem->settings.seed, ivfr, error));
+  *anisotropy = sgf_anisotropy(size, variance);
+done:
+  return status;
+}
+
+/* The closed form for C = s^2 H of a two-layer network without bottleneck: what psi it predicts. */
+static sgf_status observe_closed_form(const sgf_problem *problem, sgf_prediction *prediction, size_t layer,
+                                      sgf_error *error)
+{
+  size_t size = sgf_layer_size(&problem->network, layer);
+  sgf_layer_info *info = &prediction->layers[layer - 1];
+  double *variance, *curvature;
+  sgf_status status;
+  info->ivfr_closed_form = (sgf_ivfr){NAN, NAN, NAN, NAN, 0, 0};
+  if (problem->network.layers != 2 || problem->certificate.bottleneck) return SGF_OK;
+  SGF_TRY(sgf_prediction_add_layer(prediction, layer, "variance_closed_form", size, 0, &variance, error));
+  SGF_TRY(sgf_prediction_add_layer(prediction, layer, "curvature_closed_form", size, 0, &curvature, error));
+  SGF_TRY(sgf_closed_form_layer(&problem->network, &problem->data, problem->theta, layer,
+                                prediction->info.temperature, variance, curvature, error));
+  SGF_TRY(sgf_ivfr_fit(size, variance, curvature, problem->settings.seed, &info->ivfr_closed_form, error));
+done:
+  return status;
+}
+
+static sgf_status observe_layer(const sgf_problem *problem, sgf_prediction *prediction, size_t layer,
+                                sgf_error *error)
+{
+  size_t n = prediction->info.weights, size = sgf_layer_size(&problem->network, layer);
+  sgf_layer_info *info = &prediction->layers[layer - 1];
+  double *coupled, *alone;
+  char name[48];
+  sgf_status status;
+  snprintf(name, sizeof name, "layer%zu/hessian", layer);
+  const double *H = sgf_prediction_find(prediction, name);
+  SGF_TRY(sgf_prediction_add_layer(prediction, layer, "covariance", size, size, &coupled, error));
+  SGF_TRY(sgf_prediction_add_layer(prediction, layer, "covariance_uncoupled", size, size, &alone, error));
+  sgf_diagonal_block(n, sgf_prediction_find(prediction, "covariance"), problem->network.offsets[layer], size,
+                     coupled);
+  if (problem->network.layers == 1)
+    memcpy(alone, coupled, size * size * sizeof *alone); /* no other layer to freeze */
+  else
+    SGF_TRY(sgf_covariance(problem, &prediction->frozen[layer - 1], sgf_configured_time(&problem->settings), NULL,
+                           alone, error));
+  info->trace = sgf_trace(size, coupled);
+  info->trace_uncoupled = sgf_trace(size, alone);
+  SGF_TRY(observe_block(problem, prediction, layer, "", H, coupled, &info->ivfr, &info->anisotropy, error));
+  SGF_TRY(observe_block(problem, prediction, layer, "_uncoupled", H, alone, &info->ivfr_uncoupled,
+                        &info->anisotropy_uncoupled, error));
+  SGF_TRY(observe_closed_form(problem, prediction, layer, error));
+done:
+  return status;
+}
+
+/* ------------------------------------------------------- quasi-stationarity */
+
+/* Nothing restores motion along null(H): the balance of neighbouring layers drifts. Source: section 4. */
+static sgf_status observe_balance(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
+{
+  const sgf_network *network = &problem->network;
+  sgf_prediction_info *info = &prediction->info;
+  const double *C = sgf_prediction_find(prediction, "noise_covariance");
+  double scale = problem->settings.training.learning_rate * info->noise_strength, *drift, gross;
+  sgf_status status;
+  info->balance_rate = info->balance_drift = network->layers > 1 ? 0.0 : NAN;
+  for (size_t l = 1; l < network->layers; l++) {
+    SGF_TRY(sgf_prediction_add_layer(prediction, l, "balance_drift", network->widths[l], network->widths[l], &drift,
+                                     error));
+    sgf_balance_drift(network, C, scale, l, drift, &gross);
+    info->balance_drift = hypot(info->balance_drift, sgf_norm(network->widths[l] * network->widths[l], drift));
+    info->balance_rate = fmax(info->balance_rate, sgf_balance_rate(network, problem->theta, C, scale, l));
+  }
+  info->lifetime = 1.0 / info->balance_rate;
+  info->rate_ratio = info->balance_rate / info->relaxation_rate;
+  status = SGF_OK;
+done:
+  return status;
+}
+
+sgf_status sgf_observe(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
+{
+  sgf_status status;
+  SGF_TRY(observe_joint(problem, prediction, error));
+  for (size_t l = 1; l <= problem->network.layers; l++) SGF_TRY(observe_layer(problem, prediction, l, error));
+  SGF_TRY(observe_detailed_balance(problem, prediction, error));
+  SGF_TRY(observe_balance(problem, prediction, error));
+done:
+  return status;
+}

@@ -1,0 +1,237 @@
+/* The operators of a prediction: drift H and diffusion C of all weights and of each layer, their ranks and null spaces,
+ * what diffuses, their spectra, and the stability limit. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "detailed_balance.h"
+#include "diffusion.h"
+#include "drift.h"
+#include "linear_algebra.h"
+#include "memory.h"
+#include "prediction.h"
+#include "spectrum.h"
+
+enum { LAW_POINTS = 600 };
+/* Eigenvalues of C below this, relative to the largest, are round-off. */
+static const double NO_NOISE = 1e-12;
+/* Residuals below this, relative to the targets, are round-off: the network interpolates and nothing fluctuates. */
+static const double ROUND_OFF_RESIDUAL = 1e-12;
+
+static bool interpolates(const sgf_problem *problem, double min_loss)
+{
+  const sgf_dataset *data = &problem->data;
+  double targets = sgf_norm(data->samples * data->outputs, data->Y);
+  return sqrt(2.0 * min_loss * (double)data->samples) <= ROUND_OFF_RESIDUAL * targets;
+}
+
+/* ------------------------------------------------------ all weights together */
+
+static sgf_status build_joint(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
+{
+  size_t n = problem->network.weights;
+  const sgf_settings *settings = &problem->settings;
+  sgf_prediction_info *info = &prediction->info;
+  double *H, *C;
+  sgf_status status;
+  info->weights = n;
+  info->layers = problem->network.layers;
+  info->noise_strength =
+      sgf_noise_strength(problem->data.samples, settings->training.batch_size, settings->training.sampling);
+  info->min_loss = problem->certificate.loss;
+  info->global_loss = problem->certificate.global_loss;
+  info->gradient_norm = problem->certificate.gradient_norm;
+  info->balance_error = problem->certificate.balance_error;
+  info->flow_time = problem->certificate.flow_time;
+  info->temperature =
+      settings->training.learning_rate * info->noise_strength * info->min_loss / (double)problem->data.outputs;
+  SGF_TRY(sgf_prediction_add(prediction, "hessian", n, n, &H, error));
+  SGF_TRY(sgf_prediction_add(prediction, "noise_covariance", n, n, &C, error));
+  SGF_TRY(sgf_hessian(&problem->network, &problem->data, problem->theta, settings->training.weight_decay, H, error));
+  info->noise_free = interpolates(problem, info->min_loss);
+  if (!info->noise_free)
+    SGF_TRY(
+        sgf_noise_covariance(&problem->network, &problem->data, problem->theta, settings->theory.noise, C, error));
+  SGF_TRY(sgf_fluctuations_create(n, H, C, settings->training.learning_rate * info->noise_strength,
+                                  settings->theory.rank_tolerance, &prediction->joint, error));
+done:
+  return status;
+}
+
+static void describe_range(sgf_prediction *prediction)
+{
+  sgf_prediction_info *info = &prediction->info;
+  const sgf_range *range = &prediction->joint.range;
+  info->rank_hessian = range->rank;
+  info->rank_gap = range->gap;
+  info->rank_tolerance = range->tolerance;
+  info->rank_ambiguous = range->ambiguous;
+  info->null_noise = sgf_null_noise(range, prediction->joint.noise);
+  info->relaxation_rate = sgf_smallest_kept(range);
+  info->largest_curvature = sgf_largest(range);
+  info->condition_number = info->largest_curvature / info->relaxation_rate;
+}
+
+/* Directions where the drift vanishes and the noise does not: their variance grows as rate * t, the rates being the
+ * eigenvalues of (lambda kappa / S) C = 2 D on null(H). */
+static sgf_status find_diffusing(sgf_prediction *prediction, sgf_error *error)
+{
+  const sgf_range *range = &prediction->joint.range;
+  sgf_prediction_info *info = &prediction->info;
+  size_t null = range->n - range->rank;
+  double *block = NULL, *rates, *all = NULL, scale = sgf_norm(range->n * range->n, prediction->joint.noise);
+  sgf_status status = SGF_OK;
+  if (null == 0 || !(info->null_noise > SGF_DIFFUSING)) return SGF_OK;
+  SGF_TRY(sgf_new_reals(&block, null, null, "noise on null(H)", error));
+  SGF_TRY(sgf_new_reals(&all, null, 1, "noise on null(H)", error));
+  sgf_diagonal_block(range->n, prediction->joint.noise, 0, null, block);
+  SGF_TRY(sgf_symmetric_eigenvalues(null, block, all, "noise on null(H)", error));
+  for (size_t k = 0; k < null; k++) info->diffusing_directions += all[k] > SGF_DIFFUSING * scale;
+  info->diffusing_rate = all[null - 1];
+  SGF_TRY(sgf_prediction_add(prediction, "diffusing_rate", info->diffusing_directions, 0, &rates, error));
+  for (size_t k = 0; k < info->diffusing_directions; k++) rates[k] = all[null - 1 - k];
+done:
+  free(block);
+  free(all);
+  return status;
+}
+
+/* Mean-square limit of draws that are independent in time. For reshuffled epochs the products of a permutation do
+ * not close: the limit of fresh subsets of the same size is the estimate. More layers: 2 / h_max, necessary. */
+static sgf_status find_stability_limit(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
+{
+  sgf_prediction_info *info = &prediction->info;
+  const sgf_settings *settings = &problem->settings;
+  info->stability_limit = 2.0 / info->largest_curvature;
+  if (problem->network.layers > 1) return SGF_OK;
+  sgf_status status = sgf_multiplicative_create(&problem->data, settings->training.weight_decay, info->noise_strength,
+                                                settings->theory.noise, &prediction->exact, error);
+  return status != SGF_OK ? status : sgf_mean_square_limit(prediction->exact, &info->stability_limit, error);
+}
+
+/* ------------------------------------------------------------ layer by layer */
+
+/* Eigenvalues (n, ascending) of C (n, n), and how many of them are not round-off. */
+static sgf_status spectrum_of_noise(size_t n, const double *C, double *eigenvalues, size_t *rank, sgf_error *error)
+{
+  sgf_status status = sgf_symmetric_eigenvalues(n, C, eigenvalues, "C", error);
+  *rank = 0;
+  for (size_t k = 0; k < n && status == SGF_OK; k++) *rank += eigenvalues[k] > NO_NOISE * eigenvalues[n - 1];
+  return status;
+}
+
+/* The blocks of one layer, and its fluctuations with the others frozen. */
+static sgf_status build_layer(const sgf_problem *problem, sgf_prediction *prediction, size_t layer, sgf_error *error)
+{
+  size_t n = prediction->info.weights, size = sgf_layer_size(&problem->network, layer);
+  size_t first = problem->network.offsets[layer];
+  double *H, *C, *noise = NULL;
+  sgf_layer_info *info = &prediction->layers[layer - 1];
+  const sgf_settings *settings = &problem->settings;
+  sgf_status status;
+  info->weights = size;
+  SGF_TRY(sgf_prediction_add_layer(prediction, layer, "hessian", size, size, &H, error));
+  SGF_TRY(sgf_prediction_add_layer(prediction, layer, "noise_covariance", size, size, &C, error));
+  sgf_diagonal_block(n, sgf_prediction_find(prediction, "hessian"), first, size, H);
+  sgf_diagonal_block(n, sgf_prediction_find(prediction, "noise_covariance"), first, size, C);
+  info->rank_hessian = prediction->info.rank_hessian;
+  info->rank_noise = prediction->info.rank_noise;
+  info->null_noise = prediction->info.null_noise;
+  if (problem->network.layers == 1) return SGF_OK;
+  sgf_fluctuations *frozen = &prediction->frozen[layer - 1];
+  SGF_TRY(sgf_fluctuations_create(size, H, C, settings->training.learning_rate * prediction->info.noise_strength,
+                                  settings->theory.rank_tolerance, frozen, error));
+  info->rank_hessian = frozen->range.rank;
+  info->null_noise = sgf_null_noise(&frozen->range, frozen->noise);
+  SGF_TRY(sgf_new_reals(&noise, size, 1, "eigenvalues of C", error));
+  SGF_TRY(spectrum_of_noise(size, C, noise, &info->rank_noise, error));
+done:
+  free(noise);
+  return status;
+}
+
+/* ---------------------------------------------------------------- spectra */
+
+/* One limit law on a grid around the eigenvalues, and the distance of the eigenvalues to it. */
+static sgf_status compare_to_law(const sgf_problem *problem, sgf_prediction *prediction, sgf_law law,
+                                 const double *inputs, const double *eigenvalues, double scale, double *distance,
+                                 sgf_error *error)
+{
+  size_t n = prediction->joint.range.n;
+  double q = (double)problem->data.inputs / (double)problem->data.samples;
+  double low = 0.1 * eigenvalues[0] / scale, high = 2.0 * eigenvalues[n - 1] / scale, *rows;
+  sgf_status status =
+      sgf_prediction_add(prediction, law == SGF_LAW_HESSIAN ? "spectrum/hessian_law" : "spectrum/noise_law",
+                         LAW_POINTS, 3, &rows, error);
+  if (status == SGF_OK)
+    status =
+        sgf_limit_law(law, inputs, problem->data.inputs, q, fmax(low, 1e-9 * high), high, LAW_POINTS, rows, error);
+  if (status == SGF_OK) *distance = sgf_distance_to_law(eigenvalues, n, scale, rows, LAW_POINTS);
+  return status;
+}
+
+static sgf_status observe_laws(const sgf_problem *problem, sgf_prediction *prediction, const double *hessian,
+                               const double *noise, double noise_scale, sgf_error *error)
+{
+  sgf_prediction_info *info = &prediction->info;
+  double *inputs = NULL;
+  sgf_status status;
+  bool limit_exists = problem->settings.data.source == SGF_SOURCE_GAUSSIAN && problem->network.layers == 1 &&
+                      problem->settings.training.weight_decay == 0.0 && problem->data.samples > problem->data.inputs;
+  info->hessian_law_distance = info->noise_law_distance = NAN;
+  if (!limit_exists) return SGF_OK;
+  SGF_TRY(sgf_new_reals(&inputs, problem->data.inputs, 1, "input spectrum", error));
+  SGF_TRY(sgf_dataset_spectrum(&problem->settings, problem->data.inputs, inputs, error));
+  SGF_TRY(
+      compare_to_law(problem, prediction, SGF_LAW_HESSIAN, inputs, hessian, 1.0, &info->hessian_law_distance, error));
+  if (problem->data.outputs == 1 && noise_scale > 0.0 && problem->settings.theory.noise == SGF_NOISE_EMPIRICAL)
+    SGF_TRY(compare_to_law(problem, prediction, SGF_LAW_NOISE, inputs, noise, noise_scale, &info->noise_law_distance,
+                           error));
+done:
+  free(inputs);
+  return status;
+}
+
+/* What H and C alone say: their spectra and commutator. */
+static sgf_status observe_operators(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
+{
+  size_t n = prediction->joint.range.n;
+  double *hessian, *noise;
+  const double *C = sgf_prediction_find(prediction, "noise_covariance");
+  sgf_prediction_info *info = &prediction->info;
+  /* Variance of one output's residual: C = s^2 H when residuals and inputs are independent. */
+  double residual_variance = info->noise_free ? 0.0 : 2.0 * info->min_loss / (double)problem->data.outputs;
+  sgf_status status;
+  SGF_TRY(sgf_prediction_add(prediction, "spectrum/hessian", n, 0, &hessian, error));
+  SGF_TRY(sgf_prediction_add(prediction, "spectrum/noise_covariance", n, 0, &noise, error));
+  memcpy(hessian, prediction->joint.range.h, n * sizeof *hessian);
+  SGF_TRY(spectrum_of_noise(n, C, noise, &info->rank_noise, error));
+  info->spectrum_distance =
+      residual_variance > 0.0 ? sgf_distance_of_spectra(noise, residual_variance, hessian, n) : NAN;
+  SGF_TRY(observe_laws(problem, prediction, hessian, noise, residual_variance, error));
+  SGF_TRY(sgf_commutator(n, sgf_prediction_find(prediction, "hessian"), C, &info->commutator,
+                         &info->commutator_relative, error));
+done:
+  return status;
+}
+
+sgf_status sgf_build_operators(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
+{
+  size_t layers = problem->network.layers;
+  void *info, *frozen;
+  sgf_status status;
+  SGF_TRY(sgf_allocate(&info, layers, 1, sizeof *prediction->layers, "layers", error));
+  prediction->layers = info;
+  if (layers > 1) {
+    SGF_TRY(sgf_allocate(&frozen, layers, 1, sizeof *prediction->frozen, "layers", error));
+    prediction->frozen = frozen;
+  }
+  SGF_TRY(build_joint(problem, prediction, error));
+  describe_range(prediction);
+  SGF_TRY(find_diffusing(prediction, error));
+  SGF_TRY(find_stability_limit(problem, prediction, error));
+  SGF_TRY(observe_operators(problem, prediction, error));
+  for (size_t l = 1; l <= layers; l++) SGF_TRY(build_layer(problem, prediction, l, error));
+done:
+  return status;
+}

@@ -1,0 +1,168 @@
+/* The covariances of a prediction: by every constant-drift equation, by the exact one, and averaged over a window. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "closed_form.h"
+#include "epoch.h"
+#include "jacobian.h"
+#include "linear_algebra.h"
+#include "lyapunov.h"
+#include "memory.h"
+#include "prediction.h"
+
+/* Mean over whole epochs and its second moment, of reshuffled epochs. */
+static sgf_status reshuffled_mean(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan,
+                                  double *mean, double *second, sgf_error *error)
+{
+  const sgf_settings *settings = &problem->settings;
+  sgf_epochs run = sgf_epochs_of(problem, plan);
+  double *residuals;
+  sgf_status status = sgf_residuals(&problem->network, &problem->data, problem->theta, &residuals, error);
+  if (status == SGF_OK)
+    status =
+        sgf_epoch_mean(&problem->data, residuals, settings->training.weight_decay, settings->training.learning_rate,
+                       prediction->info.noise_strength, run.batches, run.skipped, run.counted, mean, second, error);
+  free(residuals);
+  return status;
+}
+
+/* Covariance by the configured equation, about the mean of the ensemble. */
+static sgf_status configured_covariance(const sgf_problem *problem, const sgf_prediction *prediction,
+                                        const sgf_plan *plan, double *Sigma, sgf_error *error)
+{
+  size_t n = prediction->joint.range.n;
+  if (problem->settings.theory.equation != SGF_EQUATION_EXACT)
+    return sgf_covariance(problem, &prediction->joint, sgf_configured_time(&problem->settings), plan, Sigma, error);
+  memcpy(Sigma, sgf_prediction_find(prediction, "covariance_exact"), n * n * sizeof *Sigma);
+  if (plan == NULL) return SGF_OK;
+  return sgf_exact_window(prediction->exact, problem->settings.training.learning_rate,
+                          (double)(plan->burn_in_steps + plan->stride), (double)plan->stride,
+                          (double)(plan->window_steps / plan->stride), Sigma, error);
+}
+
+static sgf_status add_second_moment_of_mean(const sgf_problem *problem, const sgf_prediction *prediction,
+                                            const sgf_plan *plan, double *second, double *mean, sgf_error *error)
+{
+  size_t n = prediction->joint.range.n;
+  double *of_mean;
+  sgf_status status = sgf_new_reals(&of_mean, n, n, "second moment of the mean", error);
+  if (status == SGF_OK) status = reshuffled_mean(problem, prediction, plan, mean, of_mean, error);
+  for (size_t k = 0; k < n * n && status == SGF_OK; k++) second[k] += of_mean[k];
+  free(of_mean);
+  return status;
+}
+
+/* From about theta* to about the window's own mean. */
+static sgf_status centre(const sgf_problem *problem, const sgf_fluctuations *fluctuations, const sgf_plan *plan,
+                         double *second, sgf_error *error)
+{
+  size_t n = fluctuations->range.n;
+  double *of_mean;
+  sgf_status status = sgf_new_reals(&of_mean, n, n, "covariance of the window's mean", error);
+  if (status == SGF_OK)
+    status =
+        sgf_covariance_of_mean(problem, fluctuations, sgf_configured_time(&problem->settings), plan, of_mean, error);
+  for (size_t k = 0; k < n * n && status == SGF_OK; k++) second[k] -= of_mean[k];
+  free(of_mean);
+  return status;
+}
+
+sgf_status sgf_prediction_window(const sgf_problem *problem, const sgf_prediction *prediction, size_t layer,
+                                 const sgf_plan *plan, double *second, double *mean, sgf_error *error)
+{
+  const sgf_fluctuations *fluctuations = layer == 0 ? &prediction->joint : &prediction->frozen[layer - 1];
+  sgf_status status;
+  memset(mean, 0, fluctuations->range.n * sizeof *mean);
+  if (layer > 0)
+    SGF_TRY(sgf_covariance(problem, fluctuations, sgf_configured_time(&problem->settings), plan, second, error));
+  else
+    SGF_TRY(configured_covariance(problem, prediction, plan, second, error));
+  if (plan != NULL && plan->centred) SGF_TRY(centre(problem, fluctuations, plan, second, error));
+  if (problem->settings.training.sampling == SGF_SAMPLING_EPOCH)
+    SGF_TRY(add_second_moment_of_mean(problem, prediction, plan, second, mean, error));
+done:
+  return status;
+}
+
+/* The exact equation turns singular next to the stability limit: only then may it fail, and then it only matters
+ * when it is the one that was asked for. */
+static sgf_status add_exact(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
+{
+  double *Sigma, residual;
+  bool asked = problem->settings.theory.equation == SGF_EQUATION_EXACT;
+  sgf_status status = sgf_prediction_add(prediction, "covariance_exact", prediction->joint.range.n,
+                                         prediction->joint.range.n, &Sigma, error);
+  if (status == SGF_OK)
+    status = sgf_exact_covariance(prediction->exact, problem->settings.training.learning_rate,
+                                  sgf_prediction_find(prediction, "noise_covariance"), Sigma, &residual, error);
+  if (status == SGF_OK && asked) prediction->info.residual = residual;
+  if (status != SGF_ERROR_NUMERICAL || asked) return status;
+  free(prediction->arrays[--prediction->array_count].values);
+  return SGF_OK;
+}
+
+/* Residual of the configured constant-H equation, from the raw H, C and Sigma. */
+static sgf_status measure_residual(const sgf_problem *problem, sgf_prediction *prediction, const char *name,
+                                   double lambda, sgf_error *error)
+{
+  size_t n = prediction->joint.range.n;
+  const double *C = sgf_prediction_find(prediction, "noise_covariance");
+  double scale = problem->settings.training.learning_rate * prediction->info.noise_strength, *work, *N;
+  sgf_status status = sgf_new_reals(&work, 4 * n, n, "residual", error);
+  if (status != SGF_OK) return status;
+  N = work + 3 * n * n;
+  for (size_t k = 0; k < n * n; k++) N[k] = scale * C[k];
+  prediction->info.residual = sgf_lyapunov_residual(n, sgf_prediction_find(prediction, "hessian"), lambda,
+                                                    sgf_prediction_find(prediction, name), N, work);
+  free(work);
+  return SGF_OK;
+}
+
+/* The stationary mean of theta - theta*. */
+static sgf_status add_mean(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
+{
+  size_t n = prediction->joint.range.n;
+  double *mean, *second = NULL;
+  sgf_status status = sgf_prediction_add(prediction, "mean", n, 0, &mean, error);
+  if (status != SGF_OK || problem->settings.training.sampling != SGF_SAMPLING_EPOCH) return status;
+  status = sgf_new_reals(&second, n, n, "second moment of the mean", error);
+  if (status == SGF_OK) status = reshuffled_mean(problem, prediction, NULL, mean, second, error);
+  free(second);
+  return status;
+}
+
+/* Continuum covariance: the closed form T Pi where the noise is C = s^2 H exactly and G = 0, else by the modes of H. */
+static sgf_status solve_continuum(const sgf_problem *problem, sgf_prediction *prediction, double *Sigma,
+                                  sgf_error *error)
+{
+  sgf_prediction_info *info = &prediction->info;
+  double variance, scale = 0.5 * problem->settings.training.learning_rate * info->noise_strength;
+  bool regular = !problem->certificate.bottleneck && problem->settings.training.weight_decay == 0.0;
+  info->isotropic_noise = regular && !info->noise_free &&
+                          sgf_noise_is_isotropic(info->weights, sgf_prediction_find(prediction, "hessian"),
+                                                 sgf_prediction_find(prediction, "noise_covariance"), &variance);
+  if (info->isotropic_noise)
+    return sgf_closed_form_covariance(&problem->network, problem->theta, scale * variance, Sigma, error);
+  return sgf_covariance(problem, &prediction->joint, SGF_TIME_CONTINUUM, NULL, Sigma, error);
+}
+
+sgf_status sgf_solve(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
+{
+  size_t n = prediction->joint.range.n;
+  double *configured, *continuum, *discrete, lambda = problem->settings.training.learning_rate;
+  bool in_continuum = problem->settings.theory.equation == SGF_EQUATION_CONTINUUM;
+  sgf_status status;
+  SGF_TRY(sgf_prediction_add(prediction, "covariance", n, n, &configured, error));
+  SGF_TRY(sgf_prediction_add(prediction, "covariance_continuum", n, n, &continuum, error));
+  SGF_TRY(sgf_prediction_add(prediction, "covariance_discrete", n, n, &discrete, error));
+  SGF_TRY(solve_continuum(problem, prediction, continuum, error));
+  SGF_TRY(sgf_covariance(problem, &prediction->joint, SGF_TIME_DISCRETE, NULL, discrete, error));
+  SGF_TRY(measure_residual(problem, prediction, in_continuum ? "covariance_continuum" : "covariance_discrete",
+                           in_continuum ? 0.0 : lambda, error));
+  if (prediction->exact != NULL && problem->settings.training.sampling != SGF_SAMPLING_EPOCH)
+    SGF_TRY(add_exact(problem, prediction, error));
+  SGF_TRY(configured_covariance(problem, prediction, NULL, configured, error));
+  SGF_TRY(add_mean(problem, prediction, error));
+done:
+  return status;
+}

@@ -1,0 +1,54 @@
+/* Inside the comparison: the two sides, the quantities under test, and the verdicts on them. */
+#ifndef SGF_COMPARING_H
+#define SGF_COMPARING_H
+
+#include "../theory/prediction.h"
+#include "compare.h"
+#include "projection.h"
+
+/* Modes of less variance than this, relative to the largest, do not fluctuate. */
+#define SGF_ZERO_MODE 1e-12
+
+/* While a comparison is made. */
+typedef struct sgf_comparing {
+  const sgf_problem *problem;
+  const sgf_prediction *prediction;
+  const sgf_ensemble *ensemble;
+  sgf_comparison *result;
+  size_t n, rows;            /* weights; independent rows of the ensemble */
+  double *Sigma;             /* (n, n), predicted second moment about theta*, averaged over the window */
+  double *mean;              /* (n), predicted mean of theta - theta* */
+  const double *directions;  /* (n, n), principal directions; the first `rank` span range(H) */
+  sgf_projection projection; /* on range(H) */
+  double *values;            /* (rows), scratch */
+  size_t capacity;
+  double *tested;     /* (capacity), what is tested: the deviation, or the square of a norm */
+  double *errors;     /* (capacity), standard errors of that */
+  double *tolerances; /* (capacity) */
+} sgf_comparing;
+
+/* Room for `capacity` quantities. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_quantities_create(sgf_comparing *all, size_t capacity, sgf_error *error);
+
+/* A quantity whose deviation is tested as it is. */
+void sgf_add_quantity(sgf_comparing *all, const char *name, double predicted, double measured, double standard_error,
+                      double deviation, double deviation_error);
+
+/* A quantity with one value a row; the deviation is relative to the prediction. */
+void sgf_add_linear(sgf_comparing *all, const char *name, double predicted, const double *values);
+
+/* A norm that is predicted to be zero, relative to scale, tested by its unbiased square: vectors (rows, size). Errors:
+ * SGF_ERROR_MEMORY. */
+sgf_status sgf_add_norm(sgf_comparing *all, const char *name, const double *vectors, size_t size, double scale,
+                        sgf_error *error);
+
+/* Split R-hat and effective sample size of the slowest mode; correlation of batches; what leaked out of range(H). */
+void sgf_diagnose(sgf_comparing *all);
+
+/* With the exact equation: z-scores of all elements. */
+void sgf_test_elements(sgf_comparing *all);
+
+/* Verdicts of all quantities, and the verdict. Errors: SGF_ERROR_MEMORY. Source: section 11. */
+sgf_status sgf_decide(sgf_comparing *all, sgf_error *error);
+
+#endif

@@ -1,0 +1,96 @@
+/* What tells whether an ensemble can be trusted: mixing of the slowest mode, correlated batches, the leak into the null
+ * space, and the z-scores of the exact equation. */
+#include <gsl/gsl_cdf.h>
+#include <gsl/gsl_statistics_double.h>
+#include <math.h>
+
+#include "../theory/linear_algebra.h"
+#include "comparing.h"
+#include "statistics.h"
+
+/* Below this many independent replicas the tails of z-scores are not those of Student's t. */
+enum { Z_TEST_REPLICAS = 100 };
+
+/* The mode of H of the smallest rate among those that fluctuate. */
+static const double *slowest_mode(const sgf_comparing *all)
+{
+  const sgf_range *range = &all->prediction->joint.range;
+  double threshold = SGF_ZERO_MODE * all->result->sets[0].predicted[0];
+  size_t k = range->n - range->rank;
+  while (k + 1 < range->n && !(sgf_quadratic_form(all->n, all->Sigma, range->V + k * range->n) > threshold)) k++;
+  return range->V + k * range->n;
+}
+
+/* Split R-hat and effective sample size of the mean, of the slowest mode v: the halves of every window are chains,
+ * and v^T S_r v less the mean of the squared half means is the variance within. */
+static void diagnose_slowest_mode(sgf_comparing *all)
+{
+  const double *v = slowest_mode(all);
+  size_t R = all->rows, n = all->n;
+  double within = 0.0, *means = all->values;
+  double between = 0.0, total = 0.0;
+  for (size_t r = 0; r < R; r++) {
+    double a = sgf_dot(n, v, all->ensemble->half_means + 2 * r * n);
+    double b = sgf_dot(n, v, all->ensemble->half_means + (2 * r + 1) * n);
+    within += (sgf_ensemble_form(all->ensemble, r, v) - 0.5 * (a * a + b * b)) / (double)R;
+    means[r] = 0.5 * (a + b);
+    between += 0.5 * (a * a + b * b) / (double)R;
+    total += means[r] / (double)R;
+  }
+  between = (between - total * total) * 2.0 * (double)R / (2.0 * (double)R - 1.0);
+  double variance = within + between, spread = gsl_stats_variance(means, 1, R);
+  all->result->info.r_hat = within > 0.0 ? sqrt(variance / within) : NAN;
+  all->result->info.effective_samples = spread > 0.0 ? (double)R * variance / spread : NAN;
+  all->result->info.batch_correlation = NAN;
+  if (!all->ensemble->info.batches) return;
+  for (size_t r = 0; r < R; r++) means[r] = sgf_ensemble_form(all->ensemble, r, v);
+  all->result->info.batch_correlation = gsl_stats_lag1_autocorrelation(means, 1, R);
+}
+
+/* With the exact equation the null hypothesis is zero deviation: z-scores of all elements, corrected for the skewness
+ * of second moments. Their tails are those of Student's t from some hundred independent replicas on only. */
+void sgf_test_elements(sgf_comparing *all)
+{
+  sgf_comparison_info *info = &all->result->info;
+  size_t n = all->n, packed = sgf_packed_size(n), index = 0;
+  double sum = 0.0;
+  info->z_largest = info->z_variance = info->z_p_value = NAN;
+  info->z_tested = all->problem->settings.theory.equation == SGF_EQUATION_EXACT && all->rows >= Z_TEST_REPLICAS &&
+                   !all->ensemble->info.batches;
+  if (!info->z_tested) return;
+  info->z_largest = 0.0;
+  info->z_count = packed;
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j <= i; j++, index++) {
+      double z = sgf_corrected_t(all->ensemble->second + index, packed, all->rows, all->Sigma[i * n + j]);
+      if (!(fabs(z) <= info->z_largest)) info->z_largest = fabs(z); /* a NaN gets in and stays */
+      sum += z * z;
+    }
+  info->z_variance = sum / (double)packed;
+  info->z_p_value = fmin(1.0, 2.0 * (double)packed * gsl_cdf_tdist_Q(info->z_largest, (double)all->rows - 1.0));
+}
+
+/* Share of the measured second moment that lies outside of range(H), and its standard error. */
+static void measure_leak(sgf_comparing *all)
+{
+  sgf_comparison_info *info = &all->result->info;
+  const sgf_projection *projection = &all->projection;
+  size_t packed = sgf_packed_size(all->n), inside = sgf_packed_size(projection->rank);
+  double whole = 0.0, leak, leak_error;
+  for (size_t r = 0; r < all->rows; r++) {
+    double trace = 0.0, kept = 0.0;
+    for (size_t i = 0; i < all->n; i++) trace += all->ensemble->second[r * packed + i * (i + 1) / 2 + i];
+    for (size_t i = 0; i < projection->rank; i++) kept += projection->moments[r * inside + i * (i + 1) / 2 + i];
+    all->values[r] = trace - kept;
+    whole += trace / (double)all->rows;
+  }
+  sgf_mean_and_error(all->values, all->rows, &leak, &leak_error);
+  info->null_leak = projection->rank < all->n ? leak / whole : 0.0;
+  info->null_leak_error = projection->rank < all->n ? leak_error / whole : 0.0;
+}
+
+void sgf_diagnose(sgf_comparing *all)
+{
+  diagnose_slowest_mode(all);
+  measure_leak(all);
+}

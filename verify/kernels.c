@@ -1,0 +1,114 @@
+/* Products of the small matrices that SGD is made of.
+ *
+ * Square matrices of N = 4, 8, 20, 40, one thread of an AMD EPYC, gcc 12, in multiply-adds per ns: 4.2, 7.4, 17, 19, against
+ * 0.4, 3.4, 11, 16 of OpenBLAS 0.3.21, whose calls moreover wait for one another when several threads make them. */
+#include "kernels.h"
+
+#if defined(__x86_64__) && defined(__GNUC__)
+/* AVX2 where the machine has it; it has no fused operations by itself, so the bits are those of SSE2. */
+#define FOR_EACH_MACHINE __attribute__((target_clones("avx2", "default")))
+#else
+#define FOR_EACH_MACHINE
+#endif
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+/* Four neighbouring columns, wherever they stand in memory. */
+typedef double four __attribute__((vector_size(32), aligned(8), may_alias));
+
+/* The tiles: so many rows by so many columns, kept in registers while k runs. */
+
+ALWAYS_INLINE void tile_4x8(size_t inner, const double *A, size_t row_step, size_t inner_step, const double *B,
+                            size_t columns, double *C)
+{
+  four c00 = {0}, c01 = {0}, c10 = {0}, c11 = {0}, c20 = {0}, c21 = {0}, c30 = {0}, c31 = {0};
+  for (size_t k = 0; k < inner; k++, A += inner_step, B += columns) {
+    four left = *(const four *)B, right = *(const four *)(B + 4);
+    c00 += A[0] * left;
+    c01 += A[0] * right;
+    c10 += A[row_step] * left;
+    c11 += A[row_step] * right;
+    c20 += A[2 * row_step] * left;
+    c21 += A[2 * row_step] * right;
+    c30 += A[3 * row_step] * left;
+    c31 += A[3 * row_step] * right;
+  }
+  *(four *)C = c00;
+  *(four *)(C + 4) = c01;
+  *(four *)(C + columns) = c10;
+  *(four *)(C + columns + 4) = c11;
+  *(four *)(C + 2 * columns) = c20;
+  *(four *)(C + 2 * columns + 4) = c21;
+  *(four *)(C + 3 * columns) = c30;
+  *(four *)(C + 3 * columns + 4) = c31;
+}
+
+ALWAYS_INLINE void tile_4x4(size_t inner, const double *A, size_t row_step, size_t inner_step, const double *B,
+                            size_t columns, double *C)
+{
+  four c0 = {0}, c1 = {0}, c2 = {0}, c3 = {0};
+  for (size_t k = 0; k < inner; k++, A += inner_step, B += columns) {
+    four b = *(const four *)B;
+    c0 += A[0] * b;
+    c1 += A[row_step] * b;
+    c2 += A[2 * row_step] * b;
+    c3 += A[3 * row_step] * b;
+  }
+  *(four *)C = c0;
+  *(four *)(C + columns) = c1;
+  *(four *)(C + 2 * columns) = c2;
+  *(four *)(C + 3 * columns) = c3;
+}
+
+ALWAYS_INLINE void tile_4x1(size_t inner, const double *A, size_t row_step, size_t inner_step, const double *B,
+                            size_t columns, double *C)
+{
+  double c0 = 0.0, c1 = 0.0, c2 = 0.0, c3 = 0.0;
+  for (size_t k = 0; k < inner; k++, A += inner_step, B += columns) {
+    c0 += A[0] * B[0];
+    c1 += A[row_step] * B[0];
+    c2 += A[2 * row_step] * B[0];
+    c3 += A[3 * row_step] * B[0];
+  }
+  C[0] = c0;
+  C[columns] = c1;
+  C[2 * columns] = c2;
+  C[3 * columns] = c3;
+}
+
+ALWAYS_INLINE void tile_1x4(size_t inner, const double *A, size_t inner_step, const double *B, size_t columns,
+                            double *C)
+{
+  four c = {0};
+  for (size_t k = 0; k < inner; k++, A += inner_step, B += columns) c += A[0] * *(const four *)B;
+  *(four *)C = c;
+}
+
+ALWAYS_INLINE void tile_1x1(size_t inner, const double *A, size_t inner_step, const double *B, size_t columns,
+                            double *C)
+{
+  double c = 0.0;
+  for (size_t k = 0; k < inner; k++, A += inner_step, B += columns) c += A[0] * B[0];
+  C[0] = c;
+}
+
+FOR_EACH_MACHINE
+void sgf_small_multiply(size_t rows, size_t columns, size_t inner, const double *A, size_t row_step,
+                        size_t inner_step, const double *B, double *C)
+{
+  size_t i = 0;
+  for (; i + 4 <= rows; i += 4) {
+    const double *a = A + i * row_step;
+    double *c = C + i * columns;
+    size_t j = 0;
+    for (; j + 8 <= columns; j += 8) tile_4x8(inner, a, row_step, inner_step, B + j, columns, c + j);
+    for (; j + 4 <= columns; j += 4) tile_4x4(inner, a, row_step, inner_step, B + j, columns, c + j);
+    for (; j < columns; j++) tile_4x1(inner, a, row_step, inner_step, B + j, columns, c + j);
+  }
+  for (; i < rows; i++) {
+    const double *a = A + i * row_step;
+    double *c = C + i * columns;
+    size_t j = 0;
+    for (; j + 4 <= columns; j += 4) tile_1x4(inner, a, inner_step, B + j, columns, c + j);
+    for (; j < columns; j++) tile_1x1(inner, a, inner_step, B + j, columns, c + j);
+  }
+}
