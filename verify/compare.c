@@ -14,8 +14,6 @@
 #include "statistics.h"
 
 enum { LEAST_REPLICAS = 4 };
-/* With hidden layers, more directions than this are tested together, by the root mean square of their deviations. */
-enum { MOST_SINGLE_DIRECTIONS = 32 };
 
 static const double *array(const sgf_prediction *prediction, const char *name)
 {
@@ -70,32 +68,65 @@ done:
   return status;
 }
 
-/* Mean excess loss tr(H S) / 2, and <delta . grad L> = (lambda / 2) <|g_B|^2> - (growth of |delta|^2) / (2 lambda) a
- * step: exact for draws that are independent in time; batches of a reshuffled epoch are not, and about the mean of its
- * own window a run has another growth. Source: section 1. */
-static sgf_status compare_loss(sgf_comparing *all, sgf_error *error)
+/* Growth of |P delta|^2 a step over the window, for each row. */
+static sgf_status growth_on_range(const sgf_comparing *all, double *growth, sgf_error *error)
 {
-  double lambda = all->problem->settings.training.learning_rate, dissipation = 0.0, fluctuation = 0.0;
-  const double *squares = all->ensemble->gradient_square, *growth = all->ensemble->growth;
-  double difference, difference_error, *drift;
-  sgf_status status = drift_on_range(all, &drift, error);
-  if (status != SGF_OK) return status;
-  double predicted = 0.5 * sgf_projected_traces(&all->projection, drift, all->values);
-  for (size_t r = 0; r < all->rows; r++) all->values[r] *= 0.5;
-  sgf_add_linear(all, "excess_loss", predicted, all->values);
-  free(drift);
-  if (squares == NULL || all->problem->settings.training.sampling == SGF_SAMPLING_EPOCH || all->ensemble->centred)
+  const sgf_ensemble *ensemble = all->ensemble;
+  size_t rank = all->projection.rank, first, last;
+  double *inside;
+  sgf_status status = sgf_new_reals(&inside, rank, 1, "ends of the replicas", error);
+  for (size_t r = 0; r < all->rows && status == SGF_OK; r++) {
+    growth[r] = 0.0;
+    sgf_ensemble_pool(ensemble, r, &first, &last);
+    for (size_t end = 2 * first; end < 2 * last; end++) {
+      sgf_multiply(rank, 1, all->n, SGF_PLAIN, all->directions, SGF_PLAIN, ensemble->ends + end * all->n, inside);
+      growth[r] += (end % 2 == 0 ? -1.0 : 1.0) * sgf_dot(rank, inside, inside) / (double)(last - first);
+    }
+    growth[r] /= (double)ensemble->info.plan.window_steps;
+  }
+  free(inside);
+  return status;
+}
+
+/* <delta . grad L> = (lambda / 2) <|g_B|^2> - (growth of |P delta|^2 a step) / 2 lambda, P on range(H), where all but
+ * higher orders of g_B is: for draws that are independent in time; batches of a reshuffled epoch are not, and about the
+ * mean of its own window a run has another growth. `dissipation` (rows) is <delta . H delta>. Source: section 1. */
+static sgf_status compare_fluctuation_dissipation(sgf_comparing *all, const double *dissipation, sgf_error *error)
+{
+  double lambda = all->problem->settings.training.learning_rate, predicted = 0.0, measured = 0.0;
+  double difference, difference_error;
+  if (all->ensemble->gradient_square == NULL || all->ensemble->centred ||
+      all->problem->settings.training.sampling == SGF_SAMPLING_EPOCH)
     return SGF_OK;
+  sgf_status status = growth_on_range(all, all->values, error);
+  if (status != SGF_OK) return status;
   for (size_t r = 0; r < all->rows; r++) {
-    double source = 0.5 * lambda * squares[r] - growth[r] / (2.0 * lambda);
-    fluctuation += source / (double)all->rows;
-    dissipation += 2.0 * all->values[r] / (double)all->rows;
-    all->values[r] = 2.0 * all->values[r] - source;
+    double source = 0.5 * lambda * all->ensemble->gradient_square[r] - all->values[r] / (2.0 * lambda);
+    predicted += source / (double)all->rows;
+    measured += dissipation[r] / (double)all->rows;
+    all->values[r] = dissipation[r] - source;
   }
   sgf_mean_and_error(all->values, all->rows, &difference, &difference_error);
-  sgf_add_quantity(all, "fluctuation_dissipation", fluctuation, dissipation, difference_error,
-                   difference / fluctuation, difference_error / fluctuation);
+  sgf_add_quantity(all, "fluctuation_dissipation", predicted, measured, difference_error, difference / predicted,
+                   difference_error / predicted);
   return SGF_OK;
+}
+
+/* Mean excess loss tr(H S) / 2, and the fluctuation-dissipation relation. */
+static sgf_status compare_loss(sgf_comparing *all, sgf_error *error)
+{
+  double *drift = NULL, *forms = NULL;
+  sgf_status status;
+  SGF_TRY(drift_on_range(all, &drift, error));
+  SGF_TRY(sgf_new_reals(&forms, all->rows, 1, "excess loss", error));
+  double predicted = 0.5 * sgf_projected_traces(&all->projection, drift, forms);
+  for (size_t r = 0; r < all->rows; r++) all->values[r] = 0.5 * forms[r];
+  sgf_add_linear(all, "excess_loss", predicted, all->values);
+  SGF_TRY(compare_fluctuation_dissipation(all, forms, error));
+done:
+  free(drift);
+  free(forms);
+  return status;
 }
 
 /* Off-diagonal elements in the basis of the principal directions, all together: Frobenius norm of the deviation
@@ -264,7 +295,7 @@ done:
 
 static sgf_status compare_joint_modes(sgf_comparing *all, sgf_error *error)
 {
-  bool single = all->problem->network.layers == 1 || all->projection.rank <= MOST_SINGLE_DIRECTIONS;
+  bool single = all->problem->network.layers == 1 || all->projection.rank <= SGF_MOST_SINGLE_DIRECTIONS;
   return compare_modes(all, &all->projection, &(mode_source){"joint", "", "", "", 0, all->n, single}, error);
 }
 

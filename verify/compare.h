@@ -4,6 +4,9 @@
 
 #include "../theory/status.h"
 
+/* With hidden layers, more directions than this are tested together, by the root mean square of their deviations. */
+#define SGF_MOST_SINGLE_DIRECTIONS 32
+
 /* Variances along a set of directions: of all weights ("joint"), of a layer ("layer2"), of a layer trained alone
  * ("layer2_uncoupled"). The directions are the principal ones of the predicted stationary covariance. */
 typedef struct sgf_mode_set {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../theory/memory.h"
+#include "kernels.h"
 
 /* Snapshots are added to the second moment this many at a time, so that each element is loaded once a block. */
 enum { BLOCK = 16 };
@@ -15,26 +16,33 @@ enum { LEAST_POOLS = 24 };
 
 size_t sgf_packed_size(size_t n) { return n * (n + 1) / 2; }
 
-sgf_status sgf_ensemble_create(size_t replicas, size_t first, size_t n, bool with_gradients, sgf_ensemble **ensemble,
-                               sgf_error *error)
+/* As many rows as fit into SGF_ENSEMBLE_MEMORY, of equally many replicas but for the rounding. */
+static size_t pools_for(size_t replicas, size_t n)
+{
+  size_t fitting = SGF_ENSEMBLE_MEMORY / (sgf_packed_size(n) * sizeof(double));
+  if (fitting < LEAST_POOLS) fitting = LEAST_POOLS;
+  return replicas < fitting ? replicas : fitting;
+}
+
+sgf_status sgf_ensemble_create(size_t replicas, size_t pools, size_t first, size_t n, bool with_gradients,
+                               sgf_ensemble **ensemble, sgf_error *error)
 {
   void *block;
   sgf_status status = sgf_allocate(&block, 1, 1, sizeof **ensemble, "ensemble", error);
   sgf_ensemble *made = block;
   *ensemble = NULL;
   if (status != SGF_OK) return status;
-  size_t fitting = SGF_ENSEMBLE_MEMORY / (sgf_packed_size(n) * sizeof(double));
-  if (fitting < LEAST_POOLS) fitting = LEAST_POOLS;
-  size_t runs_a_pool = (replicas + fitting - 1) / fitting;
+  if (pools == 0) pools = pools_for(replicas, n);
   made->first = first;
   made->n = n;
   made->info.replicas = replicas;
-  made->info.pools = (replicas + runs_a_pool - 1) / runs_a_pool;
-  size_t pools = made->info.pools;
+  made->info.pools = pools;
   SGF_TRY(sgf_new_reals(&made->second, pools, sgf_packed_size(n), "second moments of the replicas", error));
   SGF_TRY(sgf_new_reals(&made->half_means, 2 * pools, n, "means of the replicas", error));
-  SGF_TRY(sgf_new_reals(&made->growth, pools, 1, "growth of the replicas", error));
-  if (with_gradients) SGF_TRY(sgf_new_reals(&made->gradient_square, pools, 1, "gradients of the replicas", error));
+  if (with_gradients) {
+    SGF_TRY(sgf_new_reals(&made->gradient_square, pools, 1, "gradients of the replicas", error));
+    SGF_TRY(sgf_new_reals(&made->ends, 2 * replicas, n, "ends of the replicas", error));
+  }
   *ensemble = made;
   return SGF_OK;
 done:
@@ -50,8 +58,8 @@ void sgf_ensemble_free(sgf_ensemble *ensemble)
   free(ensemble->second);
   free(ensemble->half_means);
   free(ensemble->gradient_square);
-  free(ensemble->growth);
   free(ensemble->balance);
+  free(ensemble->ends);
   free(ensemble);
 }
 
@@ -74,18 +82,6 @@ sgf_status sgf_accumulator_create(sgf_ensemble *ensemble, size_t pool, sgf_accum
   return status;
 }
 
-/* second += sign * delta delta^T for the `count` rows of a block. */
-static void add_products(size_t n, size_t count, const double *block, double sign, double *second)
-{
-  for (size_t i = 0; i < n; i++, second += i)
-    for (size_t k = 0; k < count; k++) {
-      const double *delta = block + k * n;
-      double factor = sign * delta[i];
-#pragma omp simd
-      for (size_t j = 0; j <= i; j++) second[j] += factor * delta[j];
-    }
-}
-
 static double *row_of(const sgf_accumulator *accumulator)
 {
   return accumulator->ensemble->second + accumulator->pool * sgf_packed_size(accumulator->ensemble->n);
@@ -93,7 +89,7 @@ static double *row_of(const sgf_accumulator *accumulator)
 
 static void add_block(sgf_accumulator *accumulator)
 {
-  add_products(accumulator->ensemble->n, accumulator->held, accumulator->block, 1.0, row_of(accumulator));
+  sgf_add_products(accumulator->ensemble->n, accumulator->held, accumulator->block, 1.0, row_of(accumulator));
   accumulator->held = 0;
 }
 
@@ -127,7 +123,7 @@ void sgf_accumulator_end(sgf_accumulator *accumulator)
   add_block(accumulator);
   if (!accumulator->ensemble->centred || accumulator->taken == 0) return;
   for (size_t k = 0; k < n; k++) accumulator->sum[k] /= sqrt((double)accumulator->taken);
-  add_products(n, 1, accumulator->sum, -1.0, row_of(accumulator));
+  sgf_add_products(n, 1, accumulator->sum, -1.0, row_of(accumulator));
 }
 
 void sgf_accumulator_finish(sgf_accumulator *accumulator)

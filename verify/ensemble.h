@@ -15,7 +15,7 @@ struct sgf_ensemble {
   double *second;          /* (pools, n (n + 1) / 2), mean of delta delta^T over the window */
   double *half_means;      /* (pools, 2, n), means of delta over the two halves of the window */
   double *gradient_square; /* (pools), mean of |g_B|^2 over the window; NULL for trajectories */
-  double *growth;          /* (pools), (|delta|^2 at the end - at the start of the window) / window steps */
+  double *ends;            /* (replicas, 2, n), delta at the start and the end of the window; NULL for trajectories */
   size_t balance_points;   /* 0 without hidden layers and for trajectories */
   size_t balance_size;     /* sum of N_l^2 over the hidden layers */
   double *balance;         /* (pools, points, size), change of the balance since theta*, at point k after
@@ -24,13 +24,14 @@ struct sgf_ensemble {
   size_t layers;           /* of `alone` */
 };
 
-/* Bytes that the second moments of an ensemble may take: a constant, so that pools, and with them the bits of the
- * result, are the same on every machine. */
-#define SGF_ENSEMBLE_MEMORY ((size_t)1 << 30)
+/* Bytes that the second moments of an ensemble may take: a constant, so that pools, and with them the bits of the result,
+ * are the same on every machine; about 100 rows for 800 weights, which is enough for error bars. */
+#define SGF_ENSEMBLE_MEMORY ((size_t)1 << 28)
 
-/* Room for the moments of `replicas` runs over n weights. Errors: SGF_ERROR_MEMORY with the size. */
-sgf_status sgf_ensemble_create(size_t replicas, size_t first, size_t n, bool with_gradients, sgf_ensemble **ensemble,
-                               sgf_error *error);
+/* Room for the moments of `replicas` runs over n weights, in `pools` rows; 0: as many as fit. Errors: SGF_ERROR_MEMORY
+ * with the size. */
+sgf_status sgf_ensemble_create(size_t replicas, size_t pools, size_t first, size_t n, bool with_gradients,
+                               sgf_ensemble **ensemble, sgf_error *error);
 
 size_t sgf_packed_size(size_t n);
 

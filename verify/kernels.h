@@ -10,4 +10,8 @@
 void sgf_small_multiply(size_t rows, size_t columns, size_t inner, const double *A, size_t row_step,
                         size_t inner_step, const double *B, double *C);
 
+/* second += sign sum_k d_k d_k^T for the `count` rows d_k of block (count, n), packed lower triangle. The same bits on
+ * every machine. */
+void sgf_add_products(size_t n, size_t count, const double *block, double sign, double *second);
+
 #endif

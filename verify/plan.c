@@ -3,11 +3,14 @@
 #include <math.h>
 
 #include "../theory/prediction.h"
+#include "compare.h"
 
 /* Burn-in and window in relaxation times of the slowest mode. */
 static const double BURN_IN_TIMES = 3.0, LEAST_WINDOW_TIMES = 20.0;
 /* Replicas aimed at: enough for normal theory in the tails, few enough to keep. */
 static const double USUAL_REPLICAS = 384.0, LEAST_REPLICAS = 64.0;
+/* For variances tested together: what decides the norm of the off-diagonal elements of some hundred directions. */
+static const double REPLICAS_FOR_NORMS = 320.0;
 /* Multiply-adds that a chosen simulation may cost: some minutes of one machine. */
 static const double BUDGET = 4e11;
 /* Head room for second moments that fluctuate more than Gaussian ones. */
@@ -44,11 +47,17 @@ static const double SHARE_OF_LIFETIME = 0.1;
 /* Window-pca: burn-in and window of runs that are long against every relaxation that matters, and how many runs. */
 static const double LONG_BURN_IN_TIMES = 5.0, LONG_WINDOW_TIMES = 100.0, LONG_RUNS = 16.0;
 
-/* The rate that times are measured in: the slowest of one layer, a slow one of more. */
+/* Whether the variances of a deep network are tested together and not one by one. */
+static bool together(const sgf_problem *problem, const sgf_prediction *prediction)
+{
+  return problem->network.layers > 1 && prediction->info.rank_hessian > SGF_MOST_SINGLE_DIRECTIONS;
+}
+
+/* The rate that times are measured in: the slowest that is tested by itself. */
 static double planning_rate(const sgf_problem *problem, const sgf_prediction *prediction)
 {
   const sgf_range *range = &prediction->joint.range;
-  size_t slow = problem->network.layers == 1 ? 0 : (size_t)(SLOW_SHARE * (double)range->rank);
+  size_t slow = together(problem, prediction) ? (size_t)(SLOW_SHARE * (double)range->rank) : 0;
   return range->h[range->n - range->rank + slow];
 }
 
@@ -59,25 +68,25 @@ static double wanted_error(const sgf_problem *problem, const sgf_prediction *pre
 {
   const sgf_settings *settings = &problem->settings;
   double rank = (double)prediction->info.rank_hessian, tolerance = settings->verify.tolerance;
-  bool together = problem->network.layers > 1 && rank > 32.0;
-  double quantities = together ? 8.0 + 6.0 * (double)problem->network.layers : rank + 6.0;
+  double others = problem->network.layers > 1 ? 8.0 + 6.0 * (double)problem->network.layers : 6.0;
+  double quantities = together(problem, prediction) ? others : rank + others;
   if (settings->theory.equation != SGF_EQUATION_EXACT) tolerance *= SHARE_OF_TOLERANCE;
   double deviations =
       gsl_cdf_ugaussian_Qinv(settings->verify.level / quantities) + gsl_cdf_ugaussian_Qinv(0.01 / quantities);
-  if (!together) return tolerance / deviations;
+  if (!together(problem, prediction)) return tolerance / deviations;
   return tolerance * sqrt(sqrt(0.5 * rank) / deviations);
 }
 
 /* Times in units of the relaxation time of planning_rate, while the plan is being made. */
 typedef struct {
-  double burn_in, window, replicas, error, cost_per_time;
+  double burn_in, window, replicas, error, cost_per_time, least_replicas;
   bool burn_in_fixed, window_fixed, replicas_fixed;
 } draft;
 
 static double replicas_for(const draft *times)
 {
   double relative = SAFETY * window_variance(times->burn_in, times->window) / (times->error * times->error);
-  return fmax(ceil(relative), LEAST_REPLICAS);
+  return fmax(ceil(relative), times->least_replicas);
 }
 
 /* The window that gives the error with the replicas: 2 SAFETY / (R window) = error^2. */
@@ -85,6 +94,19 @@ static void choose_window(draft *times)
 {
   double replicas = times->replicas_fixed ? times->replicas : USUAL_REPLICAS;
   times->window = fmax(2.0 * SAFETY / (replicas * times->error * times->error), LEAST_WINDOW_TIMES);
+}
+
+/* Steps between snapshots: half a correlation time of the fastest mode. */
+static double natural_stride(const sgf_problem *problem, const sgf_prediction *prediction)
+{
+  return fmax(1.0, floor(0.5 / (problem->settings.training.learning_rate * prediction->info.largest_curvature)));
+}
+
+/* Multiply-adds of one step: forward, backward and gradient, and its share of a snapshot. */
+static double cost_per_step(const sgf_problem *problem, const sgf_prediction *prediction)
+{
+  double n = (double)problem->network.weights, S = (double)problem->settings.training.batch_size;
+  return 3.0 * S * n + 0.5 * n * n / natural_stride(problem, prediction);
 }
 
 static double cost(const draft *times)
@@ -118,10 +140,9 @@ static void round_steps(const sgf_problem *problem, const sgf_prediction *predic
                         sgf_plan *plan)
 {
   const sgf_settings *settings = &problem->settings;
-  double fastest = settings->training.learning_rate * prediction->info.largest_curvature;
   size_t batches = problem->data.samples / settings->training.batch_size;
   bool epoch = settings->training.sampling == SGF_SAMPLING_EPOCH;
-  double stride = epoch ? 1.0 : fmax(1.0, floor(fmin(0.5 / fastest, window / 64.0)));
+  double stride = epoch ? 1.0 : fmax(1.0, fmin(natural_stride(problem, prediction), floor(window / 64.0)));
   double unit = epoch ? (double)batches : stride;
   plan->stride = (size_t)stride;
   plan->window_steps = (size_t)(fmax(ceil(window / unit), 1.0) * unit);
@@ -152,11 +173,15 @@ sgf_status sgf_plan_simulation(const sgf_problem *problem, const sgf_prediction 
   const sgf_settings *settings = &problem->settings;
   double h = planning_rate(problem, prediction), rate = settings->training.learning_rate, burn_in, window;
   bool one_layer = problem->network.layers == 1;
-  double n = (double)problem->network.weights, S = (double)settings->training.batch_size;
-  draft times = {settings->simulation.burn_in * h,      settings->simulation.window * h,
-                 (double)settings->simulation.replicas, wanted_error(problem, prediction),
-                 (2.0 * S * n + n * n) / (h * rate),    !isnan(settings->simulation.burn_in),
-                 !isnan(settings->simulation.window),   settings->simulation.replicas > 0};
+  draft times = {settings->simulation.burn_in * h,
+                 settings->simulation.window * h,
+                 (double)settings->simulation.replicas,
+                 wanted_error(problem, prediction),
+                 cost_per_step(problem, prediction) / (h * rate),
+                 together(problem, prediction) ? REPLICAS_FOR_NORMS : LEAST_REPLICAS,
+                 !isnan(settings->simulation.burn_in),
+                 !isnan(settings->simulation.window),
+                 settings->simulation.replicas > 0};
   sgf_status status;
   if (!times.burn_in_fixed) times.burn_in = BURN_IN_TIMES;
   if (!times.window_fixed) choose_window(&times);

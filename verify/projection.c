@@ -22,29 +22,47 @@ static void project(const sgf_projection *projection, const double *A, double *w
   sgf_symmetrize(rank, out);
 }
 
+/* Rows share nothing, so that they may be projected in any order. */
+static sgf_status project_rows(sgf_projection *projection, sgf_error *error)
+{
+  size_t n = projection->n, rank = projection->rank, packed = sgf_packed_size(rank);
+  sgf_status outcome = SGF_OK;
+#pragma omp parallel
+  {
+    double *room;
+    sgf_status status = sgf_new_reals(&room, n * n + rank * n, 1, "projected second moments", NULL);
+    double *work = room + n * n;
+    if (status != SGF_OK)
+#pragma omp atomic write
+      outcome = status;
+#pragma omp for schedule(static)
+    for (size_t r = 0; r < projection->rows; r++) {
+      if (status != SGF_OK) continue;
+      double *out = projection->moments + r * packed;
+      unpack(n, projection->ensemble->second + r * sgf_packed_size(n), room);
+      project(projection, room, work, room);
+      for (size_t i = 0; i < rank; i++, out += i) memcpy(out, room + i * rank, (i + 1) * sizeof *out);
+    }
+    free(room);
+  }
+  return outcome == SGF_OK ? SGF_OK : sgf_fail(error, outcome, "no memory for projected second moments");
+}
+
 sgf_status sgf_project(const sgf_ensemble *ensemble, const double *directions, size_t rank, const double *Sigma,
                        sgf_projection *projection, sgf_error *error)
 {
-  size_t n = ensemble->n, packed = sgf_packed_size(rank);
-  double *full = NULL, *work = NULL, *inside = NULL;
+  size_t n = ensemble->n;
+  double *work = NULL;
   sgf_status status;
   *projection = (sgf_projection){ensemble, n, rank, ensemble->info.pools, directions, NULL, NULL};
   SGF_TRY(sgf_new_reals(&projection->predicted, rank, rank, "projected covariance", error));
-  SGF_TRY(sgf_new_reals(&projection->moments, projection->rows, packed, "projected second moments", error));
-  SGF_TRY(sgf_new_reals(&full, n, n, "projected second moments", error));
-  SGF_TRY(sgf_new_reals(&work, rank, n, "projected second moments", error));
-  SGF_TRY(sgf_new_reals(&inside, rank, rank, "projected second moments", error));
+  SGF_TRY(sgf_new_reals(&projection->moments, projection->rows, sgf_packed_size(rank), "projected second moments",
+                        error));
+  SGF_TRY(sgf_new_reals(&work, rank, n, "projected covariance", error));
   project(projection, Sigma, work, projection->predicted);
-  for (size_t r = 0; r < projection->rows; r++) {
-    double *out = projection->moments + r * packed;
-    unpack(n, ensemble->second + r * sgf_packed_size(n), full);
-    project(projection, full, work, inside);
-    for (size_t i = 0; i < rank; i++, out += i) memcpy(out, inside + i * rank, (i + 1) * sizeof *out);
-  }
+  SGF_TRY(project_rows(projection, error));
 done:
-  free(full);
   free(work);
-  free(inside);
   if (status != SGF_OK) sgf_projection_free(projection);
   return status;
 }

@@ -121,26 +121,34 @@ static sgf_status advance(simulation *all, pool_run *run, size_t steps, bool in_
   return status;
 }
 
+/* Keep theta - theta* at the start (0) or the end (1) of the window. */
+static void record_end(const simulation *all, const pool_run *run, size_t which)
+{
+  sgf_ensemble *ensemble = all->ensemble;
+  double *delta = ensemble->ends + (2 * run->replica + which) * ensemble->n;
+  for (size_t k = 0; k < ensemble->n; k++)
+    delta[k] = run->sgd.theta[ensemble->first + k] - all->problem->theta[ensemble->first + k];
+}
+
 static sgf_status run_replica(simulation *all, pool_run *run, sgf_error *error)
 {
   const sgf_plan *plan = all->plan;
   sgf_ensemble *ensemble = all->ensemble;
   size_t snapshots = plan->window_steps / plan->stride, pool = run->accumulator->pool;
-  double start, share = (double)plan->window_steps * (double)run->runs;
   sgf_status status;
   run->points = 0;
   run->gradient_square = 0.0;
   SGF_TRY(sgf_sgd_create(all->problem, run->replica, ensemble->layer, &run->sgd, error));
   sgf_accumulator_begin(run->accumulator, snapshots);
   SGF_TRY(advance(all, run, plan->burn_in_steps, false, error));
-  start = square_distance(&run->sgd);
+  record_end(all, run, 0);
   for (size_t s = 0; s < snapshots; s++) {
     SGF_TRY(advance(all, run, plan->stride, true, error));
     sgf_accumulate(run->accumulator, run->sgd.theta, all->problem->theta);
   }
   sgf_accumulator_end(run->accumulator);
-  ensemble->gradient_square[pool] += run->gradient_square / share;
-  ensemble->growth[pool] += (square_distance(&run->sgd) - start) / share;
+  record_end(all, run, 1);
+  ensemble->gradient_square[pool] += run->gradient_square / (double)plan->window_steps / (double)run->runs;
   if (run->sgd.step % CHECK_INTERVAL != 0) status = look(all, run, error);
 done:
   sgf_sgd_free(&run->sgd);
@@ -228,15 +236,16 @@ done:
   return status;
 }
 
-/* The runs of one ensemble: of all layers, or of one alone. */
-static sgf_status run_ensemble(simulation *all, size_t layer, int threads, sgf_ensemble **ensemble, sgf_error *error)
+/* The runs of one ensemble: of all layers, or of one alone; in so many pools, 0 for as many as fit. */
+static sgf_status run_ensemble(simulation *all, size_t layer, size_t pools, int threads, sgf_ensemble **ensemble,
+                               sgf_error *error)
 {
   const sgf_network *network = &all->problem->network;
   size_t first = layer > 0 ? network->offsets[layer] : 0;
   size_t count = layer > 0 ? sgf_layer_size(network, layer) : network->weights;
   double began = omp_get_wtime();
   *ensemble = NULL;
-  sgf_status status = sgf_ensemble_create(all->plan->replicas, first, count, true, &all->ensemble, error);
+  sgf_status status = sgf_ensemble_create(all->plan->replicas, pools, first, count, true, &all->ensemble, error);
   if (status == SGF_OK) {
     all->ensemble->layer = layer;
     all->ensemble->centred = all->plan->centred;
@@ -266,7 +275,7 @@ static sgf_status run_uncoupled(simulation *all, int threads, sgf_ensemble *join
   sgf_status status = sgf_allocate(&block, layers, 1, sizeof *joint->alone, "ensembles of the layers", error);
   joint->alone = block;
   for (size_t l = 1; l <= layers && status == SGF_OK; l++) {
-    status = run_ensemble(all, l, threads, &joint->alone[l - 1], error);
+    status = run_ensemble(all, l, joint->info.pools, threads, &joint->alone[l - 1], error);
     if (status == SGF_OK) joint->layers = l;
   }
   return status;
@@ -286,7 +295,7 @@ sgf_status sgf_simulate(const sgf_problem *problem, const sgf_plan *plan, int th
                     "simulation of %zu replicas and a window of %zu steps, every %zu: nothing to do", plan->replicas,
                     plan->window_steps, plan->stride);
   if (threads <= 0) threads = omp_get_max_threads();
-  sgf_status status = run_ensemble(&all, 0, threads, ensemble, error);
+  sgf_status status = run_ensemble(&all, 0, 0, threads, ensemble, error);
   if (status == SGF_OK && uncoupled) status = run_uncoupled(&all, threads, *ensemble, error);
   if (status == SGF_OK) return SGF_OK;
   sgf_ensemble_free(*ensemble);

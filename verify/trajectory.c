@@ -89,7 +89,7 @@ sgf_status sgf_trajectory_read(const char *path, const sgf_problem *problem, sgf
   SGF_TRY(check_finite(path, shape, weights, error));
   runs = shape[0] > 1 ? shape[0] : BATCHES;
   length = shape[0] > 1 ? shape[1] : shape[1] / BATCHES;
-  SGF_TRY(sgf_ensemble_create(runs, 0, n, false, &made, error));
+  SGF_TRY(sgf_ensemble_create(runs, 0, 0, n, false, &made, error));
   for (size_t pool = 0; pool < made->info.pools; pool++)
     SGF_TRY(accumulate_pool(problem, weights, length, made, pool, error));
   made->info.recorded = true;

@@ -77,9 +77,10 @@ static void describe(sgf_comparing *all, size_t k, double quantile)
   quantity->low = squared ? sqrt(fmax(low, 0.0)) : low;
   quantity->high = squared ? sqrt(fmax(high, 0.0)) : high;
   double margin = fabs(all->tolerances[k] - fabs(all->tested[k])), reach = quantile * all->errors[k] / margin;
-  quantity->replicas_needed = quantity->verdict == SGF_INCONCLUSIVE
-                                  ? ceil((double)all->ensemble->info.replicas * fmax(reach * reach, 1.0))
-                                  : 0.0;
+  /* errors fall as 1 / sqrt(R), and as 1 / R for the square of a norm near zero */
+  double factor = fmax(squared ? reach : reach * reach, 1.0);
+  quantity->replicas_needed =
+      quantity->verdict == SGF_INCONCLUSIVE ? ceil((double)all->ensemble->info.replicas * factor) : 0.0;
 }
 
 static void count_verdicts(sgf_comparing *all)
