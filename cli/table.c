@@ -88,6 +88,19 @@ static void print_experiment(const job *run)
   if (run->comparison == NULL) printf("measured     trace %.6g +- %.2g\n", info->trace, info->trace_se);
 }
 
+/* What an experimenter reads off the windows alone. */
+static void print_components(const job *run)
+{
+  size_t layers = sgf_problem_settings(run->problem)->network.width_count - 1;
+  if (!sgf_ensemble_get_info(run->ensemble)->centred) return;
+  for (size_t l = 1; l <= layers; l++) {
+    sgf_window_pca seen;
+    if (sgf_window_pca_measure(run->problem, run->ensemble, l, &seen, NULL, NULL, NULL) == SGF_OK)
+      printf("components   layer %zu: psi = %.3g +- %.2g, correlation %.3g +- %.2g over %zu runs\n", l, seen.psi,
+             seen.psi_error, seen.correlation, seen.correlation_error, seen.runs);
+  }
+}
+
 static void print_quantity(const sgf_quantity *q)
 {
   printf("  %-24s %12.6g %12.6g %9.2g %+9.2f %%  %s\n", q->name, q->predicted, q->measured, q->standard_error,
@@ -142,6 +155,7 @@ void table_print(const job *run, const sgf_prediction *prediction)
   if (prediction != NULL) print_theory(run, sgf_prediction_get_info(prediction));
   if (prediction != NULL && sgf_prediction_get_info(prediction)->layers > 1) print_layers(prediction);
   if (run->ensemble != NULL) print_experiment(run);
+  if (run->ensemble != NULL) print_components(run);
   if (run->comparison != NULL) {
     print_quantities(run->comparison);
     print_verdict(run);

@@ -333,6 +333,7 @@ typedef struct sgf_ensemble_info {
   size_t pools;   /* independent rows that the errors come from: replicas, or groups of them when n is large */
   bool batches;   /* one long run, cut: `replicas` counts batches */
   bool recorded;  /* read from a trajectory */
+  bool centred;   /* second moments are about the mean of each run's window, not about theta* */
   sgf_plan plan;  /* of a simulation */
   double steps;   /* replica-steps in all, 0 when recorded */
   double seconds; /* wall time of the simulation */
@@ -343,11 +344,30 @@ typedef struct sgf_ensemble_info {
 /* How an ensemble was made, and its trace; the struct belongs to the ensemble. */
 SGF_API const sgf_ensemble_info *sgf_ensemble_get_info(const sgf_ensemble *ensemble);
 
-/* Second moment about theta* and its standard error over replicas, both (n, n), and the mean (n) of
+/* Second moment about theta* (with `centred`, about the windows' means) and its standard error over replicas, both (n, n), and the mean (n) of
  * theta - theta*; any may be NULL. Units: those of the weights, squared for the moments. With one replica the error is
  * NaN. Errors: SGF_ERROR_VALUE for an ensemble of no replicas. Source: section 11. */
 SGF_API sgf_status sgf_ensemble_moments(const sgf_ensemble *ensemble, double *covariance, double *standard_error,
                                         double *mean, sgf_error *error);
+
+/* The inverse variance-flatness relation that an experimenter reads off long runs: of each run's window alone. */
+typedef struct sgf_window_pca {
+  size_t runs;
+  double psi;         /* mean over the runs of the exponent, fitted over the components of each */
+  double psi_error;   /* its standard error; NaN for one run */
+  double correlation; /* mean over the runs, of log variance with -log flatness */
+  double correlation_error;
+} sgf_window_pca;
+
+/* Principal components of layer l's weights in the window of every run, and the Feng-Tu flatness along them, exact, from
+ * the mean of the window. For ensembles of the protocol window-pca.
+ *   variance  (runs, N_l N_{l-1}), descending in each run; may be NULL
+ *   flatness  (runs, N_l N_{l-1}); may be NULL
+ * Errors: SGF_ERROR_VALUE for another protocol or layer, SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL; the result is NaN then.
+ * Source: section 9 (Feng & Tu 2021). */
+SGF_API sgf_status sgf_window_pca_measure(const sgf_problem *problem, const sgf_ensemble *ensemble, size_t layer,
+                                          sgf_window_pca *result, double *variance, double *flatness,
+                                          sgf_error *error);
 
 /* -------------------------------------------------------------- comparison */
 

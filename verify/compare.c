@@ -95,7 +95,7 @@ static sgf_status compare_fluctuation_dissipation(sgf_comparing *all, const doub
 {
   double lambda = all->problem->settings.training.learning_rate, predicted = 0.0, measured = 0.0;
   double difference, difference_error;
-  if (all->ensemble->gradient_square == NULL || all->ensemble->centred ||
+  if (all->ensemble->gradient_square == NULL || all->ensemble->info.centred ||
       all->problem->settings.training.sampling == SGF_SAMPLING_EPOCH)
     return SGF_OK;
   sgf_status status = growth_on_range(all, all->values, error);
@@ -157,7 +157,7 @@ static sgf_status compare_mean(sgf_comparing *all, sgf_error *error)
   size_t n = all->n, rank = all->projection.rank;
   double *means = NULL, *delta = NULL, square, square_error, trace = sgf_trace(rank, all->projection.predicted);
   sgf_status status;
-  if (all->ensemble->centred) return SGF_OK;
+  if (all->ensemble->info.centred) return SGF_OK;
   SGF_TRY(sgf_new_reals(&means, all->rows, rank, "means of the replicas", error));
   SGF_TRY(sgf_new_reals(&delta, n, 1, "means of the replicas", error));
   for (size_t r = 0; r < all->rows; r++) {

@@ -121,7 +121,7 @@ void sgf_accumulator_end(sgf_accumulator *accumulator)
 {
   size_t n = accumulator->ensemble->n;
   add_block(accumulator);
-  if (!accumulator->ensemble->centred || accumulator->taken == 0) return;
+  if (!accumulator->ensemble->info.centred || accumulator->taken == 0) return;
   for (size_t k = 0; k < n; k++) accumulator->sum[k] /= sqrt((double)accumulator->taken);
   sgf_add_products(n, 1, accumulator->sum, -1.0, row_of(accumulator));
 }

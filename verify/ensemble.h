@@ -11,7 +11,6 @@ struct sgf_ensemble {
   sgf_ensemble_info info;
   size_t layer;            /* 0: all weights; l: layer l trained alone */
   size_t first, n;         /* the trained weights in theta */
-  bool centred;            /* second moments are about the mean of each run's window */
   double *second;          /* (pools, n (n + 1) / 2), mean of delta delta^T over the window */
   double *half_means;      /* (pools, 2, n), means of delta over the two halves of the window */
   double *gradient_square; /* (pools), mean of |g_B|^2 over the window; NULL for trajectories */

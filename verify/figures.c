@@ -1,4 +1,4 @@
-/* The report's figures, each a gnuplot script with its data inside: black, grey and one blue, told apart by shape
+/* The report's figures, each a gnuplot script with its data inside: black, grey, blue and orange, told apart by shape
  * and dash, so that they can be read in black and white. */
 #include "figures.h"
 
@@ -69,6 +69,16 @@ static bool layer_modes(FILE *script, const sgf_problem *problem, const sgf_pred
   return set != NULL;
 }
 
+/* Points and bars over what is drawn already: gnuplot's own error bars would erase around their points. */
+static void put_error_bars(FILE *script, const char *data, int shape, const char *colour, const char *title)
+{
+  fprintf(
+      script,
+      ", $%s using 1:($3-2*$4):(0):(4*$4) with vectors nohead lw 0.8 lc rgb '%s' notitle, $%s using 1:3 with points "
+      "pt %d ps 0.35 lc rgb '%s' title '%s'",
+      data, colour, data, shape, colour, title);
+}
+
 void sgf_figure_ivfr(FILE *script, const sgf_problem *problem, const sgf_prediction *prediction,
                      const sgf_comparison *comparison, size_t layer)
 {
@@ -78,18 +88,15 @@ void sgf_figure_ivfr(FILE *script, const sgf_problem *problem, const sgf_predict
   bool coupled = layer_modes(script, problem, prediction, comparison, layer, "");
   bool alone = layer_modes(script, problem, prediction, comparison, layer, "_uncoupled");
   fprintf(script,
-          "set logscale xy\nset format xy '%%g'\nset key outside top center horizontal maxrows 3\n"
-          "set xlabel 'flatness F_k'\nset ylabel 'layer %zu: variance σ_k^2 / T'\nset pointintervalbox 0\nplot ",
+          "set logscale xy\nset format xy '%%g'\nset key outside top center horizontal maxrows 2 width -4\n"
+          "set xlabel 'flatness F_k'\nset ylabel 'layer %zu: variance σ_k^2 / T'\nplot ",
           layer);
-  if (alone)
-    fprintf(script, "$layer_uncoupled using 1:3:(2*$4) with yerrorbars pt 5 ps 0.35 lw 0.8 lc rgb '#9a9a9a' title "
-                    "'SGD, other layers frozen', ");
-  if (coupled)
-    fprintf(script, "$layer using 1:3:(2*$4) with yerrorbars pt 7 ps 0.4 lw 0.8 lc rgb '%s' title 'SGD, ±2 s.e.', ",
-            BLUE);
   fprintf(script,
-          "$layer_uncoupled using 1:2 with points pt 4 ps 0.6 lw 1 lc rgb '#555555' title 'theory, uncoupled', "
-          "$layer using 1:2 with points pt 6 ps 0.7 lw 1.1 lc rgb 'black' title 'theory, coupled'\n");
+          "$layer_uncoupled using 1:2 with points pt 4 ps 0.7 lw 0.8 lc rgb '#8a8a8a' title 'theory, uncoupled', "
+          "$layer using 1:2 with points pt 6 ps 0.8 lw 0.9 lc rgb 'black' title 'theory, coupled'");
+  if (alone) put_error_bars(script, "layer_uncoupled", 9, "#c06000", "SGD ±2 s.e., others frozen");
+  if (coupled) put_error_bars(script, "layer", 7, BLUE, "SGD ±2 s.e.");
+  fprintf(script, "\n");
 }
 
 void sgf_figure_balance(FILE *script, const sgf_comparison *comparison)

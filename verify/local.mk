@@ -24,4 +24,5 @@ verify_sources = \
   %D%/statistics.c \
   %D%/statistics.h \
   %D%/trajectory.c \
-  %D%/verdicts.c
+  %D%/verdicts.c \
+  %D%/window_pca.c

@@ -142,6 +142,34 @@ static sgf_status write_balance(sgf_hdf5_output *out, const sgf_problem *problem
   return status;
 }
 
+/* Components of every run below simulation/layerN, for the protocol window-pca. */
+static sgf_status write_components(sgf_hdf5_output *out, const sgf_problem *problem, const sgf_ensemble *ensemble,
+                                   size_t layer, sgf_error *error)
+{
+  size_t rows = ensemble->info.pools, size = sgf_layer_size(&problem->network, layer);
+  double *variance = NULL, *flatness = NULL;
+  sgf_window_pca seen;
+  char group[48], name[64];
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&variance, rows, size, "principal components", error));
+  SGF_TRY(sgf_new_reals(&flatness, rows, size, "principal components", error));
+  SGF_TRY(sgf_window_pca_measure(problem, ensemble, layer, &seen, variance, flatness, error));
+  snprintf(group, sizeof group, "simulation/layer%zu", layer);
+  sgf_hdf5_group(out, group);
+  snprintf(name, sizeof name, "%s/pca_variance", group);
+  sgf_hdf5_write(out, name, 2, (size_t[]){rows, size}, variance);
+  snprintf(name, sizeof name, "%s/pca_flatness", group);
+  sgf_hdf5_write(out, name, 2, (size_t[]){rows, size}, flatness);
+  sgf_hdf5_attribute(out, group, "pca_psi", seen.psi);
+  sgf_hdf5_attribute(out, group, "pca_psi_se", seen.psi_error);
+  sgf_hdf5_attribute(out, group, "pca_correlation", seen.correlation);
+  sgf_hdf5_attribute(out, group, "pca_correlation_se", seen.correlation_error);
+done:
+  free(variance);
+  free(flatness);
+  return status;
+}
+
 static sgf_status write_ensemble(sgf_hdf5_output *out, const sgf_problem *problem, const sgf_ensemble *ensemble,
                                  bool full, sgf_error *error)
 {
@@ -155,6 +183,8 @@ static sgf_status write_ensemble(sgf_hdf5_output *out, const sgf_problem *proble
     snprintf(name, sizeof name, "simulation/uncoupled/layer%zu", l);
     SGF_TRY(write_moments(out, name, ensemble->alone[l - 1], full, error));
   }
+  for (size_t l = 1; l <= problem->network.layers && info->centred; l++)
+    SGF_TRY(write_components(out, problem, ensemble, l, error));
   sgf_hdf5_write_count(out, "simulation/replicas", (double)info->replicas);
   sgf_hdf5_write_count(out, "simulation/steps", info->steps);
   sgf_hdf5_attribute_count(out, "simulation", "burn_in_steps", info->plan.burn_in_steps);
@@ -163,7 +193,7 @@ static sgf_status write_ensemble(sgf_hdf5_output *out, const sgf_problem *proble
   sgf_hdf5_attribute_count(out, "simulation", "recorded", info->recorded);
   sgf_hdf5_attribute_count(out, "simulation", "batches", info->batches);
   sgf_hdf5_attribute_count(out, "simulation", "pools", info->pools);
-  sgf_hdf5_attribute_count(out, "simulation", "centred", ensemble->centred);
+  sgf_hdf5_attribute_count(out, "simulation", "centred", ensemble->info.centred);
   sgf_hdf5_attribute(out, "simulation", "seconds", info->seconds);
 done:
   return status;

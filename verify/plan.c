@@ -44,7 +44,7 @@ static double window_variance(double burn_in, double window)
 static const double SLOW_SHARE = 0.1;
 /* Burn-in and window of a deep network together, as a share of its lifetime. */
 static const double SHARE_OF_LIFETIME = 0.1;
-/* Window-pca: burn-in and window of runs that are long against every relaxation that matters, and how many runs. */
+/* Window-pca: burn-in and window of runs that are long against every relaxation that matters, and the least runs. */
 static const double LONG_BURN_IN_TIMES = 5.0, LONG_WINDOW_TIMES = 100.0, LONG_RUNS = 16.0;
 
 /* Whether the variances of a deep network are tested together and not one by one. */
@@ -155,7 +155,8 @@ static void choose_long_run(const sgf_problem *problem, draft *times)
   if (problem->settings.simulation.protocol != SGF_PROTOCOL_WINDOW_PCA) return;
   if (!times->burn_in_fixed) times->burn_in = LONG_BURN_IN_TIMES;
   if (!times->window_fixed) times->window = LONG_WINDOW_TIMES;
-  if (!times->replicas_fixed) times->replicas = LONG_RUNS;
+  double affordable = BUDGET / ((times->burn_in + times->window) * times->cost_per_time);
+  if (!times->replicas_fixed) times->replicas = fmax(LONG_RUNS, floor(fmin(replicas_for(times), affordable)));
 }
 
 /* Burn-in and window short against the lifetime of the quasi-stationary state, if it allows some relaxation times. */

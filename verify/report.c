@@ -178,7 +178,8 @@ static void put_simulation(const report *page)
     row(page, "window", "%.4g units of time, %zu steps%s, a snapshot every %zu",
         lambda * (double)info->plan.window_steps, info->plan.window_steps, info->plan.window_chosen ? chosen : "",
         info->plan.stride);
-    if (page->ensemble->centred) row(page, "protocol", "window-pca: moments about the mean of each run's own window");
+    if (page->ensemble->info.centred)
+      row(page, "protocol", "window-pca: moments about the mean of each run's own window");
     if (info->pools < info->replicas) row(page, "pools", "%zu, of replicas that share a row of moments", info->pools);
     if (page->problem->network.layers > 1)
       row(page, "against the lifetime", "burn-in and window are %.3g of the lifetime of the quasi-stationary state%s",
@@ -277,6 +278,31 @@ static char *script_of(const report *page, figure which, size_t layer)
   if (fclose(stream) == 0) return script;
   free(script);
   return NULL;
+}
+
+/* What an experimenter reads off the runs of the protocol window-pca. */
+static sgf_status put_components(report *page, sgf_error *error)
+{
+  if (page->ensemble == NULL || !page->ensemble->info.centred) return SGF_OK;
+  fputs("<h2>Principal components of each run</h2>\n<table>\n<tr><th>layer</th><th>&psi;, mean of the runs</th>"
+        "<th>correlation</th><th>&psi; of the theory, stationary</th></tr>\n",
+        page->out);
+  for (size_t l = 1; l <= page->problem->network.layers; l++) {
+    sgf_window_pca seen;
+    sgf_status status = sgf_window_pca_measure(page->problem, page->ensemble, l, &seen, NULL, NULL, error);
+    if (status != SGF_OK) return status;
+    fprintf(page->out, "<tr><td>%zu</td><td>%.3g &plusmn; %.2g, %zu runs</td><td>%.3g &plusmn; %.2g</td>", l,
+            seen.psi, seen.psi_error, seen.runs, seen.correlation, seen.correlation_error);
+    put_fit(page, &sgf_prediction_get_layer(page->prediction, l)->ivfr);
+    fputs("</tr>\n", page->out);
+  }
+  fputs(
+      "</table>\n<p>Components of a finite window spread more than the directions they estimate, and the drift along "
+      "the null space is among them: neither is in the stationary theory, so this &psi; is shown and not tested. "
+      "What is "
+      "tested are the variances along the theory's directions, on range(H), about the means of the windows.</p>\n",
+      page->out);
+  return SGF_OK;
 }
 
 /* Variance against flatness, the last layer first: what the coupling of the layers does. */
@@ -387,6 +413,7 @@ static sgf_status put_page(report *page, sgf_error *error)
   put_head(page);
   put_problem(page);
   SGF_TRY(put_layers(page, error));
+  SGF_TRY(put_components(page, error));
   SGF_TRY(put_figures(page, error));
   put_quantities(page);
   put_numbers(page);

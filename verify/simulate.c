@@ -248,7 +248,7 @@ static sgf_status run_ensemble(simulation *all, size_t layer, size_t pools, int 
   sgf_status status = sgf_ensemble_create(all->plan->replicas, pools, first, count, true, &all->ensemble, error);
   if (status == SGF_OK) {
     all->ensemble->layer = layer;
-    all->ensemble->centred = all->plan->centred;
+    all->ensemble->info.centred = all->plan->centred;
     status = prepare_balance(all, error);
   }
   if (status == SGF_OK) status = run_pools(all, threads, error);
