@@ -38,7 +38,7 @@ static void print_theory(const job *run, const sgf_prediction_info *info)
          rate / info->stability_limit);
   printf("covariance   trace %.6g, residual %.2g\n", info->trace, info->residual);
   printf("loss         minimum %.6g, mean excess %.6g\n", info->min_loss, info->excess_loss);
-  printf("balance      |[H,C]| / |H||C| = %.3g, |Q| / |H Sigma| = %.3g, entropy production %.4g%s\n",
+  printf("irreversible |[H,C]| / |H||C| = %.3g, |Q| / |H Sigma| = %.3g, entropy production %.4g%s\n",
          info->commutator_relative, info->irreversible, info->entropy_production,
          info->entropy_on_range ? " (on the range of D)" : "");
   printf("IVFR         psi = %.3g (%.3g ... %.3g), correlation %.3g, %zu modes, %zu left out\n", info->ivfr.psi,
@@ -60,8 +60,8 @@ static void print_layers(const sgf_prediction *prediction)
   const sgf_prediction_info *info = sgf_prediction_get_info(prediction);
   for (size_t l = 1; l <= info->layers; l++) {
     const sgf_layer_info *layer = sgf_prediction_get_layer(prediction, l);
-    printf("layer %-3zu    rank of H %zu, of C %zu of %zu;", l, layer->rank_hessian, layer->rank_noise,
-           layer->weights);
+    printf("layer %-3zu    rank of H %zu, of C %zu, of %zu; trace coupled %.4g, uncoupled %.4g\n            ", l,
+           layer->rank_hessian, layer->rank_noise, layer->weights, layer->trace, layer->trace_uncoupled);
     print_fit(" coupled", &layer->ivfr);
     print_fit("; uncoupled", &layer->ivfr_uncoupled);
     if (!isnan(layer->ivfr_closed_form.psi)) printf("; closed form psi = %.3g", layer->ivfr_closed_form.psi);

@@ -4,6 +4,7 @@ example_files = \
   %D%/diabetes.yaml \
   %D%/pytorch_compare.py \
   %D%/read_results.py \
-  %D%/single_layer.yaml
+  %D%/single_layer.yaml \
+  %D%/two_layers.yaml
 examplesdir = $(docdir)/examples
 dist_examples_DATA = $(example_files)

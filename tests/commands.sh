@@ -96,5 +96,55 @@ expect 0 "another seed" "$SGFLOW" verify "$folder/config.yaml" --set seed=7
 cmp -s "$folder/one" "$folder/out" && same=1 || same=0
 report "another seed gives other digits" $same
 
+# Two layers, through every command.
+cat >"$folder/two.yaml" <<'EOF'
+data:
+  samples: 100
+network:
+  widths: [3, 3, 2]
+training:
+  learning_rate: 0.01
+  batch_size: 10
+EOF
+expect 0 "predict, two layers" "$SGFLOW" predict "$folder/two.yaml"
+has "the ranks" "^drift +rank 6 of 15" "$folder/out"
+has "each layer" "^layer 2 +rank of H 6, of C 6, of 6;" "$folder/out"
+has "the lifetime" "^lifetime +[0-9.e+]+, balance rate" "$folder/out"
+expect 0 "simulate, two layers" "$SGFLOW" simulate "$folder/two.yaml" --set simulation.replicas=20
+expect 0 "verify, two layers" "$SGFLOW" verify "$folder/two.yaml" --set simulation.uncoupled=true --threads 1 \
+  -o "$folder/two.h5" --report "$folder/two.html"
+for name in layer1_trace layer2_variances layer2_ivfr_psi layer2_uncoupled_trace balance_drift_1; do
+  has "verify compares $name" "^  $name .* agree" "$folder/out"
+done
+has "the leak" "^leak +[0-9.e-]+ \+- [0-9.e-]+ of the measured trace is outside" "$folder/out"
+sed '/^output\|^report/d' "$folder/out" >"$folder/one"
+expect 0 "verify, two layers, two threads" "$SGFLOW" verify "$folder/two.yaml" --set simulation.uncoupled=true --threads 2
+cmp -s "$folder/one" "$folder/out"
+report "the same digits with 1 and 2 threads, two layers" $?
+for text in "Variance and flatness, layer by layer" "quasi-stationary" "leak into null"; do
+  has "the report has: $text" "$text" "$folder/two.html"
+done
+if command -v gnuplot >/dev/null; then
+  for figure in ivfr2 ivfr1 balance; do
+    has "the report has the figure $figure" "<title>$figure</title>" "$folder/two.html"
+  done
+fi
+"$SGFLOW" predict "$folder/two.yaml" --json >"$folder/json"
+has "JSON has the layers" '"layer2": \{' "$folder/json"
+expect 0 "verify, window-pca" "$SGFLOW" verify "$folder/two.yaml" --set simulation.protocol=window-pca -o "$folder/w.h5" \
+  --report "$folder/w.html"
+has "the components" "^components +layer 2: psi = [0-9.]+" "$folder/out"
+has "the report has them" "Principal components of each run" "$folder/w.html"
+expect 0 "simulate, a long window" "$SGFLOW" simulate "$folder/two.yaml" --set simulation.replicas=4 \
+  --set simulation.window=2000
+has "warns that the run is not short" "warning: .* of the lifetime" "$folder/err"
+
+# Products are by the system's BLAS, not by GSL's slow one.
+LD_DEBUG=bindings LD_BIND_NOW=1 "$SGFLOW" --version 2>&1 | grep "cblas_dgemm'" >"$folder/bindings" || true
+if [ -s "$folder/bindings" ]; then
+  ! grep -q "libsgflow.* to .*gslcblas" "$folder/bindings"
+  report "products are by the BLAS that configure found" $?
+fi
+
 printf '%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" -eq 0 ]
