@@ -54,10 +54,14 @@ static void print_fit(const char *name, const sgf_ivfr *fit)
   printf("%s psi = %.3g (%.3g ... %.3g), r = %.3g", name, fit->psi, fit->psi_low, fit->psi_high, fit->correlation);
 }
 
-/* Each layer by itself, and how long the state lasts. */
+/* The minimum, each layer by itself, and how long the state lasts. */
 static void print_layers(const sgf_prediction *prediction)
 {
   const sgf_prediction_info *info = sgf_prediction_get_info(prediction);
+  printf("minimum      global to %.2g, gradient %.2g", info->min_loss - info->global_loss, info->gradient_norm);
+  if (!isnan(info->balance_error))
+    printf(", flow of %.4g units of time, balance kept to %.2g", info->flow_time, info->balance_error);
+  printf("\n");
   for (size_t l = 1; l <= info->layers; l++) {
     const sgf_layer_info *layer = sgf_prediction_get_layer(prediction, l);
     printf("layer %-3zu    rank of H %zu, of C %zu, of %zu; trace coupled %.4g, uncoupled %.4g\n            ", l,
@@ -69,6 +73,9 @@ static void print_layers(const sgf_prediction *prediction)
   }
   printf("lifetime     %.4g, balance rate %.3g = %.3g of the slowest relaxation, drift of the balance %.3g\n",
          info->lifetime, info->balance_rate, info->rate_ratio, info->balance_drift);
+  if (info->rate_ratio > SGF_NOT_SHORT)
+    printf(
+        "             not quasi-stationary in the slowest modes: the balance drifts about as fast as they relax\n");
 }
 
 static void print_experiment(const job *run)

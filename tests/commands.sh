@@ -105,6 +105,8 @@ network:
 training:
   learning_rate: 0.01
   batch_size: 10
+verify:
+  tolerance: 0.1
 EOF
 expect 0 "predict, two layers" "$SGFLOW" predict "$folder/two.yaml"
 has "the ranks" "^drift +rank 6 of 15" "$folder/out"
