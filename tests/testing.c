@@ -6,6 +6,9 @@
 
 #include "../io/hdf5_file.h"
 
+/* Threads of a BLAS do not survive Check's fork. */
+extern void openblas_set_num_threads(int) __attribute__((weak));
+
 double relative_difference(size_t count, const double *a, const double *b)
 {
   double *difference = new_reals(count);
@@ -81,6 +84,7 @@ const char *scratch_path(const char *file)
 int run_suite(Suite *suite)
 {
   gsl_set_error_handler_off();
+  if (openblas_set_num_threads != NULL) openblas_set_num_threads(1);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_NORMAL);
   int failed = srunner_ntests_failed(runner);

@@ -69,8 +69,8 @@ sgf_status sgf_covariance(const sgf_problem *problem, const sgf_fluctuations *fl
   return SGF_OK;
 }
 
-/* What the mean over K snapshots k = 0 ... K - 1 at steps `first` + k stride sees of modes i and j: with a the factor of
- * a mode from snapshot to snapshot and x = a_i a_j the pair's factor over one step,
+/* What the mean over K snapshots k = 0 ... K - 1 at steps `first` + k stride sees of modes i and j: with a the factor
+ * of a mode from snapshot to snapshot and x the pair's factor over one step,
  *   cov_ij / S_ij = (1/K^2) sum_k (1 - x^{first + k stride}) [ 1 + g_i(k) + g_j(k) ],  g(k) = sum_{m=1}^{K-1-k} a^m. */
 static double share_of_mean(size_t snapshots, const double *sums_i, const double *sums_j, double start, double factor)
 {

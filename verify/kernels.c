@@ -1,7 +1,8 @@
 /* Products of the small matrices that SGD is made of, and of its snapshots.
  *
- * Square matrices of N = 4, 8, 20, 40, one thread of an AMD EPYC, gcc 12, in multiply-adds per ns: 4.2, 7.4, 17, 19, against
- * 0.4, 3.4, 11, 16 of OpenBLAS 0.3.21, whose calls moreover wait for one another when several threads make them. */
+ * Square matrices of N = 4, 8, 20, 40, one thread of an AMD EPYC, gcc 12, in multiply-adds per ns: 4.2, 7.4, 17, 19,
+ * against 0.4, 3.4, 11, 16 of OpenBLAS 0.3.21, whose calls moreover wait for one another when several threads make
+ * them. */
 #include "kernels.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)

@@ -74,8 +74,8 @@ static void forward(sgf_sgd *run)
   }
 }
 
-/* Derivatives of the mean of |y - M x|^2 / 2 over the batch: errors go down the layers, and each trained layer's gradient
- * is the sum over samples of error activation^T. */
+/* Derivatives of the mean of |y - M x|^2 / 2 over the batch: errors go down the layers, and each trained layer's
+ * gradient is the sum over samples of error activation^T. */
 static void backward(sgf_sgd *run)
 {
   const sgf_network *network = &run->problem->network;
