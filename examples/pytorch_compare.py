@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""Train a linear layer by PyTorch's own SGD and write what `sgflow compare` needs.
+"""Train a linear network by PyTorch's own SGD and write what `sgflow compare` needs.
 
-    python3 pytorch_compare.py FOLDER [--seed 1] [--perturb 0.05]
+    python3 pytorch_compare.py FOLDER [--widths 6,2] [--seed 1] [--perturb 0.05]
 
-R replicas of torch.nn.Linear(N_0, N_L, bias=False) start at the least-squares minimum and are trained by
-torch.optim.SGD on minibatches drawn independently with replacement. FOLDER receives data.h5 (X, Y), config.yaml and
-run.h5 (`weights`, shape (R, T, n)). No number of sgflow enters: data, minimum and weights are all made here.
+R replicas of a torch.nn.Sequential of torch.nn.Linear(N_l-1, N_l, bias=False) start at one minimum and are trained by
+torch.optim.SGD on minibatches drawn independently with replacement. The minimum is where full-batch descent from a
+random start ends. FOLDER receives data.h5 (X, Y and the minimum W1 ... WL), config.yaml and run.h5 (`weights`, shape
+(R, T, n)). No number of sgflow enters: data, minimum and weights are all made here.
 --perturb spoils the recorded weights by a factor of 1 + PERTURB; the comparison must then say *disagree*.
 """
 import argparse
+import math
 import pathlib
 import shlex
 import time
@@ -16,35 +18,59 @@ import time
 import h5py
 import numpy as np
 import torch
+from torch.nn.utils import parameters_to_vector
 
-INPUTS, OUTPUTS, SAMPLES = 6, 2, 60  # N_0, N_L, P
-LEARNING_RATE, BATCH_SIZE = 0.1, 5  # lambda, S
-REPLICAS, BURN_IN, STRIDE, SNAPSHOTS = 300, 600, 10, 600  # R, steps, steps from one snapshot to the next, T
+torch.set_default_dtype(torch.float64)
+torch.set_num_threads(1)  # the tensors are small
 
-CONFIG = f"""\
+SAMPLES, BATCH_SIZE, LABEL_NOISE = 100, 10, 0.3  # P, S, s
+REPLICA_STEPS, MOST_REPLICAS, SNAPSHOTS = 1.5e7, 3000, 50  # R times steps, and so less than a minute; most R; T
+# Learning rate times the largest curvature. One layer has an exact equation and may be fast; the theory of several is
+# the leading order in the learning rate, and off by about a fifth of this number.
+SPEED_ONE_LAYER, SPEED = 0.2, 0.04
+# Both in units of the slowest relaxation time. `compare` takes all snapshots as stationary: the slowest mode must have
+# relaxed in the burn-in, and along the null space of several layers the weights must not have moved far at the end.
+BURN_IN, WINDOW = 4, 10
+GRADIENT = 1e-13  # of the full-batch loss, at the minimum
+
+# Several layers: `discrete`, for nothing built is exact in the learning rate; the tolerance leaves room for what is
+# neglected. The weights are a minimum already, so that `relax` leaves them where they are.
+CONFIG = """\
 data:
   source: file
   file: data.h5
 network:
-  widths: [{INPUTS}, {OUTPUTS}]
+  widths: {widths}
+  weights: data.h5
+  relax: true
 training:
-  learning_rate: {LEARNING_RATE}
-  batch_size: {BATCH_SIZE}
+  learning_rate: {learning_rate}
+  batch_size: {batch_size}
   sampling: replacement
 theory:
-  equation: exact
+  equation: {equation}
 verify:
   tolerance: 0.05
   level: 0.001
 """
 
 
-def make_data(generator):
-    """X (P, N_0) and Y (P, N_L): a linear teacher and noise, one sample a row."""
-    X = torch.randn(SAMPLES, INPUTS, generator=generator, dtype=torch.float64)
-    teacher = torch.randn(OUTPUTS, INPUTS, generator=generator, dtype=torch.float64) / INPUTS**0.5
-    noise = torch.randn(SAMPLES, OUTPUTS, generator=generator, dtype=torch.float64)
-    return X, X @ teacher.T + 0.5 * noise
+def make_model(widths, generator):
+    """torch.nn.Sequential of linear layers, each a random (semi-)orthogonal matrix."""
+    layers = [torch.nn.Linear(fan_in, fan_out, bias=False) for fan_in, fan_out in zip(widths, widths[1:])]
+    with torch.no_grad():
+        for layer in layers:
+            tall = torch.randn(max(layer.weight.shape), min(layer.weight.shape), generator=generator)
+            Q = torch.linalg.qr(tall).Q
+            layer.weight.copy_(Q if Q.shape == layer.weight.shape else Q.T)
+    return torch.nn.Sequential(*layers)
+
+
+def make_data(widths, generator):
+    """X (P, N_0) and Y (P, N_L): a teacher of the same widths, and noise, one sample a row."""
+    X = torch.randn(SAMPLES, widths[0], generator=generator)
+    noise = torch.randn(SAMPLES, widths[-1], generator=generator)
+    return X, make_model(widths, generator)(X).detach() + LABEL_NOISE * noise
 
 
 def half_mean_square(predicted, target):
@@ -52,64 +78,133 @@ def half_mean_square(predicted, target):
     return ((predicted - target) ** 2).sum(dim=(-2, -1)) / (2 * target.shape[-2])
 
 
+def descend(model, X, Y):
+    """Full-batch descent to the minimum."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.02, momentum=0.9, nesterov=True)
+    for step in range(20000):
+        optimizer.zero_grad()
+        half_mean_square(model(X), Y).backward()
+        gradient = parameters_to_vector([weight.grad for weight in model.parameters()]).norm().item()
+        if gradient <= GRADIENT:
+            return step, gradient
+        if not math.isfinite(gradient):
+            break
+        optimizer.step()
+    raise SystemExit(f"no minimum after {step + 1} steps, |gradient| = {gradient:.2g}: try another --seed")
+
+
+def curvatures(model, X, Y):
+    """Smallest nonzero and largest eigenvalue of the Hessian, by autograd."""
+    shapes = [weight.shape for weight in model.parameters()]
+
+    def loss(vector):
+        predicted = X
+        for weight, shape in zip(vector.split([shape.numel() for shape in shapes]), shapes):
+            predicted = predicted @ weight.view(shape).T
+        return half_mean_square(predicted, Y)
+
+    hessian = torch.autograd.functional.hessian(loss, parameters_to_vector(model.parameters()).detach())
+    h = torch.linalg.eigvalsh(hessian)
+    return h[h > 1e-8 * h[-1]][0].item(), h[-1].item()
+
+
 def batched_step(weights, optimizer, X, Y, batch):
-    """One step of every replica: weights (R, N_L, N_0), batch (R, S). Replicas do not share a weight, so the gradient
-    of the sum of their losses is each one's own."""
+    """One step of every replica: weights[l] (R, N_l+1, N_l), batch (R, S). Replicas do not share a weight, so the
+    gradient of the sum of their losses is each one's own."""
     optimizer.zero_grad()
-    predicted = torch.bmm(X[batch], weights.transpose(1, 2))  # (R, S, N_L)
+    predicted = X[batch]  # (R, S, N_0)
+    for weight in weights:
+        predicted = torch.bmm(predicted, weight.transpose(1, 2))  # (R, S, N_l+1)
     half_mean_square(predicted, Y[batch]).sum().backward()
     optimizer.step()
 
 
-def check_one_step(X, Y, minimum, generator):
-    """A step of the batched replicas is a step of torch.nn.Linear, and a row of `weights` is parameters_to_vector."""
-    batch = torch.randint(SAMPLES, (3, BATCH_SIZE), generator=generator)
-    weights = minimum.repeat(3, 1, 1).requires_grad_()
-    batched_step(weights, torch.optim.SGD([weights], lr=LEARNING_RATE), X, Y, batch)
-    for r in range(3):
-        layer = torch.nn.Linear(INPUTS, OUTPUTS, bias=False, dtype=torch.float64)
-        layer.load_state_dict({"weight": minimum})  # copies; vector_to_parameters would share memory with `minimum`
-        optimizer = torch.optim.SGD(layer.parameters(), lr=LEARNING_RATE)
-        half_mean_square(layer(X[batch[r]]), Y[batch[r]]).backward()
-        optimizer.step()
-        vector = torch.nn.utils.parameters_to_vector(layer.parameters())
-        assert torch.allclose(vector, weights[r].reshape(-1), rtol=0, atol=1e-14)
+def replicate(model, replicas, learning_rate):
+    weights = [weight.detach().repeat(replicas, 1, 1).requires_grad_() for weight in model.parameters()]
+    return weights, torch.optim.SGD(weights, lr=learning_rate)
 
 
-def train(X, Y, minimum, generator):
-    """Snapshots (R, T, n) of stationary SGD."""
-    weights = minimum.repeat(REPLICAS, 1, 1).requires_grad_()
-    optimizer = torch.optim.SGD([weights], lr=LEARNING_RATE)
-    recorded = np.empty((REPLICAS, SNAPSHOTS, OUTPUTS * INPUTS))
-    for step in range(1, BURN_IN + STRIDE * SNAPSHOTS + 1):
-        batch = torch.randint(SAMPLES, (REPLICAS, BATCH_SIZE), generator=generator)
+def flatten(weights):
+    """(R, n), each row in the order of parameters_to_vector."""
+    return torch.cat([weight.detach().flatten(start_dim=1) for weight in weights], dim=1)
+
+
+def check_steps(model, X, Y, learning_rate, generator, replicas=3, steps=100):
+    """The batched replicas are torch.nn.Sequential, trained one by one. Returns the largest difference."""
+    batches = torch.randint(SAMPLES, (steps, replicas, BATCH_SIZE), generator=generator)
+    weights, optimizer = replicate(model, replicas, learning_rate)
+    for batch in batches:
         batched_step(weights, optimizer, X, Y, batch)
-        if step > BURN_IN and (step - BURN_IN) % STRIDE == 0:
-            recorded[:, (step - BURN_IN) // STRIDE - 1] = weights.detach().reshape(REPLICAS, -1).numpy()
+    difference = 0.0
+    for r, row in enumerate(flatten(weights)):
+        plain = torch.nn.Sequential(*[torch.nn.Linear(*layer.weight.shape[::-1], bias=False) for layer in model])
+        plain.load_state_dict(model.state_dict())  # copies
+        optimizer = torch.optim.SGD(plain.parameters(), lr=learning_rate)
+        for batch in batches[:, r]:
+            optimizer.zero_grad()
+            half_mean_square(plain(X[batch]), Y[batch]).backward()
+            optimizer.step()
+        difference = max(difference, (parameters_to_vector(plain.parameters()) - row).abs().max().item())
+    assert difference < 1e-12, difference
+    return difference
+
+
+def train(model, X, Y, learning_rate, replicas, burn_in, stride, generator):
+    """Snapshots (R, T, n) of stationary SGD: one every `stride` steps after `burn_in` steps."""
+    weights, optimizer = replicate(model, replicas, learning_rate)
+    recorded = np.empty((replicas, SNAPSHOTS, sum(weight[0].numel() for weight in weights)))
+    for step in range(1, burn_in + stride * SNAPSHOTS + 1):
+        batch = torch.randint(SAMPLES, (replicas, BATCH_SIZE), generator=generator)
+        batched_step(weights, optimizer, X, Y, batch)
+        if step > burn_in and (step - burn_in) % stride == 0:
+            recorded[:, (step - burn_in) // stride - 1] = flatten(weights).numpy()
     return recorded
+
+
+def parse_widths(text):
+    widths = [int(width) if width.isdecimal() else 0 for width in text.split(",")]
+    if len(widths) < 2 or min(widths) < 1:
+        raise argparse.ArgumentTypeError("two or more whole numbers, N_0,...,N_L, are expected")
+    return widths
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path, help="where the three files are written")
+    parser.add_argument("--widths", type=parse_widths, default=[6, 2], help="N_0,...,N_L, such as 4,5,3 for two layers")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--perturb", type=float, default=0.0, help="multiply the recorded weights by 1 + PERTURB")
     arguments = parser.parse_args()
     generator = torch.Generator().manual_seed(arguments.seed)
+    one_layer = len(arguments.widths) == 2
 
-    X, Y = make_data(generator)
-    minimum = torch.linalg.lstsq(X, Y).solution.T.contiguous()  # (N_L, N_0), the shape of layer.weight
-    check_one_step(X, Y, minimum, generator)
+    X, Y = make_data(arguments.widths, generator)
+    model = make_model(arguments.widths, generator)
+    descent, gradient = descend(model, X, Y)
+    lowest, highest = curvatures(model, X, Y)
+    learning_rate = float(f"{(SPEED_ONE_LAYER if one_layer else SPEED) / highest:.2g}")
+    burn_in = math.ceil(BURN_IN / (learning_rate * lowest))
+    stride = math.ceil(WINDOW / (learning_rate * lowest) / SNAPSHOTS)
+    steps = burn_in + stride * SNAPSHOTS
+    replicas = min(MOST_REPLICAS, math.ceil(REPLICA_STEPS / steps))
+    print(f"minimum after {descent} steps, |gradient| = {gradient:.2g}, curvature {lowest:.3g} ... {highest:.3g}")
+    difference = check_steps(model, X, Y, learning_rate, generator)
+    print(f"batched replicas and torch.nn.Sequential differ by {difference:.2g} after 100 steps")
     began = time.monotonic()
-    weights = train(X, Y, minimum, generator) * (1 + arguments.perturb)
-    print(f"{REPLICAS} replicas, {BURN_IN + STRIDE * SNAPSHOTS} steps each: {time.monotonic() - began:.1f} s")
+    weights = train(model, X, Y, learning_rate, replicas, burn_in, stride, generator) * (1 + arguments.perturb)
+    print(f"{replicas} replicas, {steps} steps each (time {learning_rate * steps:.3g}, the first {burn_in} burn-in): "
+          f"{time.monotonic() - began:.1f} s")
 
     arguments.folder.mkdir(parents=True, exist_ok=True)
     with h5py.File(arguments.folder / "data.h5", "w") as file:
         file["X"], file["Y"] = X.numpy(), Y.numpy()
+        for l, layer in enumerate(model, start=1):
+            file[f"W{l}"] = layer.weight.detach().numpy()
     with h5py.File(arguments.folder / "run.h5", "w") as file:
         file["weights"] = weights
-    (arguments.folder / "config.yaml").write_text(CONFIG)
+    (arguments.folder / "config.yaml").write_text(CONFIG.format(
+        widths=arguments.widths, learning_rate=learning_rate, batch_size=BATCH_SIZE,
+        equation="exact" if one_layer else "discrete"))
 
     config, run, out = (shlex.quote(str(arguments.folder / name)) for name in ("config.yaml", "run.h5", "out.h5"))
     print("Now run:")
