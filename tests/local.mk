@@ -5,9 +5,11 @@ test_programs = \
   %D%/test_layers \
   %D%/test_minimum \
   %D%/test_covariance \
+  %D%/test_depth \
   %D%/test_observables \
   %D%/test_statistics \
   %D%/test_simulation \
+  %D%/test_depth_simulation \
   %D%/test_files
 test_scripts = %D%/separation.sh %D%/bad_input.sh %D%/commands.sh %D%/claims.sh
 test_cflags = $(CORE_CFLAGS) $(CHECK_CFLAGS)
@@ -34,6 +36,10 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_covariance_CFLAGS = $(test_cflags)
 %C%_test_covariance_LDADD = $(test_ldadd)
 
+%C%_test_depth_SOURCES = %D%/test_depth.c $(test_common)
+%C%_test_depth_CFLAGS = $(test_cflags)
+%C%_test_depth_LDADD = $(test_ldadd)
+
 %C%_test_observables_SOURCES = %D%/test_observables.c $(test_common)
 %C%_test_observables_CFLAGS = $(test_cflags)
 %C%_test_observables_LDADD = $(test_ldadd)
@@ -45,6 +51,10 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_simulation_SOURCES = %D%/test_simulation.c $(test_common)
 %C%_test_simulation_CFLAGS = $(test_cflags)
 %C%_test_simulation_LDADD = $(test_ldadd)
+
+%C%_test_depth_simulation_SOURCES = %D%/test_depth_simulation.c $(test_common)
+%C%_test_depth_simulation_CFLAGS = $(test_cflags)
+%C%_test_depth_simulation_LDADD = $(test_ldadd)
 
 %C%_test_files_SOURCES = %D%/test_files.c $(test_common)
 %C%_test_files_CFLAGS = $(test_cflags)

@@ -34,15 +34,21 @@ static const double *array_of(const sgf_prediction *prediction, const char *name
 
 typedef struct {
   const char *file;
-  size_t inputs, outputs, batch;
+  size_t widths[4], count, batch;
   double rate;
   sgf_sampling sampling;
 } oracle;
 
-static const oracle ORACLES[] = {{"single_weak.h5", 10, 1, 4, 0.01, SGF_SAMPLING_REPLACEMENT},
-                                 {"single_strong.h5", 10, 1, 8, 0.02, SGF_SAMPLING_WITHOUT_REPLACEMENT},
-                                 {"single_outputs.h5", 6, 3, 6, 0.02, SGF_SAMPLING_REPLACEMENT},
-                                 {"single_epoch.h5", 8, 1, 4, 0.03, SGF_SAMPLING_EPOCH}};
+static const oracle ORACLES[] = {{"single_weak.h5", {10, 1}, 2, 4, 0.01, SGF_SAMPLING_REPLACEMENT},
+                                 {"single_strong.h5", {10, 1}, 2, 8, 0.02, SGF_SAMPLING_WITHOUT_REPLACEMENT},
+                                 {"single_outputs.h5", {6, 3}, 2, 6, 0.02, SGF_SAMPLING_REPLACEMENT},
+                                 {"single_epoch.h5", {8, 1}, 2, 4, 0.03, SGF_SAMPLING_EPOCH},
+                                 {"two_square.h5", {5, 5, 5}, 3, 6, 0.01, SGF_SAMPLING_REPLACEMENT},
+                                 {"two_wide.h5", {4, 9, 3}, 3, 5, 0.01, SGF_SAMPLING_WITHOUT_REPLACEMENT},
+                                 {"two_narrow_input.h5", {6, 4, 3}, 3, 5, 0.01, SGF_SAMPLING_REPLACEMENT},
+                                 {"two_scalar_output.h5", {6, 6, 1}, 3, 5, 0.01, SGF_SAMPLING_REPLACEMENT},
+                                 {"two_bottleneck.h5", {6, 2, 5}, 3, 5, 0.01, SGF_SAMPLING_REPLACEMENT},
+                                 {"deep_three.h5", {4, 5, 4, 3}, 4, 5, 0.01, SGF_SAMPLING_REPLACEMENT}};
 
 static void check_set(const char *file, const sgf_prediction *prediction, const char *expected, const char *name)
 {
@@ -55,6 +61,18 @@ static void check_set(const char *file, const sgf_prediction *prediction, const 
   free(values);
 }
 
+/* Every set of the layers; those of the covariances belong to the discrete equation. */
+static void check_layers(const oracle *known, const sgf_prediction *prediction)
+{
+  static const char *const sets[] = {"hessian", "noise_covariance", "covariance", "covariance_uncoupled"};
+  char name[48];
+  for (size_t l = 1; l < known->count; l++)
+    for (size_t k = 0; k < (known->sampling == SGF_SAMPLING_EPOCH ? 2 : 4); k++) {
+      snprintf(name, sizeof name, "layer%zu/%s", l, sets[k]);
+      check_set(known->file, prediction, name, name);
+    }
+}
+
 START_TEST(predictions_agree_with_the_oracles)
 {
   const oracle *known = &ORACLES[_i];
@@ -63,7 +81,7 @@ START_TEST(predictions_agree_with_the_oracles)
   sgf_problem *problem;
   sgf_prediction *prediction;
   bool epoch = known->sampling == SGF_SAMPLING_EPOCH;
-  settings_with_widths(&settings, 2, (size_t[]){known->inputs, known->outputs});
+  settings_with_widths(&settings, known->count, known->widths);
   settings.data.source = SGF_SOURCE_FILE;
   settings.data.file = strdup(case_path(known->file));
   settings.network.weights = strdup(case_path(known->file));
@@ -75,16 +93,18 @@ START_TEST(predictions_agree_with_the_oracles)
   ASSERT_OK(sgf_predict(problem, false, &prediction, &error), error);
   check_set(known->file, prediction, "covariance_continuum", "covariance_continuum");
   check_set(known->file, prediction, "covariance_discrete", "covariance_discrete");
-  check_set(known->file, prediction, "layer1/hessian", "layer1/hessian");
-  check_set(known->file, prediction, "layer1/noise_covariance", "layer1/noise_covariance");
-  if (epoch) {
-    check_set(known->file, prediction, "covariance_epoch", "covariance");
-  } else {
-    check_set(known->file, prediction, "layer1/covariance", "layer1/covariance");
-    check_set(known->file, prediction, "layer1/covariance_uncoupled", "layer1/covariance_uncoupled");
-    if (known->outputs == 1) check_set(known->file, prediction, "covariance_exact", "covariance_exact");
+  if (epoch) check_set(known->file, prediction, "covariance_epoch", "covariance");
+  if (!epoch && known->count == 2 && known->widths[1] == 1)
+    check_set(known->file, prediction, "covariance_exact", "covariance_exact");
+  if (known->count > 2) {
+    check_set(known->file, prediction, "hessian", "hessian");
+    check_set(known->file, prediction, "noise_covariance", "noise_covariance");
   }
+  check_layers(known, prediction);
   ck_assert(prediction->info.residual < 1e-13);
+  ck_assert(prediction->info.rank_hessian == case_attribute(known->file, "expected", "rank_hessian"));
+  double loss = case_attribute(known->file, "expected", "min_loss");
+  ASSERT_NEAR(prediction->info.min_loss, loss, 1e-13 * loss);
   sgf_prediction_free(prediction);
   sgf_problem_free(problem);
   sgf_settings_free(&settings);

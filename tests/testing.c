@@ -2,6 +2,7 @@
 #include "testing.h"
 
 #include <gsl/gsl_errno.h>
+#include <lapacke.h>
 #include <unistd.h>
 
 #include "../io/hdf5_file.h"
@@ -72,6 +73,30 @@ double *case_array(const char *file, const char *name, size_t rank, size_t *coun
   *count = 1;
   for (size_t k = 0; k < rank; k++) *count *= shape[k];
   return values;
+}
+
+double case_attribute(const char *file, const char *owner, const char *name)
+{
+  sgf_hdf5_input input;
+  sgf_error error = {SGF_OK, ""};
+  double value = NAN;
+  ASSERT_OK(sgf_hdf5_open(case_path(file), &input, &error), error);
+  hid_t attribute = H5Aopen_by_name(input.file, owner, name, H5P_DEFAULT, H5P_DEFAULT);
+  ck_assert_msg(attribute >= 0, "%s has no attribute %s", file, name);
+  ck_assert(H5Aread(attribute, H5T_NATIVE_DOUBLE, &value) >= 0);
+  H5Aclose(attribute);
+  sgf_hdf5_close(&input);
+  return value;
+}
+
+void fill_orthogonal(uint64_t seed, size_t n, double *Q)
+{
+  double *tau = new_reals(n);
+  int size = (int)n;
+  fill_normal(seed, n * n, Q);
+  ck_assert_int_eq(LAPACKE_dgeqrf(LAPACK_ROW_MAJOR, size, size, Q, size, tau), 0);
+  ck_assert_int_eq(LAPACKE_dorgqr(LAPACK_ROW_MAJOR, size, size, size, Q, size, tau), 0);
+  free(tau);
 }
 
 const char *scratch_path(const char *file)

@@ -48,6 +48,12 @@ const char *case_path(const char *file);
 /* Dataset `name` of an oracle file, and its number of elements. */
 double *case_array(const char *file, const char *name, size_t rank, size_t *count);
 
+/* Attribute `name` of group `owner` of an oracle file. */
+double case_attribute(const char *file, const char *owner, const char *name);
+
+/* A random orthogonal matrix (n, n). */
+void fill_orthogonal(uint64_t seed, size_t n, double *Q);
+
 /* Path of a new file for the test to write, in the folder it runs in; static storage. */
 const char *scratch_path(const char *file);
 
