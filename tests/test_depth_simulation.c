@@ -342,6 +342,31 @@ START_TEST(sgd_agrees_at_any_shape_and_not_with_an_error)
 }
 END_TEST
 
+/* Short windows that begin at theta*, while everything grows: the relation between dissipation and fluctuation has to
+ * know of the growth, and of snapshots that all come after steps, whatever the stride. */
+START_TEST(fluctuation_dissipation_while_it_grows)
+{
+  sgf_problem *problem = make(&SHAPES[0], false, SGF_PROTOCOL_ENSEMBLE);
+  sgf_prediction *prediction = predict(problem);
+  sgf_plan plan = plan_for(problem, prediction, 4000, 0.0, 1.5);
+  if (_i == 1) plan.stride = 1;
+  sgf_ensemble *ensemble = simulate(problem, &plan, 2);
+  sgf_comparison *comparison = compare(problem, prediction, ensemble);
+  const sgf_quantity *relation = quantity_of(comparison, "fluctuation_dissipation");
+  ck_assert_msg(relation->verdict == SGF_AGREE, "deviation %g in [%g, %g]", relation->deviation, relation->low,
+                relation->high);
+  ck_assert(relation->measured < 0.9 * 2.0 * prediction->info.excess_loss);
+  sgf_comparison_free(comparison);
+  for (size_t k = 0; k < 2 * plan.replicas * ensemble->n; k++) ensemble->ends[k] = 0.0;
+  comparison = compare(problem, prediction, ensemble);
+  ck_assert_int_eq(quantity_of(comparison, "fluctuation_dissipation")->verdict, SGF_DISAGREE);
+  sgf_comparison_free(comparison);
+  sgf_ensemble_free(ensemble);
+  sgf_prediction_free(prediction);
+  sgf_problem_free(problem);
+}
+END_TEST
+
 /* What leaks out of range(H) grows with the length of the run. */
 START_TEST(leak_grows_with_time)
 {
@@ -455,7 +480,7 @@ START_TEST(pools_average_their_runs)
   size_t first, last, covered = 0;
   fill_normal(91, RUNS * SNAPSHOTS * N, theta);
   ASSERT_OK(sgf_ensemble_create(RUNS, POOLS, 0, N, false, &ensemble, &error), error);
-  ensemble->centred = _i == 1;
+  ensemble->info.centred = _i == 1;
   for (size_t pool = 0; pool < POOLS; pool++) {
     double expected[N * N] = {0}, means[2 * N] = {0}, found[N * N];
     sgf_ensemble_pool(ensemble, pool, &first, &last);
@@ -477,7 +502,7 @@ START_TEST(pools_average_their_runs)
         }
       }
       sgf_accumulator_end(&accumulator);
-      for (size_t k = 0; k < N * N && ensemble->centred; k++) expected[k] -= mean[k / N] * mean[k % N] / runs;
+      for (size_t k = 0; k < N * N && ensemble->info.centred; k++) expected[k] -= mean[k / N] * mean[k % N] / runs;
     }
     sgf_accumulator_finish(&accumulator);
     const double *row = ensemble->second + pool * sgf_packed_size(N);
@@ -505,7 +530,7 @@ START_TEST(window_pca_agrees)
   ASSERT_OK(sgf_plan_simulation(problem, prediction, &own, &error), error);
   ck_assert(own.centred && plan.centred);
   sgf_ensemble *ensemble = simulate(problem, &plan, 2);
-  ck_assert(ensemble->centred && ensemble->info.pools == plan.replicas);
+  ck_assert(ensemble->info.centred && ensemble->info.pools == plan.replicas);
   sgf_comparison *comparison = compare(problem, prediction, ensemble);
   expect_verdict(comparison, SGF_AGREE);
   double predicted = quantity_of(comparison, "trace")->predicted;
@@ -528,6 +553,7 @@ int main(void)
   tcase_set_timeout(tests, 600);
   tcase_add_test(tests, deviation_is_linear_in_the_learning_rate);
   tcase_add_loop_test(tests, sgd_agrees_at_any_shape_and_not_with_an_error, 0, (int)(sizeof SHAPES / sizeof *SHAPES));
+  tcase_add_loop_test(tests, fluctuation_dissipation_while_it_grows, 0, 2);
   tcase_add_test(tests, leak_grows_with_time);
   tcase_add_test(tests, layers_alone_agree_with_the_uncoupled_theory);
   tcase_add_test(tests, bits_of_pools_do_not_depend_on_threads);

@@ -68,21 +68,26 @@ done:
   return status;
 }
 
-/* Growth of |P delta|^2 a step over the window, for each row. */
-static sgf_status growth_on_range(const sgf_comparing *all, double *growth, sgf_error *error)
+/* From the start of the window to its end, of each row: the growth of |P delta|^2 a step, and what of the mean of
+ * delta . H delta over the snapshots, all of them after steps, is too much for one over the starts of all steps while it
+ * grows: half of its growth over the number of snapshots, and of steps. */
+static sgf_status growth_on_range(const sgf_comparing *all, const double *drift, double *growth, double *excess,
+                                  sgf_error *error)
 {
   const sgf_ensemble *ensemble = all->ensemble;
+  const sgf_plan *plan = &ensemble->info.plan;
   size_t rank = all->projection.rank, first, last;
-  double *inside;
+  double steps = (double)plan->window_steps, snapshots = (double)(plan->window_steps / plan->stride), *inside;
   sgf_status status = sgf_new_reals(&inside, rank, 1, "ends of the replicas", error);
   for (size_t r = 0; r < all->rows && status == SGF_OK; r++) {
-    growth[r] = 0.0;
+    growth[r] = excess[r] = 0.0;
     sgf_ensemble_pool(ensemble, r, &first, &last);
     for (size_t end = 2 * first; end < 2 * last; end++) {
+      double share = (end % 2 == 0 ? -1.0 : 1.0) / (double)(last - first);
       sgf_multiply(rank, 1, all->n, SGF_PLAIN, all->directions, SGF_PLAIN, ensemble->ends + end * all->n, inside);
-      growth[r] += (end % 2 == 0 ? -1.0 : 1.0) * sgf_dot(rank, inside, inside) / (double)(last - first);
+      growth[r] += share * sgf_dot(rank, inside, inside) / steps;
+      excess[r] += share * sgf_quadratic_form(rank, drift, inside) * 0.5 * (1.0 / snapshots + 1.0 / steps);
     }
-    growth[r] /= (double)ensemble->info.plan.window_steps;
   }
   free(inside);
   return status;
@@ -90,22 +95,26 @@ static sgf_status growth_on_range(const sgf_comparing *all, double *growth, sgf_
 
 /* <delta . grad L> = (lambda / 2) <|g_B|^2> - (growth of |P delta|^2 a step) / 2 lambda, P on range(H), where all but
  * higher orders of g_B is: for draws that are independent in time; batches of a reshuffled epoch are not, and about the
- * mean of its own window a run has another growth. `dissipation` (rows) is <delta . H delta>. Source: section 1. */
-static sgf_status compare_fluctuation_dissipation(sgf_comparing *all, const double *dissipation, sgf_error *error)
+ * mean of its own window a run has another growth. `dissipation` (rows) is <delta . H delta> over the snapshots. Source:
+ * section 1. */
+static sgf_status compare_fluctuation_dissipation(sgf_comparing *all, const double *drift, const double *dissipation,
+                                                  sgf_error *error)
 {
   double lambda = all->problem->settings.training.learning_rate, predicted = 0.0, measured = 0.0;
-  double difference, difference_error;
+  double difference, difference_error, *excess;
   if (all->ensemble->gradient_square == NULL || all->ensemble->info.centred ||
       all->problem->settings.training.sampling == SGF_SAMPLING_EPOCH)
     return SGF_OK;
-  sgf_status status = growth_on_range(all, all->values, error);
-  if (status != SGF_OK) return status;
-  for (size_t r = 0; r < all->rows; r++) {
+  sgf_status status = sgf_new_reals(&excess, all->rows, 1, "ends of the replicas", error);
+  if (status == SGF_OK) status = growth_on_range(all, drift, all->values, excess, error);
+  for (size_t r = 0; r < all->rows && status == SGF_OK; r++) {
     double source = 0.5 * lambda * all->ensemble->gradient_square[r] - all->values[r] / (2.0 * lambda);
     predicted += source / (double)all->rows;
-    measured += dissipation[r] / (double)all->rows;
-    all->values[r] = dissipation[r] - source;
+    measured += (dissipation[r] - excess[r]) / (double)all->rows;
+    all->values[r] = dissipation[r] - excess[r] - source;
   }
+  free(excess);
+  if (status != SGF_OK) return status;
   sgf_mean_and_error(all->values, all->rows, &difference, &difference_error);
   sgf_add_quantity(all, "fluctuation_dissipation", predicted, measured, difference_error, difference / predicted,
                    difference_error / predicted);
@@ -122,7 +131,7 @@ static sgf_status compare_loss(sgf_comparing *all, sgf_error *error)
   double predicted = 0.5 * sgf_projected_traces(&all->projection, drift, forms);
   for (size_t r = 0; r < all->rows; r++) all->values[r] = 0.5 * forms[r];
   sgf_add_linear(all, "excess_loss", predicted, all->values);
-  SGF_TRY(compare_fluctuation_dissipation(all, forms, error));
+  SGF_TRY(compare_fluctuation_dissipation(all, drift, forms, error));
 done:
   free(drift);
   free(forms);
