@@ -102,7 +102,7 @@ START_TEST(predictions_agree_with_the_oracles)
   }
   check_layers(known, prediction);
   ck_assert(prediction->info.residual < 1e-13);
-  ck_assert(prediction->info.rank_hessian == case_attribute(known->file, "expected", "rank_hessian"));
+  ck_assert((double)prediction->info.rank_hessian == case_attribute(known->file, "expected", "rank_hessian"));
   double loss = case_attribute(known->file, "expected", "min_loss");
   ASSERT_NEAR(prediction->info.min_loss, loss, 1e-13 * loss);
   sgf_prediction_free(prediction);

@@ -792,6 +792,35 @@ START_TEST(dropped_modes_with_noise_diffuse)
 }
 END_TEST
 
+/* The closed form knows nothing of the tolerance: where it drops modes with noise, the continuum is solved on the rest. */
+START_TEST(closed_form_does_not_bring_dropped_modes_back)
+{
+  sgf_settings settings;
+  sgf_error error = {SGF_OK, ""};
+  sgf_problem *problem;
+  settings_with_widths(&settings, 3, (size_t[]){5, 4, 1});
+  settings.data.samples = 60;
+  settings.data.input_power_law = 1.5;
+  settings.theory.noise = SGF_NOISE_POPULATION;
+  settings.theory.equation = SGF_EQUATION_CONTINUUM;
+  for (int dropped = 0; dropped < 2; dropped++) {
+    if (dropped == 1) settings.theory.rank_tolerance = 0.2;
+    ASSERT_OK(sgf_problem_create(&settings, NULL, false, &problem, &error), error);
+    sgf_prediction *prediction = predict(problem);
+    size_t n = problem->network.weights;
+    const sgf_prediction_info *info = &prediction->info;
+    ck_assert_uint_eq(info->rank_hessian, dropped == 1 ? 4 : 5);
+    ck_assert(info->isotropic_noise == (dropped == 0));
+    ASSERT_CLOSE(n * n, array_of(prediction, "covariance_continuum"), array_of(prediction, "covariance"), 1e-11);
+    ASSERT_NEAR(info->trace / info->temperature, (double)info->rank_hessian, 1e-10);
+    ck_assert(dropped == 1 ? info->residual > 1e-3 : info->residual < 1e-13);
+    sgf_prediction_free(prediction);
+    sgf_problem_free(problem);
+  }
+  sgf_settings_free(&settings);
+}
+END_TEST
+
 /* --------------------------------------------------- the IVFR of two layers */
 
 static sgf_prediction *predict_20(uint64_t seed, sgf_noise noise)
@@ -923,6 +952,7 @@ int main(void)
   tcase_add_loop_test(tests, ranks_are_those_predicted, 0, (int)(sizeof RANKS / sizeof *RANKS));
   tcase_add_test(tests, duplicated_hidden_units);
   tcase_add_test(tests, dropped_modes_with_noise_diffuse);
+  tcase_add_test(tests, closed_form_does_not_bring_dropped_modes_back);
   tcase_add_loop_test(tests, coupling_alone_makes_the_ivfr, 0, 2);
   tcase_add_loop_test(tests, population_noise_has_the_closed_form_exponent, 0, 2);
   tcase_add_loop_test(tests, joint_flatness_by_bisection, 0, 3);

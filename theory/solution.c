@@ -131,13 +131,15 @@ static sgf_status add_mean(const sgf_problem *problem, sgf_prediction *predictio
   return status;
 }
 
-/* Continuum covariance: the closed form T Pi where the noise is C = s^2 H exactly and G = 0, else by the modes of H. */
+/* Continuum covariance: the closed form T Pi where the noise is C = s^2 H exactly, G = 0, and no mode with noise was
+ * dropped from the range, else by the modes of H. */
 static sgf_status solve_continuum(const sgf_problem *problem, sgf_prediction *prediction, double *Sigma,
                                   sgf_error *error)
 {
   sgf_prediction_info *info = &prediction->info;
   double variance, scale = 0.5 * problem->settings.training.learning_rate * info->noise_strength;
-  bool regular = !problem->certificate.bottleneck && problem->settings.training.weight_decay == 0.0;
+  bool regular = !problem->certificate.bottleneck && problem->settings.training.weight_decay == 0.0 &&
+                 info->diffusing_directions == 0;
   info->isotropic_noise = regular && !info->noise_free &&
                           sgf_noise_is_isotropic(info->weights, sgf_prediction_find(prediction, "hessian"),
                                                  sgf_prediction_find(prediction, "noise_covariance"), &variance);
