@@ -141,6 +141,19 @@ static void add_limit(job *run)
            sgf_prediction_get_info(run->prediction)->stability_limit);
 }
 
+/* Recorded weights far off the minimum that the config leads to are about another one. */
+static void warn_of_another_minimum(const job *run)
+{
+  const sgf_quantity *quantities = sgf_comparison_quantities(run->comparison);
+  for (size_t k = 0; k < sgf_comparison_get_info(run->comparison)->quantities; k++)
+    if (strcmp(quantities[k].name, "mean_square") == 0 && quantities[k].deviation > 10.0)
+      fprintf(
+          stderr,
+          "sgflow: warning: the mean of the recorded weights is far from theta*, its square %.3g times the predicted "
+          "trace: is network.weights the minimum that they fluctuate about?\n",
+          quantities[k].deviation);
+}
+
 sgf_status job_simulate(job *run)
 {
   sgf_status status = go_on(run);
@@ -163,6 +176,7 @@ sgf_status job_compare(job *run)
   sgf_status status = go_on(run);
   if (status == SGF_OK)
     status = sgf_compare(run->problem, run->prediction, run->ensemble, &run->comparison, &run->error);
+  if (status == SGF_OK && sgf_ensemble_get_info(run->ensemble)->recorded) warn_of_another_minimum(run);
   return status;
 }
 

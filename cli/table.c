@@ -22,6 +22,15 @@ static void print_problem(const job *run)
          settings->training.batch_size, sampling[settings->training.sampling]);
 }
 
+static void print_fit(const char *name, const sgf_ivfr *fit)
+{
+  if (isnan(fit->psi)) {
+    printf("%s psi not defined (%zu modes)", name, fit->modes);
+    return;
+  }
+  printf("%s psi = %.3g (%.3g ... %.3g), r = %.3g", name, fit->psi, fit->psi_low, fit->psi_high, fit->correlation);
+}
+
 static void print_theory(const job *run, const sgf_prediction_info *info)
 {
   double rate = sgf_problem_settings(run->problem)->training.learning_rate;
@@ -34,24 +43,20 @@ static void print_theory(const job *run, const sgf_prediction_info *info)
     printf("             %zu directions without drift have noise: they diffuse without bound, variance %.3g * time\n",
            info->diffusing_directions, info->diffusing_rate);
   if (info->noise_free) printf("             the residuals are round-off: nothing fluctuates\n");
-  printf("stability    learning rate below %.6g (here %.3g of it)\n", info->stability_limit,
-         rate / info->stability_limit);
+  printf("stability    learning rate below %.6g (here %.3g of it)%s\n", info->stability_limit,
+         rate / info->stability_limit, info->layers > 1 ? "; of the drift alone, noise lowers it" : "");
   printf("covariance   trace %.6g, residual %.2g\n", info->trace, info->residual);
   printf("loss         minimum %.6g, mean excess %.6g\n", info->min_loss, info->excess_loss);
   printf("irreversible |[H,C]| / |H||C| = %.3g, |Q| / |H Sigma| = %.3g, entropy production %.4g%s\n",
          info->commutator_relative, info->irreversible, info->entropy_production,
          info->entropy_on_range ? " (on the range of D)" : "");
-  printf("IVFR         psi = %.3g (%.3g ... %.3g), correlation %.3g, %zu modes, %zu left out\n", info->ivfr.psi,
-         info->ivfr.psi_low, info->ivfr.psi_high, info->ivfr.correlation, info->ivfr.modes, info->ivfr.left_out);
+  print_fit("IVFR        ", &info->ivfr);
+  printf(", %zu modes, %zu left out\n", info->ivfr.modes, info->ivfr.left_out);
+  if (isnan(info->spectrum_distance)) return;
   printf("spectra      Kolmogorov distance of C and H %.3g", info->spectrum_distance);
   if (!isnan(info->hessian_law_distance)) printf(", of H to its law %.3g", info->hessian_law_distance);
   if (!isnan(info->noise_law_distance)) printf(", of C to its law %.3g", info->noise_law_distance);
   printf("\n");
-}
-
-static void print_fit(const char *name, const sgf_ivfr *fit)
-{
-  printf("%s psi = %.3g (%.3g ... %.3g), r = %.3g", name, fit->psi, fit->psi_low, fit->psi_high, fit->correlation);
 }
 
 /* The minimum, each layer by itself, and how long the state lasts. */
@@ -92,7 +97,11 @@ static void print_experiment(const job *run)
         info->plan.window_chosen ? "*" : "", info->plan.stride);
   if (!info->recorded && (info->plan.replicas_chosen || info->plan.burn_in_chosen || info->plan.window_chosen))
     printf("             (* chosen from the relaxation rates and the tolerance)\n");
-  if (run->comparison == NULL) printf("measured     trace %.6g +- %.2g\n", info->trace, info->trace_se);
+  if (run->comparison != NULL) return;
+  printf("measured     trace %.6g", info->trace);
+  if (!isnan(info->trace_se)) printf(" +- %.2g", info->trace_se);
+  printf("%s\n",
+         sgf_problem_settings(run->problem)->network.width_count > 2 ? ", what moved along null(H) included" : "");
 }
 
 /* What an experimenter reads off the windows alone. */

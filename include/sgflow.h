@@ -208,12 +208,13 @@ typedef struct sgf_prediction_info {
   double condition_number;     /* h_max / smallest kept h */
   double largest_curvature;    /* h_max */
   double relaxation_rate;      /* smallest kept h */
-  double stability_limit;      /* largest learning rate with a finite second moment; an estimate for epochs */
-  double noise_strength;       /* kappa / S */
-  double temperature;          /* T = lambda kappa s^2 / 2S, s^2 = 2 L* / N_L: the unit of variance */
-  double trace;                /* tr Sigma */
-  double excess_loss;          /* tr(H Sigma) / 2 */
-  double commutator;           /* ||[H, C]||_F */
+  double stability_limit; /* largest learning rate with a finite second moment; an estimate for epochs; with hidden
+                                  layers 2 / h_max, that of the drift alone: noise lowers it */
+  double noise_strength;  /* kappa / S */
+  double temperature;     /* T = lambda kappa s^2 / 2S, s^2 = 2 L* / N_L: the unit of variance */
+  double trace;           /* tr Sigma */
+  double excess_loss;     /* tr(H Sigma) / 2 */
+  double commutator;      /* ||[H, C]||_F */
   double commutator_relative;  /* ||[H, C]||_F / (||H||_F ||C||_F) */
   double irreversible;         /* ||Q||_F / ||H Sigma||_F, Q = (H Sigma - Sigma H) / 2, continuum Sigma */
   double entropy_production;   /* rate per unit of continuum time */
@@ -320,7 +321,8 @@ SGF_API sgf_status sgf_simulate(const sgf_problem *problem, const sgf_plan *plan
 
 /* Read weights that another program recorded: HDF5 dataset `weights`, shape (R, T, n), or (T, n) for
  * one run, which is cut into batches that stand in for replicas. Snapshots of stationary SGD; theta* of the problem is
- * subtracted. Errors: SGF_ERROR_NO_INPUT, SGF_ERROR_VALUE for a missing set, another n, too few runs or snapshots, or
+ * subtracted. With simulation.protocol window-pca moments are about the mean of each run or batch, and the attribute
+ * `stride` of the dataset must say how many steps lie between snapshots. Errors: SGF_ERROR_NO_INPUT, SGF_ERROR_VALUE for a missing set, another n, too few runs or snapshots, or
  * values that are not finite, SGF_ERROR_MEMORY. Source: section 11. */
 SGF_API sgf_status sgf_trajectory_read(const char *path, const sgf_problem *problem, sgf_ensemble **ensemble,
                                        sgf_error *error);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +94,28 @@ sgf_status sgf_hdf5_rank(const sgf_hdf5_input *input, const char *name, size_t *
   *rank = dimensions > 0 ? (size_t)dimensions : 0;
   close_dataset(&opened);
   return SGF_OK;
+}
+
+sgf_status sgf_hdf5_read_attribute(const sgf_hdf5_input *input, const char *name, const char *attribute,
+                                   double *value, sgf_error *error)
+{
+  dataset opened;
+  sgf_status status = open_dataset(input, name, &opened, error);
+  *value = NAN;
+  if (status != SGF_OK) return status;
+  if (H5Aexists(opened.set, attribute) > 0) {
+    hid_t found = H5Aopen(opened.set, attribute, H5P_DEFAULT), space = H5Aget_space(found), type = H5Aget_type(found);
+    H5T_class_t class = H5Tget_class(type);
+    bool number = (class == H5T_INTEGER || class == H5T_FLOAT) && H5Sget_simple_extent_npoints(space) == 1;
+    if (!number || H5Aread(found, H5T_NATIVE_DOUBLE, value) < 0)
+      status =
+          sgf_fail(error, SGF_ERROR_VALUE, "%s: attribute %s of %s is not one number", input->path, attribute, name);
+    H5Tclose(type);
+    H5Sclose(space);
+    H5Aclose(found);
+  }
+  close_dataset(&opened);
+  return status;
 }
 
 /* Bytes that the file holds for the dataset bound what a damaged or hostile header may make us allocate: no

@@ -24,6 +24,11 @@ sgf_status sgf_hdf5_rank(const sgf_hdf5_input *input, const char *name, size_t *
 sgf_status sgf_hdf5_read(const sgf_hdf5_input *input, const char *name, size_t rank, size_t *shape, double **values,
                          sgf_error *error);
 
+/* A numeric attribute of a dataset; *value is NaN when the dataset has none of that name. Errors: SGF_ERROR_VALUE when the
+ * dataset is missing or the attribute is not one number. */
+sgf_status sgf_hdf5_read_attribute(const sgf_hdf5_input *input, const char *dataset, const char *name, double *value,
+                                   sgf_error *error);
+
 /* Output: groups, datasets and root attributes of a file being written. Every function does nothing after the
  * first failure and `failed` keeps it: write everything, then ask once. The file is made in memory and written as a
  * whole by sgf_hdf5_finish: when a disk fills under it, HDF5 1.10 leaves a file that it cannot close, and crashes in

@@ -300,7 +300,7 @@ START_TEST(unfinished_flow_is_refused)
   sgf_error error = {SGF_OK, ""};
   setting at;
   set_up(widths, 4, 30.0, 650, &at);
-  ck_assert_int_eq(sgf_minimum(&at.network, &at.data, 0.0, at.theta, &certificate, &error), SGF_ERROR_NUMERICAL);
+  ck_assert_int_eq(sgf_minimum(&at.network, &at.data, 0.0, at.theta, &certificate, &error), SGF_ERROR_VALUE);
   ck_assert_msg(strstr(error.message, "relative gradient") && strstr(error.message, "time"), "%s", error.message);
   ck_assert(isnan(at.theta[0]) && isnan(certificate.loss));
   tear_down(&at);

@@ -318,7 +318,7 @@ static sgf_status refuse_unfinished(const sgf_network *network, const sgf_datase
   double loss;
   sgf_status status = sgf_loss(network, data, theta, &loss, error);
   if (status != SGF_OK) return status;
-  return sgf_fail(error, SGF_ERROR_NUMERICAL,
+  return sgf_fail(error, SGF_ERROR_VALUE,
                   "network.relax: the gradient flow has not ended after %zu steps, at time %g: the relative gradient "
                   "is %g, the loss %.8g, the global minimum's %.8g; choose other network.weights or another "
                   "network.init_scale (larger on a plateau, smaller when the flow is stiff)",

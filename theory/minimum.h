@@ -10,7 +10,7 @@
  * W = Sigma_yx (Sigma_xx + weight_decay)^-1 (ordinary least squares without weight decay), whatever the start.
  * More layers: where the gradient flow from theta ends, to round-off; weights that are at a minimum stay as they are.
  * Errors, with theta and certificate NaN: SGF_ERROR_VALUE when Sigma_xx + weight_decay is singular or the flow ends at
- * a saddle, SGF_ERROR_NUMERICAL when it does not end within the steps allowed, SGF_ERROR_UNSUPPORTED for weight decay
+ * a saddle or does not end within the steps allowed, SGF_ERROR_UNSUPPORTED for weight decay
  * with more than one layer, SGF_ERROR_MEMORY. Source: sections 2 and 3. */
 sgf_status sgf_minimum(const sgf_network *network, const sgf_dataset *data, double weight_decay, double *theta,
                        sgf_minimum_certificate *certificate, sgf_error *error);

@@ -53,9 +53,11 @@ sgf_status sgf_range_create(size_t n, const double *H, double tolerance, sgf_ran
     goto done;
   }
   if (smallest < -1e-9 * largest) {
-    status =
-        sgf_fail(error, SGF_ERROR_VALUE,
-                 "H: eigenvalue %g is negative (largest %g): theta* is a saddle, not a minimum", smallest, largest);
+    status = sgf_fail(
+        error, SGF_ERROR_VALUE,
+        "H: eigenvalue %g is negative (largest %g): theta* is a saddle and not a minimum, or the weights are at "
+        "a minimum to few digits only (network.relax: true takes them there)",
+        smallest, largest);
     goto done;
   }
   decide_rank(range, tolerance);

@@ -181,7 +181,7 @@ done:
 /* ------------------------------------------------------- quasi-stationarity */
 
 /* Nothing restores motion along null(H): the balance of neighbouring layers drifts. Source: section 4. */
-static sgf_status observe_balance(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
+sgf_status sgf_observe_balance(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
 {
   const sgf_network *network = &problem->network;
   sgf_prediction_info *info = &prediction->info;
@@ -209,7 +209,7 @@ sgf_status sgf_observe(const sgf_problem *problem, sgf_prediction *prediction, s
   SGF_TRY(observe_joint(problem, prediction, error));
   for (size_t l = 1; l <= problem->network.layers; l++) SGF_TRY(observe_layer(problem, prediction, l, error));
   SGF_TRY(observe_detailed_balance(problem, prediction, error));
-  SGF_TRY(observe_balance(problem, prediction, error));
+  SGF_TRY(sgf_observe_balance(problem, prediction, error));
 done:
   return status;
 }

@@ -74,7 +74,7 @@ static sgf_status check_stable(const sgf_problem *problem, const sgf_prediction 
 }
 
 /* Beyond the stability limit there is no stationary state: every number that needs one is NaN. */
-static sgf_status no_stationary_state(sgf_prediction *prediction, sgf_error *error)
+static sgf_status no_stationary_state(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
 {
   size_t n = prediction->info.weights;
   double *Sigma;
@@ -90,7 +90,7 @@ static sgf_status no_stationary_state(sgf_prediction *prediction, sgf_error *err
     layer->trace = layer->trace_uncoupled = layer->anisotropy = layer->anisotropy_uncoupled = NAN;
     layer->ivfr = layer->ivfr_uncoupled = layer->ivfr_closed_form = none;
   }
-  return status;
+  return status == SGF_OK ? sgf_observe_balance(problem, prediction, error) : status;
 }
 
 static sgf_status build(const sgf_problem *problem, bool force, sgf_prediction *prediction, sgf_error *error)
@@ -99,7 +99,7 @@ static sgf_status build(const sgf_problem *problem, bool force, sgf_prediction *
   SGF_TRY(sgf_build_operators(problem, prediction, error));
   SGF_TRY(check_stable(problem, prediction, force, error));
   if (!(problem->settings.training.learning_rate < prediction->info.stability_limit))
-    return no_stationary_state(prediction, error);
+    return no_stationary_state(problem, prediction, error);
   SGF_TRY(sgf_solve(problem, prediction, error));
   SGF_TRY(sgf_observe(problem, prediction, error));
 done:

@@ -45,6 +45,9 @@ sgf_status sgf_build_operators(const sgf_problem *problem, sgf_prediction *predi
 /* The stationary covariances, and the mean. Source: sections 1, 2, 3, 8. */
 sgf_status sgf_solve(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error);
 
+/* Rates of the balance of the layers: how long the state lasts. Part of the next. Source: section 4. */
+sgf_status sgf_observe_balance(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error);
+
 /* Principal directions, flatness, IVFR, detailed balance; of the layers, also uncoupled and by the closed form.
  * Source: sections 1, 3, 9. */
 sgf_status sgf_observe(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error);

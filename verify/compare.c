@@ -388,7 +388,7 @@ static sgf_status compare_balance(sgf_comparing *all, size_t hidden, size_t at, 
       all->values[r] =
           sgf_dot(size, ensemble->balance + (r * points + k) * ensemble->balance_size + at, drift) / norm;
     sgf_mean_and_error(all->values, all->rows, &curve->measured[k], &curve->error[k]);
-    curve->time[k] = lambda * floor(steps * (double)(k + 1) / (double)points);
+    curve->time[k] = lambda * ceil(steps * (double)(k + 1) / (double)points);
     lasted = -expm1(-rate * curve->time[k]) / rate;
     curve->predicted[k] = norm * lasted;
   }
@@ -436,7 +436,8 @@ static sgf_status prepare(sgf_comparing *all, sgf_error *error)
 {
   sgf_comparison *result = all->result;
   size_t layers = all->problem->network.layers, rank = all->prediction->info.rank_hessian;
-  const sgf_plan *plan = all->ensemble->info.recorded ? NULL : &all->ensemble->info.plan;
+  const sgf_ensemble_info *info = &all->ensemble->info;
+  const sgf_plan *plan = info->recorded && !info->centred ? NULL : &info->plan; /* NULL: stationary */
   void *sets, *balances;
   sgf_status status;
   all->directions = array(all->prediction, "directions");

@@ -18,7 +18,7 @@ struct sgf_ensemble {
   size_t balance_points;   /* 0 without hidden layers and for trajectories */
   size_t balance_size;     /* sum of N_l^2 over the hidden layers */
   double *balance;         /* (pools, points, size), change of the balance since theta*, at point k after
-                              (k + 1) / points of the run's steps */
+                              (k + 1) / points of the run's steps, rounded up */
   sgf_ensemble **alone;    /* (layers), runs of layer l alone at [l - 1]; NULL unless asked for */
   size_t layers;           /* of `alone` */
 };

@@ -42,8 +42,8 @@ static double window_variance(double burn_in, double window)
 /* Modes of this share of the range, and slower ones, need not relax within the window of a deep network: they are
  * compared with their finite-time prediction, and a longer window would drift along the null space. */
 static const double SLOW_SHARE = 0.1;
-/* Burn-in and window of a deep network together, as a share of its lifetime. */
-static const double SHARE_OF_LIFETIME = 0.1;
+/* Burn-in and window of a deep network together, as a share of its lifetime; of the long runs of window-pca. */
+static const double SHARE_OF_LIFETIME = 0.03, LONG_SHARE_OF_LIFETIME = 0.15;
 /* Window-pca: burn-in and window of runs that are long against every relaxation that matters, and the least runs. */
 static const double LONG_BURN_IN_TIMES = 5.0, LONG_WINDOW_TIMES = 100.0, LONG_RUNS = 16.0;
 
@@ -150,11 +150,13 @@ static void round_steps(const sgf_problem *problem, const sgf_prediction *predic
 }
 
 /* What the settings leave open of a long run that an experimenter would make. */
-static void choose_long_run(const sgf_problem *problem, draft *times)
+static void choose_long_run(const sgf_problem *problem, double lifetime, draft *times)
 {
   if (problem->settings.simulation.protocol != SGF_PROTOCOL_WINDOW_PCA) return;
   if (!times->burn_in_fixed) times->burn_in = LONG_BURN_IN_TIMES;
   if (!times->window_fixed) times->window = LONG_WINDOW_TIMES;
+  if (!times->window_fixed && LONG_SHARE_OF_LIFETIME * lifetime < LONG_WINDOW_TIMES)
+    times->window = fmax(LONG_SHARE_OF_LIFETIME * lifetime, LEAST_WINDOW_TIMES);
   double affordable = BUDGET / ((times->burn_in + times->window) * times->cost_per_time);
   if (!times->replicas_fixed) times->replicas = fmax(LONG_RUNS, floor(fmin(replicas_for(times), affordable)));
 }
@@ -189,7 +191,7 @@ sgf_status sgf_plan_simulation(const sgf_problem *problem, const sgf_prediction 
   if (!one_layer) keep_lifetime(prediction, h, &times);
   if (!times.replicas_fixed) times.replicas = replicas_for(&times);
   keep_budget(&times);
-  choose_long_run(problem, &times);
+  choose_long_run(problem, one_layer ? INFINITY : prediction->info.lifetime * h, &times);
   SGF_TRY(to_steps("simulation.burn_in", times.burn_in / h, rate, &burn_in, error));
   SGF_TRY(to_steps("simulation.window", times.window / h, rate, &window, error));
   plan->replicas = (size_t)times.replicas;

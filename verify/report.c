@@ -134,7 +134,8 @@ static void put_numbers(const report *page)
   row(page, "residual", "%.2g (scaled, recomputed); gradient at the minimum %.2g", info->residual,
       info->gradient_norm);
   row(page, "loss at the minimum", "L* = %.6g; mean excess %.4g", info->min_loss, info->excess_loss);
-  row(page, "stability limit", "&lambda; &lt; %.4g; here %.3g of it", info->stability_limit,
+  row(page, "stability limit", "&lambda; &lt; %.4g%s; here %.3g of it", info->stability_limit,
+      info->layers > 1 ? " for the drift alone, noise lowers it" : "",
       page->problem->settings.training.learning_rate / info->stability_limit);
   row(page, "detailed balance",
       "&#8214;[H,C]&#8214; = %.3g (%.3g of &#8214;H&#8214;&#8214;C&#8214;), "

@@ -83,7 +83,8 @@ static sgf_status look(simulation *all, const pool_run *run, sgf_error *error)
 
 static uint64_t balance_step(const simulation *all, size_t point)
 {
-  return (point + 1) * (all->plan->burn_in_steps + all->plan->window_steps) / BALANCE_POINTS;
+  uint64_t steps = all->plan->burn_in_steps + all->plan->window_steps;
+  return ((point + 1) * steps + BALANCE_POINTS - 1) / BALANCE_POINTS;
 }
 
 /* Add the change of every balance matrix since theta*, as the pool's share of it. */

@@ -37,14 +37,15 @@ static sgf_status check_finite(const char *path, const size_t *shape, const doub
   return SGF_OK;
 }
 
-/* (R, T, n), or (T, n) as (1, T, n). */
-static sgf_status read_weights(const char *path, size_t *shape, double **weights, sgf_error *error)
+/* (R, T, n), or (T, n) as (1, T, n); and the attribute `stride`, steps between snapshots, NaN without it. */
+static sgf_status read_weights(const char *path, size_t *shape, double **weights, double *stride, sgf_error *error)
 {
   sgf_hdf5_input file = {0};
   size_t rank, flat[2];
   sgf_status status;
   SGF_TRY(sgf_hdf5_open(path, &file, error));
   SGF_TRY(sgf_hdf5_rank(&file, "weights", &rank, error));
+  SGF_TRY(sgf_hdf5_read_attribute(&file, "weights", "stride", stride, error));
   if (rank == 2) {
     SGF_TRY(sgf_hdf5_read(&file, "weights", 2, flat, weights, error));
     shape[0] = 1;
@@ -76,20 +77,41 @@ static sgf_status accumulate_pool(const sgf_problem *problem, const double *weig
   return SGF_OK;
 }
 
+/* About the means of windows, the length of a window counts. Runs are stationary: they begin long after their start. */
+static sgf_status centre_windows(const char *path, double stride, size_t snapshots, sgf_ensemble *ensemble,
+                                 sgf_error *error)
+{
+  const size_t long_ago = (size_t)1 << 50;
+  if (!(stride >= 1.0 && stride == floor(stride) && stride < 1e12))
+    return sgf_fail(error, SGF_ERROR_VALUE,
+                    "%s: attribute stride of weights is %g: simulation.protocol window-pca needs the steps between "
+                    "snapshots, a whole number",
+                    path, stride);
+  ensemble->info.centred = true;
+  ensemble->info.plan = (sgf_plan){.replicas = ensemble->info.replicas,
+                                   .burn_in_steps = long_ago,
+                                   .window_steps = snapshots * (size_t)stride,
+                                   .stride = (size_t)stride,
+                                   .centred = true};
+  return SGF_OK;
+}
+
 sgf_status sgf_trajectory_read(const char *path, const sgf_problem *problem, sgf_ensemble **ensemble,
                                sgf_error *error)
 {
   size_t shape[3] = {0}, n = problem->network.weights, runs, length;
-  double *weights = NULL;
+  double *weights = NULL, stride = NAN;
   sgf_ensemble *made = NULL;
   sgf_status status;
   *ensemble = NULL;
-  SGF_TRY(read_weights(path, shape, &weights, error));
+  SGF_TRY(read_weights(path, shape, &weights, &stride, error));
   SGF_TRY(check_shape(path, shape, n, error));
   SGF_TRY(check_finite(path, shape, weights, error));
   runs = shape[0] > 1 ? shape[0] : BATCHES;
   length = shape[0] > 1 ? shape[1] : shape[1] / BATCHES;
   SGF_TRY(sgf_ensemble_create(runs, 0, 0, n, false, &made, error));
+  if (problem->settings.simulation.protocol == SGF_PROTOCOL_WINDOW_PCA)
+    SGF_TRY(centre_windows(path, stride, length, made, error));
   for (size_t pool = 0; pool < made->info.pools; pool++)
     SGF_TRY(accumulate_pool(problem, weights, length, made, pool, error));
   made->info.recorded = true;
