@@ -145,6 +145,7 @@ static void add_limit(job *run)
 static void warn_of_another_minimum(const job *run)
 {
   const sgf_quantity *quantities = sgf_comparison_quantities(run->comparison);
+  if (sgf_problem_settings(run->problem)->network.width_count == 2) return; /* one layer has one minimum */
   for (size_t k = 0; k < sgf_comparison_get_info(run->comparison)->quantities; k++)
     if (strcmp(quantities[k].name, "mean_square") == 0 && quantities[k].deviation > 10.0)
       fprintf(
