@@ -117,6 +117,13 @@ sgf_status job_predict(job *run)
         "is not finite, what is measured is only what these runs did\n",
         sgf_problem_settings(run->problem)->training.learning_rate,
         sgf_prediction_get_info(run->prediction)->stability_limit);
+  if (status == SGF_OK && sgf_prediction_get_info(run->prediction)->diffusing_directions > 0)
+    fprintf(stderr,
+            "sgflow: warning: %zu directions have noise and no drift: their variance grows by up to %.3g per unit of "
+            "time, "
+            "and is no part of the covariance\n",
+            sgf_prediction_get_info(run->prediction)->diffusing_directions,
+            sgf_prediction_get_info(run->prediction)->diffusing_rate);
   return status;
 }
 

@@ -45,7 +45,8 @@ static void print_theory(const job *run, const sgf_prediction_info *info)
   if (info->noise_free) printf("             the residuals are round-off: nothing fluctuates\n");
   printf("stability    learning rate below %.6g (here %.3g of it)%s\n", info->stability_limit,
          rate / info->stability_limit, info->layers > 1 ? "; of the drift alone, noise lowers it" : "");
-  printf("covariance   trace %.6g, residual %.2g\n", info->trace, info->residual);
+  printf("covariance   trace %.6g, residual %.2g%s\n", info->trace, info->residual,
+         info->diffusing_directions > 0 ? " (that of the noise without drift, which has no solution)" : "");
   printf("loss         minimum %.6g, mean excess %.6g\n", info->min_loss, info->excess_loss);
   printf("irreversible |[H,C]| / |H||C| = %.3g, |Q| / |H Sigma| = %.3g, entropy production %.4g%s\n",
          info->commutator_relative, info->irreversible, info->entropy_production,
@@ -140,6 +141,7 @@ static void print_quantities(const sgf_comparison *comparison)
     else
       hidden++;
   }
+  printf("  (the deviation of ..ivfr_psi is that of the variance across one standard deviation of log curvature)\n");
   if (hidden > 0) printf("  (%zu more principal directions agree)\n", hidden);
 }
 

@@ -202,6 +202,7 @@ def main():
             file[f"W{l}"] = layer.weight.detach().numpy()
     with h5py.File(arguments.folder / "run.h5", "w") as file:
         file["weights"] = weights
+        file["weights"].attrs["stride"] = stride  # steps between snapshots
     (arguments.folder / "config.yaml").write_text(CONFIG.format(
         widths=arguments.widths, learning_rate=learning_rate, batch_size=BATCH_SIZE,
         equation="exact" if one_layer else "discrete"))

@@ -9,6 +9,16 @@
 #include "../verify/sgd.h"
 #include "testing.h"
 
+/* change = lambda^2 (g_l g_l^T - g_{l+1}^T g_{l+1}), l = hidden: the exact change of the balance in one step, which has the
+ * form of the balance itself, of the gradient's layers. */
+static void balance_step(const sgf_network *network, const double *gradient, size_t hidden, double lambda,
+                         double *change)
+{
+  size_t size = network->widths[hidden] * network->widths[hidden];
+  sgf_balance(network, gradient, hidden, change);
+  for (size_t k = 0; k < size; k++) change[k] *= lambda * lambda;
+}
+
 typedef struct {
   size_t widths[5], count;
   size_t rank; /* of every layer; 0: full */
@@ -532,7 +542,7 @@ static double check_step(const setting *at, sgf_sgd *run)
     double *old = new_reals(size), *new = new_reals(size), *change = new_reals(size), *formula = new_reals(size);
     sgf_balance(network, before, l, old);
     sgf_balance(network, run->theta, l, new);
-    sgf_balance_step(network, run->gradient, l, lambda, change);
+    balance_step(network, run->gradient, l, lambda, change);
     double scale = squares_of(network, before, l);
     for (size_t k = 0; k < size; k++) ASSERT_NEAR(new[k] - old[k], change[k], 2e-15 * scale);
     if (network->layers == 2) {
@@ -586,7 +596,7 @@ START_TEST(balance_drift_is_the_mean_change)
       sgf_dataset one;
       ASSERT_OK(sgf_dataset_from_arrays(1, N_0, N_L, data->X + m * N_0, data->Y + m * N_L, &one, &error), error);
       ASSERT_OK(sgf_gradient(network, &one, at.problem.theta, 0.0, g, &error), error);
-      sgf_balance_step(network, g, l, lambda, change);
+      balance_step(network, g, l, lambda, change);
       for (size_t k = 0; k < size; k++) mean[k] += change[k] / (lambda * (double)P);
       sgf_dataset_free(&one);
     }

@@ -5,14 +5,6 @@
 
 #include "linear_algebra.h"
 
-void sgf_balance_step(const sgf_network *network, const double *gradient, size_t hidden, double learning_rate,
-                      double *change)
-{
-  size_t size = network->widths[hidden] * network->widths[hidden];
-  sgf_balance(network, gradient, hidden, change); /* the same form of the gradient's layers */
-  for (size_t k = 0; k < size; k++) change[k] *= learning_rate * learning_rate;
-}
-
 /* sum_s A[p * row + s * step, other * row + s * step] over s < count, A the block of C that starts at `first`. */
 static double contraction(const double *C, size_t n, size_t first, size_t p, size_t other, size_t row, size_t step,
                           size_t count)

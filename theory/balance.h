@@ -6,22 +6,14 @@
 
 #include "network.h"
 
-/* change = lambda^2 (g_l g_l^T - g_{l+1}^T g_{l+1}), l = hidden, (N_l, N_l): the exact change of B_l in one step
- * theta <- theta - lambda g, at any theta, for any batch, without weight decay. The terms of first order cancel, for
- * g_l W_l^T = W_{l+1}^T g_{l+1}.
- *   gradient       (n), of the batch's loss
- *   learning_rate  lambda, 1/x^2
- * Source: section 4. */
-void sgf_balance_step(const sgf_network *network, const double *gradient, size_t hidden, double learning_rate,
-                      double *change);
-
 /* Mean drift of B_l at a stationary point, per unit of continuum time t = lambda step:
  *   drift[p, p'] = scale ( sum_q C[(l; p, q), (l; p', q)] - sum_r C[(l+1; r, p), (l+1; r, p')] ),  l = hidden.
  *   C      (n, n), noise covariance, x^2 y^2
  *   scale  lambda kappa / S
  *   drift  (N_l, N_l)
  *   gross  the sum of the Frobenius norms of its two terms: what the drift would be if they did not cancel
- * Where the mean gradient is not zero, its own change (sgf_balance_step) over lambda comes on top.
+ * Each step changes B_l by exactly lambda^2 (g_l g_l^T - g_{l+1}^T g_{l+1}), g the batch's gradient; the terms of first
+ * order cancel, for g_l W_l^T = W_{l+1}^T g_{l+1}. Leading order: of the gradient's second moment only the noise at theta.
  * Source: section 4. */
 void sgf_balance_drift(const sgf_network *network, const double *C, double scale, size_t hidden, double *drift,
                        double *gross);

@@ -14,6 +14,9 @@
 #include "memory.h"
 #include "prediction.h"
 
+/* Curvature below this, relative to the norm of the Hessian, is round-off. */
+static const double NO_CURVATURE = 1e-14;
+
 /* ------------------------------------------------------ all weights together */
 
 /* Principal directions of Sigma within range(H), which it lives on, by descending variance; then the modes of null(H),
@@ -122,8 +125,10 @@ static sgf_status observe_block(const sgf_problem *problem, sgf_prediction *pred
   snprintf(name, sizeof name, "directions%s", suffix);
   SGF_TRY(sgf_prediction_add_layer(prediction, layer, name, size, size, &directions, error));
   SGF_TRY(sgf_principal_directions(size, Sigma, H, directions, variance, curvature, error));
+  double round_off = NO_CURVATURE * sgf_norm(size * size, H);
   for (size_t k = 0; k < size; k++)
-    flatness[k] = sgf_flatness(curvature[k], prediction->info.min_loss, problem->settings.theory.flatness_factor);
+    flatness[k] = sgf_flatness(curvature[k] > round_off ? curvature[k] : 0.0, prediction->info.min_loss,
+                               problem->settings.theory.flatness_factor);
   SGF_TRY(sgf_ivfr_fit(size, variance, curvature, problem->settings.seed, ivfr, error));
   *anisotropy = sgf_anisotropy(size, variance);
 done:

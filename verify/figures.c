@@ -23,6 +23,19 @@ static const double *array(const sgf_prediction *prediction, const char *name, s
   return sgf_prediction_array(prediction, name, rows, &columns);
 }
 
+/* Measured points with their bars over what is drawn already: gnuplot's own error bars would erase around their points.
+ * Columns of x, of the value and of its standard error in $data. */
+static void put_measured(FILE *script, const char *data, const int columns[3], double size, int shape,
+                         const char *colour, const char *title)
+{
+  fprintf(
+      script,
+      ", $%s using %d:($%d-2*$%d):(0):(4*$%d) with vectors nohead lw 0.9 lc rgb '%s' notitle, $%s using %d:%d with "
+      "points pt %d ps %g lc rgb '%s' title '%s'",
+      data, columns[0], columns[1], columns[2], columns[2], colour, data, columns[0], columns[1], shape, size, colour,
+      title);
+}
+
 /* Columns: direction, curvature, predicted stationary variance, and with a comparison predicted over the window,
  * measured, standard error; variances in units of T. */
 static void modes(FILE *script, const sgf_prediction *prediction, const sgf_comparison *comparison)
@@ -69,16 +82,6 @@ static bool layer_modes(FILE *script, const sgf_problem *problem, const sgf_pred
   return set != NULL;
 }
 
-/* Points and bars over what is drawn already: gnuplot's own error bars would erase around their points. */
-static void put_error_bars(FILE *script, const char *data, int shape, const char *colour, const char *title)
-{
-  fprintf(
-      script,
-      ", $%s using 1:($3-2*$4):(0):(4*$4) with vectors nohead lw 0.8 lc rgb '%s' notitle, $%s using 1:3 with points "
-      "pt %d ps 0.35 lc rgb '%s' title '%s'",
-      data, colour, data, shape, colour, title);
-}
-
 void sgf_figure_ivfr(FILE *script, const sgf_problem *problem, const sgf_prediction *prediction,
                      const sgf_comparison *comparison, size_t layer)
 {
@@ -94,8 +97,9 @@ void sgf_figure_ivfr(FILE *script, const sgf_problem *problem, const sgf_predict
   fprintf(script,
           "$layer_uncoupled using 1:2 with points pt 4 ps 0.7 lw 0.8 lc rgb '#8a8a8a' title 'theory, uncoupled', "
           "$layer using 1:2 with points pt 6 ps 0.8 lw 0.9 lc rgb 'black' title 'theory, coupled'");
-  if (alone) put_error_bars(script, "layer_uncoupled", 9, "#c06000", "SGD ±2 s.e., others frozen");
-  if (coupled) put_error_bars(script, "layer", 7, BLUE, "SGD ±2 s.e.");
+  const int columns[] = {1, 3, 4};
+  if (alone) put_measured(script, "layer_uncoupled", columns, 0.35, 9, "#c06000", "SGD ±2 s.e., others frozen");
+  if (coupled) put_measured(script, "layer", columns, 0.35, 7, BLUE, "SGD ±2 s.e.");
   fprintf(script, "\n");
 }
 
@@ -128,20 +132,27 @@ void sgf_figure_measured(FILE *script, const sgf_prediction *prediction, const s
           "set logscale y\nset format y '10^{%%T}'\nset xlabel 'principal direction k'\n"
           "set ylabel 'variance σ_k^2 / T'\nset xrange [0.4:%zu.6]\n",
           comparison != NULL ? sgf_find_modes(comparison, "joint")->count : prediction->info.rank_hessian);
-  if (comparison == NULL)
-    fprintf(script, "plot $modes using 1:3 with points pt 6 ps 0.9 lw 1.5 lc rgb 'black' title 'theory'\n");
-  else
-    fprintf(script,
-            "plot $modes using 1:5:(2*$6) with yerrorbars pt 7 ps 0.6 lw 1.4 lc rgb '%s' title 'SGD, ±2 s.e.', "
-            "$modes using 1:4 with points pt 6 ps 1.3 lw 1.5 lc rgb 'black' title 'theory'\n",
-            BLUE);
+  fprintf(script, "plot $modes using 1:%d with points pt 6 ps 1.1 lw 1.3 lc rgb 'black' title 'theory'",
+          comparison != NULL ? 4 : 3);
+  if (comparison != NULL) put_measured(script, "modes", (const int[]){1, 5, 6}, 0.45, 7, BLUE, "SGD, ±2 s.e.");
+  fprintf(script, "\n");
+}
+
+/* Eigenvalues (n, ascending) below this, relative to the largest, are the null space: off a logarithmic axis. */
+static const double NOT_SHOWN = 1e-9;
+
+static double smallest_shown(const double *eigenvalues, size_t n)
+{
+  size_t k = 0;
+  while (k + 1 < n && !(eigenvalues[k] > NOT_SHOWN * eigenvalues[n - 1])) k++;
+  return eigenvalues[k];
 }
 
 static void staircase(FILE *script, const char *name, const double *eigenvalues, size_t n, double scale)
 {
   fprintf(script, "$%s << EOD\n", name);
   for (size_t k = 0; k < n; k++)
-    if (eigenvalues[k] > 1e-9 * eigenvalues[n - 1]) /* the others are the null space: off the logarithmic axis */
+    if (eigenvalues[k] > NOT_SHOWN * eigenvalues[n - 1])
       fprintf(script, "%.8g %.6f\n", eigenvalues[k] / scale, (double)(k + 1) / (double)n);
   fprintf(script, "EOD\n");
 }
@@ -165,9 +176,9 @@ void sgf_figure_spectrum(FILE *script, const sgf_prediction *prediction, double 
   staircase(script, "noise", noise, n, noise_scale);
   if (hessian_law != NULL) law(script, "hlaw", hessian_law, points);
   if (noise_law != NULL) law(script, "nlaw", noise_law, other);
-  fprintf(script, "set logscale x\nset key left top\nset xrange [%.6g:%.6g]\nset yrange [0:1.02]\n",
-          0.5 * fmin(prediction->info.relaxation_rate,
-                     fmax(noise[0] / noise_scale, 1e-6 * prediction->info.relaxation_rate)),
+  fprintf(script,
+          "set logscale x\nset format x '%%g'\nset key left top\nset xrange [%.6g:%.6g]\nset yrange [0:1.02]\n",
+          0.5 * fmin(prediction->info.relaxation_rate, smallest_shown(noise, n) / noise_scale),
           1.5 * fmax(hessian[n - 1], noise[n - 1] / noise_scale));
   fprintf(script, "set xlabel 'eigenvalue'\nset ylabel 'share of eigenvalues below'\nplot ");
   if (hessian_law != NULL) fprintf(script, "$hlaw using 1:2 with lines lw 1.4 lc rgb 'black' title 'law for H', ");
@@ -198,12 +209,10 @@ void sgf_figure_curvature(FILE *script, const sgf_prediction *prediction, const 
   for (int k = 0; k < 2; k++)
     fprintf(script, "set arrow from %.6g, graph 0 to %.6g, graph 1 nohead dt 3 lw 1.2 lc rgb '#555555'\n",
             k == 0 ? low : high, k == 0 ? low : high);
-  fprintf(script, "plot ");
-  if (comparison != NULL)
-    fprintf(script, "$modes using 2:5:(2*$6) with yerrorbars pt 7 ps 0.6 lw 1.4 lc rgb '%s' title 'SGD, ±2 s.e.', ",
-            BLUE);
   fprintf(script,
-          "$modes using 2:%d with points pt 6 ps 1.3 lw 1.5 lc rgb 'black' title 'theory', "
-          "1/0 with lines dt 3 lw 1.2 lc rgb '#555555' title 'least and largest curvature of H'\n",
+          "plot $modes using 2:%d with points pt 6 ps 1.1 lw 1.3 lc rgb 'black' title 'theory', "
+          "1/0 with lines dt 3 lw 1.2 lc rgb '#555555' title 'least and largest curvature of H'",
           comparison != NULL ? 4 : 3);
+  if (comparison != NULL) put_measured(script, "modes", (const int[]){2, 5, 6}, 0.45, 7, BLUE, "SGD, ±2 s.e.");
+  fprintf(script, "\n");
 }

@@ -212,36 +212,44 @@ static void put_fit(const report *page, const sgf_ivfr *fit)
             fit->correlation);
 }
 
-static const sgf_ivfr *measured_fit(const report *page, const char *form, size_t layer)
+/* One row: a layer, coupled ("") or uncoupled ("_uncoupled"). */
+static void put_layer_row(const report *page, size_t layer, const char *form, const sgf_ivfr *stationary,
+                          const sgf_ivfr *closed_form, double anisotropy, double trace)
 {
+  const sgf_layer_info *info = sgf_prediction_get_layer(page->prediction, layer);
   char name[32];
   snprintf(name, sizeof name, "layer%zu%s", layer, form);
   const sgf_mode_set *set = page->comparison != NULL ? sgf_find_modes(page->comparison, name) : NULL;
-  return set != NULL ? &set->measured_fit : NULL;
+  fprintf(page->out, "<tr><td>%zu %s</td><td>%zu, %zu of %zu</td><td>%.4g</td><td>%.3g</td>", layer,
+          form[0] == '\0' ? "coupled" : "uncoupled", info->rank_hessian, info->rank_noise, info->weights, trace,
+          anisotropy);
+  put_fit(page, stationary);
+  put_fit(page, closed_form);
+  put_fit(page, set != NULL ? &set->predicted_fit : NULL);
+  put_fit(page, set != NULL ? &set->measured_fit : NULL);
+  fputs("</tr>\n", page->out);
 }
 
-/* The exponent psi of variance ~ flatness^-psi by every route, a row for each layer. */
+/* The exponent psi of variance ~ flatness^-psi by every route. */
 static void put_layer_table(const report *page)
 {
-  fputs(
-      "<table>\n<tr><th>layer</th><th>rank H<sub>ll</sub>, C<sub>ll</sub></th><th>anisotropy</th><th>&psi; coupled, "
-      "theory</th><th>closed form</th><th>SGD</th><th>uncoupled, theory</th><th>SGD</th></tr>\n",
-      page->out);
+  fputs("<table>\n<tr><th>layer</th><th>rank H<sub>ll</sub>, "
+        "C<sub>ll</sub></th><th>trace</th><th>anisotropy</th><th>&psi;, "
+        "stationary theory</th><th>closed form</th><th>theory of the window</th><th>SGD in the window</th></tr>\n",
+        page->out);
   for (size_t l = 1; l <= page->problem->network.layers; l++) {
     const sgf_layer_info *info = sgf_prediction_get_layer(page->prediction, l);
-    fprintf(page->out, "<tr><td>%zu</td><td>%zu, %zu of %zu</td><td>%.3g; uncoupled %.3g</td>", l, info->rank_hessian,
-            info->rank_noise, info->weights, info->anisotropy, info->anisotropy_uncoupled);
-    put_fit(page, &info->ivfr);
-    put_fit(page, &info->ivfr_closed_form);
-    put_fit(page, measured_fit(page, "", l));
-    put_fit(page, &info->ivfr_uncoupled);
-    put_fit(page, measured_fit(page, "_uncoupled", l));
-    fputs("</tr>\n", page->out);
+    put_layer_row(page, l, "", &info->ivfr, &info->ivfr_closed_form, info->anisotropy, info->trace);
+    put_layer_row(page, l, "_uncoupled", &info->ivfr_uncoupled, NULL, info->anisotropy_uncoupled,
+                  info->trace_uncoupled);
   }
-  fputs("</table>\n<p>&psi; is the exponent of &sigma;<sup>2</sup> &prop; F<sup>&minus;&psi;</sup>, with its 95 % "
-        "interval over modes and the correlation r of log variance with log curvature; anisotropy is the standard "
-        "deviation of log variance. Theory is of the stationary state; SGD is of the window.</p>\n",
-        page->out);
+  fputs(
+      "</table>\n<p>&psi; is the exponent of &sigma;<sup>2</sup> &prop; F<sup>&minus;&psi;</sup>, with its 95 % "
+      "interval over modes and the correlation r of log variance with log curvature; anisotropy is the standard "
+      "deviation of log variance. Modes slower than the window have not reached their stationary variance in it. The "
+      "closed form is that of C = s<sup>2</sup>H, where many variances are nearly equal: finite data mix their "
+      "directions, which steepens the fit.</p>\n",
+      page->out);
 }
 
 /* A figure with its caption, or nothing when it cannot be drawn. `script` is freed. */
@@ -315,16 +323,18 @@ static sgf_status put_layers(report *page, sgf_error *error)
   fputs("<h2>Variance and flatness, layer by layer</h2>\n", page->out);
   put_layer_table(page);
   for (size_t l = layers; l >= 1 && status == SGF_OK; l--)
-    status = put_figure(
-        page, script_of(page, FIGURE_IVFR, l),
-        l == layers
-            ? "Variance of the layer's weights along their principal directions, in units of T = "
-              "&lambda;&kappa;s<sup>2</sup>/2S, against the flatness of the loss in the same directions. Coupled: "
-              "all "
-              "layers fluctuate together, and the weights vary more where the loss is sharper (the inverse "
-              "variance&ndash;flatness relation). Uncoupled: the other layers are frozen, and the relation is gone."
-            : "The same for a lower layer.",
-        error);
+    status =
+        put_figure(page, script_of(page, FIGURE_IVFR, l),
+                   l == layers ? "Variance of the layer's weights along their principal directions, in units of T = "
+                                 "&lambda;&kappa;s<sup>2</sup>/2S, against the flatness of the loss in the same "
+                                 "directions; with SGD, theory is "
+                                 "that of the same window. Coupled: all layers fluctuate together; points that fall "
+                                 "from left to right are "
+                                 "weights that vary more where the loss is sharper (the inverse "
+                                 "variance&ndash;flatness relation). Uncoupled: "
+                                 "the other layers are frozen."
+                               : "The same for a lower layer.",
+                   error);
   return status;
 }
 
@@ -350,11 +360,14 @@ static sgf_status put_figures(report *page, sgf_error *error)
                    "W<sub>l+1</sub><sup>T</sup>W<sub>l+1</sub> along its predicted direction, from &theta;*: what "
                    "moves the state along the null space, and ends it after its lifetime.",
                    error));
-  SGF_TRY(
-      put_figure(page, script_of(page, FIGURE_SPECTRUM, 0),
-                 "Spectra of the drift H and of the noise C over the residual variance s<sup>2</sup>, which would "
-                 "coincide if the noise were C = s<sup>2</sup>H; lines are the limit laws for Gaussian data.",
-                 error));
+  SGF_TRY(put_figure(
+      page, script_of(page, FIGURE_SPECTRUM, 0),
+      isnan(page->prediction->info.hessian_law_distance)
+          ? "Spectra of the drift H and of the noise C over the residual variance s<sup>2</sup>, which would "
+            "coincide if the noise were C = s<sup>2</sup>H; the null space is not shown."
+          : "Spectra of the drift H and of the noise C over the residual variance s<sup>2</sup>, which would "
+            "coincide if the noise were C = s<sup>2</sup>H; lines are the limit laws for Gaussian data.",
+      error));
 done:
   return status;
 }
@@ -389,7 +402,10 @@ static void put_quantities(const report *page)
       "&lt;&delta;&middot;&nabla;L&gt; with "
       "(&lambda;/2)&lt;|g<sub>B</sub>|<sup>2</sup>&gt;; ivfr_psi is judged by the variance it implies across one "
       "standard "
-      "deviation of log curvature.</p>\n",
+      "deviation of log curvature; variances is the root mean square of the relative deviations along all principal "
+      "directions; with several layers all is on range(H), and balance_drift, like the theory of several layers as a "
+      "whole, is "
+      "of leading order in &lambda;.</p>\n",
       100.0 * page->problem->settings.verify.tolerance, page->ensemble->info.replicas,
       page->ensemble->info.batches ? "batches" : "replicas", page->problem->settings.verify.level);
 }

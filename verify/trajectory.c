@@ -82,6 +82,11 @@ static sgf_status centre_windows(const char *path, double stride, size_t snapsho
                                  sgf_error *error)
 {
   const size_t long_ago = (size_t)1 << 50;
+  if (isnan(stride))
+    return sgf_fail(
+        error, SGF_ERROR_VALUE,
+        "%s: weights has no attribute stride: simulation.protocol window-pca needs the steps between snapshots",
+        path);
   if (!(stride >= 1.0 && stride == floor(stride) && stride < 1e12))
     return sgf_fail(error, SGF_ERROR_VALUE,
                     "%s: attribute stride of weights is %g: simulation.protocol window-pca needs the steps between "
