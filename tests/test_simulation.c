@@ -5,6 +5,7 @@
 #include "../theory/prediction.h"
 #include "../verify/compare.h"
 #include "../verify/ensemble.h"
+#include "../verify/kernels.h"
 #include "../verify/sgd.h"
 #include "testing.h"
 
@@ -52,6 +53,39 @@ static void single_layer(sgf_settings *settings, size_t inputs, size_t outputs, 
 }
 
 /* ---------------------------------------------------------------- the steps */
+
+/* The kernels against plain loops, to the bit: every shape of tile, A as it is and transposed. */
+START_TEST(kernels_have_the_bits_of_plain_loops)
+{
+  enum { MOST = 13 };
+  double A[MOST * MOST], B[MOST * MOST], C[MOST * MOST], packed[MOST * (MOST + 1) / 2];
+  fill_normal(71, MOST * MOST, A);
+  fill_normal(72, MOST * MOST, B);
+  for (size_t rows = 1; rows <= MOST; rows++)
+    for (size_t columns = 1; columns <= MOST; columns++)
+      for (size_t inner = 1; inner <= MOST; inner += 3)
+        for (int transposed = 0; transposed < 2; transposed++) {
+          size_t row_step = transposed ? 1 : inner, inner_step = transposed ? rows : 1;
+          sgf_small_multiply(rows, columns, inner, A, row_step, inner_step, B, C);
+          for (size_t i = 0; i < rows; i++)
+            for (size_t j = 0; j < columns; j++) {
+              double sum = 0.0;
+              for (size_t k = 0; k < inner; k++) sum += A[i * row_step + k * inner_step] * B[k * columns + j];
+              ck_assert_msg(sum == C[i * columns + j], "%zu x %zu x %zu at %zu, %zu", rows, columns, inner, i, j);
+            }
+        }
+  for (size_t count = 1; count <= MOST; count++) {
+    memset(packed, 0, sizeof packed);
+    sgf_add_products(MOST, count, A, -1.0, packed);
+    for (size_t i = 0, at = 0; i < MOST; i++)
+      for (size_t j = 0; j <= i; j++, at++) {
+        double sum = 0.0;
+        for (size_t k = 0; k < count; k++) sum += -A[k * MOST + i] * A[k * MOST + j];
+        ck_assert_msg(sum == packed[at], "%zu products at %zu, %zu", count, i, j);
+      }
+  }
+}
+END_TEST
 
 /* With the batch of all samples a step is gradient descent, at any depth: against the gradient of theory/. */
 START_TEST(full_batch_step_is_gradient_descent)
@@ -457,6 +491,7 @@ int main(void)
   tcase_set_timeout(tests, 600);
   tcase_add_loop_test(tests, full_batch_step_is_gradient_descent, 0, 3);
   tcase_add_loop_test(tests, bits_do_not_depend_on_threads, 0, 3);
+  tcase_add_test(tests, kernels_have_the_bits_of_plain_loops);
   tcase_add_test(tests, divergence_is_reported_with_its_step);
   tcase_add_test(tests, progress_can_stop_a_run);
   tcase_add_loop_test(tests, sgd_agrees_with_theory_and_not_with_an_error, 0,

@@ -5,13 +5,17 @@
  * them. */
 #include "kernels.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
-/* AVX2 where the machine has it; it has no fused operations by itself, so the bits are those of SSE2. */
-#define FOR_EACH_MACHINE __attribute__((target_clones("avx2", "default")))
-#else
-#define FOR_EACH_MACHINE
-#endif
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+/* The same code twice, with AVX2 where the machine has it. AVX2 has no fused operations by itself, so the bits are those
+ * of the plain code. */
+#if defined(__x86_64__) && defined(__GNUC__)
+#define WITH_AVX2 __attribute__((target("avx2")))
+#define HAS_AVX2 __builtin_cpu_supports("avx2")
+#else
+#define WITH_AVX2
+#define HAS_AVX2 0
+#endif
 
 /* Four neighbouring columns, wherever they stand in memory. */
 typedef double four __attribute__((vector_size(32), aligned(8), may_alias));
@@ -92,9 +96,8 @@ ALWAYS_INLINE void tile_1x1(size_t inner, const double *A, size_t inner_step, co
   C[0] = c;
 }
 
-FOR_EACH_MACHINE
-void sgf_small_multiply(size_t rows, size_t columns, size_t inner, const double *A, size_t row_step,
-                        size_t inner_step, const double *B, double *C)
+ALWAYS_INLINE void multiply(size_t rows, size_t columns, size_t inner, const double *A, size_t row_step,
+                            size_t inner_step, const double *B, double *C)
 {
   size_t i = 0;
   for (; i + 4 <= rows; i += 4) {
@@ -112,6 +115,21 @@ void sgf_small_multiply(size_t rows, size_t columns, size_t inner, const double 
     for (; j + 4 <= columns; j += 4) tile_1x4(inner, a, inner_step, B + j, columns, c + j);
     for (; j < columns; j++) tile_1x1(inner, a, inner_step, B + j, columns, c + j);
   }
+}
+
+WITH_AVX2 static void multiply_avx2(size_t rows, size_t columns, size_t inner, const double *A, size_t row_step,
+                                    size_t inner_step, const double *B, double *C)
+{
+  multiply(rows, columns, inner, A, row_step, inner_step, B, C);
+}
+
+void sgf_small_multiply(size_t rows, size_t columns, size_t inner, const double *A, size_t row_step,
+                        size_t inner_step, const double *B, double *C)
+{
+  if (HAS_AVX2)
+    multiply_avx2(rows, columns, inner, A, row_step, inner_step, B, C);
+  else
+    multiply(rows, columns, inner, A, row_step, inner_step, B, C);
 }
 
 /* row[0 ... length - 1] += sum_k factors[k] d_k[0 ... length - 1] for four rows of the block. */
@@ -135,8 +153,7 @@ ALWAYS_INLINE void add_four(size_t length, const double *d0, size_t n, const dou
   }
 }
 
-FOR_EACH_MACHINE
-void sgf_add_products(size_t n, size_t count, const double *block, double sign, double *second)
+ALWAYS_INLINE void add_products(size_t n, size_t count, const double *block, double sign, double *second)
 {
   for (size_t i = 0; i < n; i++, second += i) {
     size_t k = 0;
@@ -148,4 +165,17 @@ void sgf_add_products(size_t n, size_t count, const double *block, double sign, 
     for (; k < count; k++)
       for (size_t j = 0; j <= i; j++) second[j] += sign * block[k * n + i] * block[k * n + j];
   }
+}
+
+WITH_AVX2 static void add_products_avx2(size_t n, size_t count, const double *block, double sign, double *second)
+{
+  add_products(n, count, block, sign, second);
+}
+
+void sgf_add_products(size_t n, size_t count, const double *block, double sign, double *second)
+{
+  if (HAS_AVX2)
+    add_products_avx2(n, count, block, sign, second);
+  else
+    add_products(n, count, block, sign, second);
 }
