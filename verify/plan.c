@@ -42,8 +42,10 @@ static double window_variance(double burn_in, double window)
 /* Modes of this share of the range, and slower ones, need not relax within the window of a deep network: they are
  * compared with their finite-time prediction, and a longer window would drift along the null space. */
 static const double SLOW_SHARE = 0.1;
-/* Burn-in and window of a deep network together, as a share of its lifetime; of the long runs of window-pca. */
-static const double SHARE_OF_LIFETIME = 0.03, LONG_SHARE_OF_LIFETIME = 0.15;
+/* Burn-in and window of a deep network as a share of its lifetime: what is tested changes by about as much while the
+ * weights drift. Less when every direction is tested by itself, more for the long runs of window-pca. */
+static const double SHARE_OF_LIFETIME = 0.03, SHARE_TOGETHER = 0.08, LONG_SHARE_OF_LIFETIME = 0.15;
+
 /* Window-pca: burn-in and window of runs that are long against every relaxation that matters, and the least runs. */
 static const double LONG_BURN_IN_TIMES = 5.0, LONG_WINDOW_TIMES = 100.0, LONG_RUNS = 16.0;
 
@@ -162,9 +164,9 @@ static void choose_long_run(const sgf_problem *problem, double lifetime, draft *
 }
 
 /* Burn-in and window short against the lifetime of the quasi-stationary state, if it allows some relaxation times. */
-static void keep_lifetime(const sgf_prediction *prediction, double rate, draft *times)
+static void keep_lifetime(double lifetime, double share, draft *times)
 {
-  double longest = SHARE_OF_LIFETIME * prediction->info.lifetime * rate;
+  double longest = share * lifetime;
   if (isnan(longest) || times->burn_in + times->window <= longest) return;
   double left = fmax(longest, 4.0) - times->burn_in;
   if (!times->window_fixed) times->window = fmin(times->window, fmax(left, 2.0));
@@ -176,6 +178,7 @@ sgf_status sgf_plan_simulation(const sgf_problem *problem, const sgf_prediction 
   const sgf_settings *settings = &problem->settings;
   double h = planning_rate(problem, prediction), rate = settings->training.learning_rate, burn_in, window;
   bool one_layer = problem->network.layers == 1;
+  double lifetime = one_layer ? INFINITY : prediction->info.lifetime * h; /* as all times of the draft */
   draft times = {settings->simulation.burn_in * h,
                  settings->simulation.window * h,
                  (double)settings->simulation.replicas,
@@ -188,10 +191,10 @@ sgf_status sgf_plan_simulation(const sgf_problem *problem, const sgf_prediction 
   sgf_status status;
   if (!times.burn_in_fixed) times.burn_in = BURN_IN_TIMES;
   if (!times.window_fixed) choose_window(&times);
-  if (!one_layer) keep_lifetime(prediction, h, &times);
+  if (!one_layer) keep_lifetime(lifetime, together(problem, prediction) ? SHARE_TOGETHER : SHARE_OF_LIFETIME, &times);
   if (!times.replicas_fixed) times.replicas = replicas_for(&times);
   keep_budget(&times);
-  choose_long_run(problem, one_layer ? INFINITY : prediction->info.lifetime * h, &times);
+  choose_long_run(problem, lifetime, &times);
   SGF_TRY(to_steps("simulation.burn_in", times.burn_in / h, rate, &burn_in, error));
   SGF_TRY(to_steps("simulation.window", times.window / h, rate, &window, error));
   plan->replicas = (size_t)times.replicas;
