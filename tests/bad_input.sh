@@ -491,6 +491,7 @@ trajectory missing         | 66 | nosuch.h5                      | compare good.
 trajectory a folder        | 66,65 | folder.h5                   | compare good.yaml --trajectory folder.h5
 trajectory not HDF5        | 65 | not_hdf5.h5                    | compare good.yaml --trajectory not_hdf5.h5
 trajectory truncated       | 65 | truncated.h5                   | compare good.yaml --trajectory truncated.h5
+windows without a stride   | 65 | trajectory.h5: weights has no attribute stride | compare good.yaml --trajectory trajectory.h5 --set simulation.protocol=window-pca --set theory.equation=discrete
 trajectory without its set | 65 | trajectory_missing.h5.*weights.*missing | compare good.yaml --trajectory trajectory_missing.h5
 trajectory of wrong n      | 65 | trajectory_n.h5.*16, 50, 7.* 8 | compare good.yaml --trajectory trajectory_n.h5
 trajectory of rank 1       | 65 | trajectory_rank1.h5.* 1        | compare good.yaml --trajectory trajectory_rank1.h5

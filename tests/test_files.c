@@ -226,8 +226,10 @@ END_TEST
 
 /* -------------------------------------------------------------- trajectories */
 
-/* Snapshots of SGD as another program would record them, scaled by `scale`; R = 0 for one run of shape (T, n). */
-static void record(const char *path, const sgf_problem *problem, size_t runs, size_t length, double scale)
+/* Snapshots of SGD as another program would record them, every 4 steps, scaled by `scale`; R = 0 for one run of shape
+ * (T, n). With the attribute `stride` if it is not 0. */
+static void record(const char *path, const sgf_problem *problem, size_t runs, size_t length, double scale,
+                   double stride)
 {
   size_t n = problem->network.weights, count = runs > 0 ? runs : 1;
   double *weights = new_reals(count * length * n);
@@ -246,6 +248,7 @@ static void record(const char *path, const sgf_problem *problem, size_t runs, si
   sgf_hdf5_create(path, &out);
   sgf_hdf5_write(&out, "weights", runs > 0 ? 3 : 2, runs > 0 ? (size_t[]){runs, length, n} : (size_t[]){length, n},
                  weights);
+  if (stride > 0.0) sgf_hdf5_attribute(&out, "weights", "stride", stride);
   ck_assert(sgf_hdf5_finish(&out));
   free(weights);
 }
@@ -266,7 +269,7 @@ static sgf_verdict verdict_of(size_t runs, size_t length, double scale, double *
   settings.theory.equation = SGF_EQUATION_EXACT;
   ASSERT_OK(sgf_problem_create(&settings, NULL, false, &problem, &error), error);
   ASSERT_OK(sgf_predict(problem, false, &prediction, &error), error);
-  record(path, problem, runs, length, scale);
+  record(path, problem, runs, length, scale, 0.0);
   ASSERT_OK(sgf_trajectory_read(path, problem, &ensemble, &error), error);
   ASSERT_OK(sgf_compare(problem, prediction, ensemble, &comparison, &error), error);
   sgf_verdict verdict = comparison->info.verdict;
@@ -286,6 +289,50 @@ START_TEST(recorded_runs_agree_and_perturbed_ones_do_not)
   ck_assert_int_eq(verdict_of(200, 600, 1.0, &correlation), SGF_AGREE);
   ck_assert(isnan(correlation));
   ck_assert_int_eq(verdict_of(200, 600, 1.05, &correlation), SGF_DISAGREE);
+}
+END_TEST
+
+/* Two layers seen from the means of their own short windows: agree, unless the steps between snapshots are not those
+ * that the file says, or the weights are scaled; without the attribute nothing can be said. */
+START_TEST(recorded_windows_are_seen_from_their_means)
+{
+  static const struct {
+    double stride, scale;
+    sgf_verdict verdict;
+  } cases[] = {{4.0, 1.0, SGF_AGREE}, {40.0, 1.0, SGF_DISAGREE}, {4.0, 1.06, SGF_DISAGREE}};
+  const char *path = scratch_path("windows.h5");
+  sgf_settings settings;
+  sgf_error error = {SGF_OK, ""};
+  sgf_problem *problem;
+  sgf_prediction *prediction;
+  sgf_ensemble *ensemble;
+  sgf_comparison *comparison;
+  settings_with_widths(&settings, 3, (size_t[]){3, 3, 2});
+  settings.data.samples = 100;
+  settings.training.learning_rate = 0.01;
+  settings.simulation.protocol = SGF_PROTOCOL_WINDOW_PCA;
+  settings.verify.tolerance = 0.08;
+  ASSERT_OK(sgf_problem_create(&settings, NULL, false, &problem, &error), error);
+  ASSERT_OK(sgf_predict(problem, false, &prediction, &error), error);
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    record(path, problem, 3000, 100, cases[k].scale, cases[k].stride);
+    ASSERT_OK(sgf_trajectory_read(path, problem, &ensemble, &error), error);
+    ASSERT_OK(sgf_compare(problem, prediction, ensemble, &comparison, &error), error);
+    ck_assert_msg(comparison->info.verdict == cases[k].verdict, "stride %g, scale %g: %s", cases[k].stride,
+                  cases[k].scale, sgf_verdict_text(comparison->info.verdict));
+    sgf_comparison_free(comparison);
+    sgf_ensemble_free(ensemble);
+  }
+  record(path, problem, 4, 100, 1.0, 0.0);
+  ck_assert_int_eq(sgf_trajectory_read(path, problem, &ensemble, &error), SGF_ERROR_VALUE);
+  ck_assert_ptr_nonnull(strstr(error.message, "stride"));
+  record(path, problem, 4, 100, 1.0, 2.5);
+  ck_assert_int_eq(sgf_trajectory_read(path, problem, &ensemble, &error), SGF_ERROR_VALUE);
+  ck_assert_ptr_nonnull(strstr(error.message, "2.5"));
+  sgf_prediction_free(prediction);
+  sgf_problem_free(problem);
+  sgf_settings_free(&settings);
+  unlink(path);
 }
 END_TEST
 
@@ -309,6 +356,7 @@ int main(void)
   tcase_add_test(tests, files_appear_complete_or_not_at_all);
   tcase_add_test(tests, devices_are_written_to_and_not_replaced);
   tcase_add_test(tests, recorded_runs_agree_and_perturbed_ones_do_not);
+  tcase_add_test(tests, recorded_windows_are_seen_from_their_means);
   tcase_add_test(tests, one_long_run_is_cut_into_batches);
   suite_add_tcase(suite, tests);
   return run_suite(suite);
