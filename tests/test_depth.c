@@ -22,14 +22,6 @@ static const double *layer_array(const sgf_prediction *prediction, size_t layer,
   return array_of(prediction, path);
 }
 
-static sgf_prediction *predict(const sgf_problem *problem)
-{
-  sgf_error error = {SGF_OK, ""};
-  sgf_prediction *prediction;
-  ASSERT_OK(sgf_predict(problem, false, &prediction, &error), error);
-  return prediction;
-}
-
 /* ------------------------------------------------- brute force, small networks */
 
 /* Single-sample gradient, or the mean over all for sample = P: forward and backward through plain loops, nothing of
@@ -248,7 +240,7 @@ static void iterate(size_t n, const double *E, const double *source, const sgf_p
   free(work);
 }
 
-/* All layers and each alone, about theta* and about the window's own mean, long windows and one of a single snapshot. */
+/* All layers and each alone, about theta* and about the window's own mean, long windows and one of one snapshot. */
 START_TEST(finite_times_by_iteration)
 {
   static const sgf_plan plans[] = {{.burn_in_steps = 7, .window_steps = 60, .stride = 3},
@@ -792,7 +784,7 @@ START_TEST(dropped_modes_with_noise_diffuse)
 }
 END_TEST
 
-/* The closed form knows nothing of the tolerance: where it drops modes with noise, the continuum is solved on the rest. */
+/* The closed form knows nothing of the tolerance: where it drops modes with noise, the rest is solved. */
 START_TEST(closed_form_does_not_bring_dropped_modes_back)
 {
   sgf_settings settings;

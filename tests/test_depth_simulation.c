@@ -11,31 +11,6 @@
 #include "../verify/statistics.h"
 #include "testing.h"
 
-static sgf_prediction *predict(const sgf_problem *problem)
-{
-  sgf_error error = {SGF_OK, ""};
-  sgf_prediction *prediction;
-  ASSERT_OK(sgf_predict(problem, false, &prediction, &error), error);
-  return prediction;
-}
-
-static sgf_ensemble *simulate(const sgf_problem *problem, const sgf_plan *plan, int threads)
-{
-  sgf_error error = {SGF_OK, ""};
-  sgf_ensemble *ensemble;
-  ASSERT_OK(sgf_simulate(problem, plan, threads, NULL, NULL, &ensemble, &error), error);
-  return ensemble;
-}
-
-static sgf_comparison *compare(const sgf_problem *problem, const sgf_prediction *prediction,
-                               const sgf_ensemble *ensemble)
-{
-  sgf_error error = {SGF_OK, ""};
-  sgf_comparison *comparison;
-  ASSERT_OK(sgf_compare(problem, prediction, ensemble, &comparison, &error), error);
-  return comparison;
-}
-
 static const sgf_quantity *quantity_of(const sgf_comparison *comparison, const char *name)
 {
   for (size_t k = 0; k < comparison->count; k++)

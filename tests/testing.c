@@ -106,6 +106,30 @@ const char *scratch_path(const char *file)
   return path;
 }
 
+sgf_prediction *predict(const sgf_problem *problem)
+{
+  sgf_error error = {SGF_OK, ""};
+  sgf_prediction *prediction;
+  ASSERT_OK(sgf_predict(problem, false, &prediction, &error), error);
+  return prediction;
+}
+
+sgf_ensemble *simulate(const sgf_problem *problem, const sgf_plan *plan, int threads)
+{
+  sgf_error error = {SGF_OK, ""};
+  sgf_ensemble *ensemble;
+  ASSERT_OK(sgf_simulate(problem, plan, threads, NULL, NULL, &ensemble, &error), error);
+  return ensemble;
+}
+
+sgf_comparison *compare(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_ensemble *ensemble)
+{
+  sgf_error error = {SGF_OK, ""};
+  sgf_comparison *comparison;
+  ASSERT_OK(sgf_compare(problem, prediction, ensemble, &comparison, &error), error);
+  return comparison;
+}
+
 int run_suite(Suite *suite)
 {
   gsl_set_error_handler_off();

@@ -57,6 +57,11 @@ void fill_orthogonal(uint64_t seed, size_t n, double *Q);
 /* Path of a new file for the test to write, in the folder it runs in; static storage. */
 const char *scratch_path(const char *file);
 
+/* The library's stages; the test dies if one fails. The caller frees. */
+sgf_prediction *predict(const sgf_problem *problem);
+sgf_ensemble *simulate(const sgf_problem *problem, const sgf_plan *plan, int threads);
+sgf_comparison *compare(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_ensemble *ensemble);
+
 /* Run the suite; the exit status of the program. */
 int run_suite(Suite *suite);
 

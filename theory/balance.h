@@ -1,6 +1,7 @@
 /* Quasi-stationarity: the balance of neighbouring layers, which no gradient flow changes and every step of SGD does.
  *
- * B_l = W_l W_l^T - W_{l+1}^T W_{l+1} for the hidden layers l = 1 ... L - 1, (N_l, N_l), w^2: sgf_balance in network.h. */
+ * B_l = W_l W_l^T - W_{l+1}^T W_{l+1} for the hidden layers l = 1 ... L - 1, (N_l, N_l), w^2: sgf_balance of network.h.
+ */
 #ifndef SGF_BALANCE_H
 #define SGF_BALANCE_H
 
@@ -13,7 +14,8 @@
  *   drift  (N_l, N_l)
  *   gross  the sum of the Frobenius norms of its two terms: what the drift would be if they did not cancel
  * Each step changes B_l by exactly lambda^2 (g_l g_l^T - g_{l+1}^T g_{l+1}), g the batch's gradient; the terms of first
- * order cancel, for g_l W_l^T = W_{l+1}^T g_{l+1}. Leading order: of the gradient's second moment only the noise at theta.
+ * order cancel, for g_l W_l^T = W_{l+1}^T g_{l+1}. Leading order in lambda: of the gradient's second moment only the
+ * noise at theta.
  * Source: section 4. */
 void sgf_balance_drift(const sgf_network *network, const double *C, double scale, size_t hidden, double *drift,
                        double *gross);

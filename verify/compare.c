@@ -69,8 +69,8 @@ done:
 }
 
 /* From the start of the window to its end, of each row: the growth of |P delta|^2 a step, and what of the mean of
- * delta . H delta over the snapshots, all of them after steps, is too much for one over the starts of all steps while it
- * grows: half of its growth over the number of snapshots, and of steps. */
+ * delta . H delta over the snapshots, all of them after steps, is too much for one over the starts of all steps while
+ * it grows: half of its growth over the number of snapshots, and of steps. */
 static sgf_status growth_on_range(const sgf_comparing *all, const double *drift, double *growth, double *excess,
                                   sgf_error *error)
 {
@@ -95,8 +95,8 @@ static sgf_status growth_on_range(const sgf_comparing *all, const double *drift,
 
 /* <delta . grad L> = (lambda / 2) <|g_B|^2> - (growth of |P delta|^2 a step) / 2 lambda, P on range(H), where all but
  * higher orders of g_B is: for draws that are independent in time; batches of a reshuffled epoch are not, and about the
- * mean of its own window a run has another growth. `dissipation` (rows) is <delta . H delta> over the snapshots. Source:
- * section 1. */
+ * mean of its own window a run has another growth. `dissipation` (rows) is <delta . H delta> over the snapshots.
+ * Source: section 1. */
 static sgf_status compare_fluctuation_dissipation(sgf_comparing *all, const double *drift, const double *dissipation,
                                                   sgf_error *error)
 {

@@ -23,8 +23,8 @@ struct sgf_ensemble {
   size_t layers;           /* of `alone` */
 };
 
-/* Bytes that the second moments of an ensemble may take: a constant, so that pools, and with them the bits of the result,
- * are the same on every machine; about 100 rows for 800 weights, which is enough for error bars. */
+/* Bytes that the second moments of an ensemble may take: a constant, so that pools, and with them the bits of the
+ * result, are the same on every machine; about 100 rows for 800 weights, which is enough for error bars. */
 #define SGF_ENSEMBLE_MEMORY ((size_t)1 << 28)
 
 /* Room for the moments of `replicas` runs over n weights, in `pools` rows; 0: as many as fit. Errors: SGF_ERROR_MEMORY

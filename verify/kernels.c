@@ -7,8 +7,8 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-/* The same code twice, with AVX2 where the machine has it. AVX2 has no fused operations by itself, so the bits are those
- * of the plain code. */
+/* The same code twice, with AVX2 where the machine has it. AVX2 has no fused operations by itself, so the bits are
+ * those of the plain code. */
 #if defined(__x86_64__) && defined(__GNUC__)
 #define WITH_AVX2 __attribute__((target("avx2")))
 #define HAS_AVX2 __builtin_cpu_supports("avx2")
