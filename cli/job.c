@@ -244,6 +244,8 @@ static int exit_status(sgf_status status)
   case SGF_ERROR_VALUE:
   case SGF_ERROR_UNSUPPORTED:
   case SGF_ERROR_UNSTABLE:
+  case SGF_ERROR_INCOMPATIBLE:
+  case SGF_ERROR_AMBIGUOUS:
   case SGF_ERROR_DIVERGED: return 65;
   case SGF_ERROR_NO_INPUT: return 66;
   case SGF_ERROR_CREATE: return 73;

@@ -45,16 +45,18 @@ extern "C" {
 
 typedef enum sgf_status {
   SGF_OK = 0,
-  SGF_ERROR_VALUE,       /* a setting or the data cannot be used */
-  SGF_ERROR_UNSUPPORTED, /* a valid combination that is not built */
-  SGF_ERROR_UNSTABLE,    /* the learning rate is beyond the stability limit */
-  SGF_ERROR_DIVERGED,    /* a simulation left every bound */
-  SGF_ERROR_NO_INPUT,    /* an input file is missing or cannot be opened */
-  SGF_ERROR_CREATE,      /* an output cannot be created */
-  SGF_ERROR_WRITE,       /* an output cannot be written to its end */
-  SGF_ERROR_MEMORY,      /* no memory, or a size that overflows */
-  SGF_ERROR_NUMERICAL,   /* an iteration of a library or of ours did not converge */
-  SGF_ERROR_INTERRUPTED  /* the progress callback asked to stop */
+  SGF_ERROR_VALUE,        /* a setting or the data cannot be used */
+  SGF_ERROR_UNSUPPORTED,  /* a valid combination that is not built */
+  SGF_ERROR_UNSTABLE,     /* the learning rate is beyond the stability limit */
+  SGF_ERROR_DIVERGED,     /* a simulation left every bound */
+  SGF_ERROR_NO_INPUT,     /* an input file is missing or cannot be opened */
+  SGF_ERROR_CREATE,       /* an output cannot be created */
+  SGF_ERROR_WRITE,        /* an output cannot be written to its end */
+  SGF_ERROR_MEMORY,       /* no memory, or a size that overflows */
+  SGF_ERROR_NUMERICAL,    /* an iteration of a library or of ours did not converge */
+  SGF_ERROR_INTERRUPTED,  /* the progress callback asked to stop */
+  SGF_ERROR_INCOMPATIBLE, /* noise where the drift vanishes: a singular equation without a solution */
+  SGF_ERROR_AMBIGUOUS     /* the rank of the drift cannot be decided: its gap is too small */
 } sgf_status;
 
 #define SGF_MESSAGE_LENGTH 512
@@ -427,6 +429,100 @@ SGF_API const char *sgf_verdict_text(sgf_verdict verdict);
 SGF_API size_t sgf_comparison_numbers(const sgf_comparison *comparison, sgf_number *numbers, size_t capacity);
 SGF_API size_t sgf_quantity_numbers(const sgf_quantity *quantity, sgf_number *numbers, size_t capacity);
 #define SGF_MOST_NUMBERS 64 /* a capacity that is enough for each of them */
+
+/* ------------------------------------------- Lyapunov and Stein equations
+ *
+ * A X + X A^T = Q for the process dx = -A x dt + noise of covariance Q dt, and X - A X A^T = Q (discrete) for
+ * x' = A x + noise. The drift may be singular: an eigenvalue 0 of A (discrete: 1) is a quantity that does not relax.
+ * With L the left null vectors of A (discrete: of 1 - A), L^T Q L must vanish, and X is then not unique: it is that of
+ * least Frobenius norm, or the one that an initial covariance leads to. Every other eigenvalue must be stable: of
+ * positive real part (discrete: within the unit circle). Source: theory/README.md, section 6. */
+
+/* How an equation is solved. */
+typedef enum {
+  SGF_METHOD_AUTO,      /* chosen from size, symmetry and form of the input */
+  SGF_METHOD_SYMMETRIC, /* eigenbasis of a symmetric drift */
+  SGF_METHOD_SCHUR,     /* real Schur form of any drift */
+  SGF_METHOD_KRONECKER, /* A (x) 1 + 1 (x) A as a sparse system; sparse drift only */
+  SGF_METHOD_LOW_RANK   /* rational Krylov space; sparse drift and a factored right-hand side of few columns */
+} sgf_method;
+
+typedef struct sgf_lyapunov_options {
+  bool discrete;
+  sgf_method method;
+  double rank_tolerance; /* singular values of A (discrete: of 1 - A) up to this, relative to the largest, are 0; NaN:
+                            those at round-off are, and a gap below 1e3 is an error */
+  const double *initial; /* (n, n) X(0): the solution that it leads to; NULL: the one of least norm */
+  double memory;         /* bytes that may be used; 0: three quarters of the machine's */
+} sgf_lyapunov_options;
+
+/* What is known of a solution, or of a system that was refused; NaN where nothing is. */
+typedef struct sgf_certificate {
+  size_t size;            /* n */
+  size_t rank;            /* of A (discrete: of 1 - A) */
+  double gap;             /* smallest singular value kept over the largest dropped, or over round-off */
+  bool ambiguous;         /* gap < 1e3; an error unless the tolerance was given */
+  double null_noise;      /* ||L^T Q L|| / ||Q||, L^T R = 1, R the orthonormal right null vectors */
+  double residual;        /* ||A X + X A^T - Q||_F / (2 ||A|| ||X|| + ||Q||), recomputed from the input; discrete:
+                            ||X - A X A^T - Q||_F / ((1 + ||A||^2) ||X|| + ||Q||) */
+  double separation;      /* least ||A Y + Y A^T||_2 / ||Y||_2 over symmetric Y on the range; discrete likewise */
+  double error_bound;     /* of ||X - exact||_F / ||X||_F, data rounded to their last digit included */
+  double real, imaginary; /* the eigenvalue of A that is nearest to instability, null ones aside; the offending one */
+  bool refined;           /* a step of iterative refinement was worth it */
+  sgf_method method;      /* the one used */
+} sgf_certificate;
+
+/* Fill with the defaults: continuous, automatic, tolerance chosen, least norm. */
+SGF_API void sgf_lyapunov_options_init(sgf_lyapunov_options *options);
+
+/* Solve a dense equation.
+ *   n, A        (n, n)
+ *   columns, Q  0 and the symmetric matrix (n, n); or m and a factor B (n, m), then Q = B B^T
+ *   options     NULL: the defaults
+ *   X           (n, n), symmetric to the last bit; NaN after a failure
+ *   certificate filled as far as things went, also after a failure
+ * Errors: SGF_ERROR_VALUE for entries that are not finite or Q not symmetric to round-off, SGF_ERROR_UNSTABLE,
+ * SGF_ERROR_INCOMPATIBLE, SGF_ERROR_AMBIGUOUS, SGF_ERROR_UNSUPPORTED for a method that does not fit the input,
+ * SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL (overflow, or an iteration that failed). Source: section 6; R. H. Bartels,
+ * G. W. Stewart, Commun. ACM 15, 820 (1972). */
+SGF_API sgf_status sgf_lyapunov_solve(size_t n, const double *A, size_t columns, const double *Q,
+                                      const sgf_lyapunov_options *options, double *X, sgf_certificate *certificate,
+                                      sgf_error *error);
+
+/* Solve many equations of one size, in parallel: system k is A + k n^2, Q + k n^2, X + k n^2. Some may fail: the
+ * status of each is in statuses (count), and the function returns the first that is not SGF_OK, after all were tried.
+ *   threads  0: OpenMP's default; the result has the same bits for any number */
+SGF_API sgf_status sgf_lyapunov_solve_many(size_t count, size_t n, const double *A, const double *Q,
+                                           const sgf_lyapunov_options *options, int threads, double *X,
+                                           sgf_certificate *certificates, sgf_status *statuses, sgf_error *error);
+
+/* A sparse matrix by columns (CSC): the entries of column j are values[k] in row rows[k], starts[j] <= k <
+ * starts[j + 1], in any order, none twice. */
+typedef struct sgf_sparse {
+  size_t rows, columns;
+  int64_t *starts;  /* (columns + 1) */
+  int64_t *indices; /* row of each entry */
+  double *values;
+} sgf_sparse;
+
+/* Solve with a sparse drift; arguments and errors otherwise as for the dense one. SGF_ERROR_MEMORY names the
+ * estimated fill when it would not fit. */
+SGF_API sgf_status sgf_lyapunov_solve_sparse(const sgf_sparse *A, size_t columns, const double *Q,
+                                             const sgf_lyapunov_options *options, double *X,
+                                             sgf_certificate *certificate, sgf_error *error);
+
+/* Solve with a large sparse drift and Q = B B^T of few columns; X = Z Z^T, the solution that starts from 0.
+ *   columns, B  m, (n, m)
+ *   tolerance   of the residual relative to ||Q||; 0: 1e-12
+ *   rank, Z     columns of the factor Z (n, rank), allocated here, the caller's to free(); NULL after a failure
+ * Errors: as above; SGF_ERROR_NUMERICAL when the space does not suffice. Source: section 6; V. Simoncini, SIAM J. Sci.
+ * Comput. 29, 1268 (2007). */
+SGF_API sgf_status sgf_lyapunov_solve_low_rank(const sgf_sparse *A, size_t columns, const double *B, double tolerance,
+                                               const sgf_lyapunov_options *options, size_t *rank, double **Z,
+                                               sgf_certificate *certificate, sgf_error *error);
+
+/* "symmetric", "schur", ...; never NULL. */
+SGF_API const char *sgf_method_text(sgf_method method);
 
 /* ------------------------------------------------------------------ output */
 

@@ -10,7 +10,7 @@ const char *sgf_status_text(sgf_status status)
   case SGF_OK: return "success";
   case SGF_ERROR_VALUE: return "unusable setting or data";
   case SGF_ERROR_UNSUPPORTED: return "combination not built";
-  case SGF_ERROR_UNSTABLE: return "learning rate beyond the stability limit";
+  case SGF_ERROR_UNSTABLE: return "beyond the stability limit";
   case SGF_ERROR_DIVERGED: return "divergence";
   case SGF_ERROR_NO_INPUT: return "missing input";
   case SGF_ERROR_CREATE: return "output cannot be created";
@@ -18,6 +18,8 @@ const char *sgf_status_text(sgf_status status)
   case SGF_ERROR_MEMORY: return "out of memory";
   case SGF_ERROR_NUMERICAL: return "no convergence";
   case SGF_ERROR_INTERRUPTED: return "interrupted";
+  case SGF_ERROR_INCOMPATIBLE: return "noise where the drift vanishes";
+  case SGF_ERROR_AMBIGUOUS: return "ambiguous rank";
   }
   return "unknown status";
 }
