@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 sgf_status sgf_allocate(void **block, size_t count_a, size_t count_b, size_t item_size, const char *what,
                         sgf_error *error)
@@ -35,4 +36,10 @@ sgf_status sgf_copy_text(char **copy, const char *text, sgf_error *error)
   *copy = strdup(text);
   if (*copy == NULL) return sgf_fail(error, SGF_ERROR_MEMORY, "no memory for a string of %zu bytes", strlen(text));
   return SGF_OK;
+}
+
+double sgf_memory_to_use(void)
+{
+  long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+  return pages > 0 && page > 0 ? 0.75 * (double)pages * (double)page : 4294967296.0;
 }

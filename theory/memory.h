@@ -15,4 +15,7 @@ sgf_status sgf_new_reals(double **reals, size_t rows, size_t columns, const char
 /* A copy of `text`, or NULL for NULL. */
 sgf_status sgf_copy_text(char **copy, const char *text, sgf_error *error);
 
+/* Bytes that a computation may use when nobody says: three quarters of the machine's memory. */
+double sgf_memory_to_use(void);
+
 #endif

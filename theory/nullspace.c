@@ -6,36 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../solver/rank.h"
 #include "linear_algebra.h"
 #include "memory.h"
 
-/* A rank decision whose gap is smaller than this is ambiguous. */
-static const double CLEAR_GAP = 1e3;
 /* Without a tolerance, eigenvalues above this fraction of the largest are never dropped. */
 static const double NEVER_DROPPED = 1e-8;
 
-/* Gap at the cut that drops the `dropped` smallest eigenvalues; below round-off there is only round-off. */
-static double gap_at(const double *h, size_t dropped, double round_off)
-{
-  double below = dropped > 0 ? fmax(fabs(h[dropped - 1]), fabs(h[0])) : 0.0;
-  return h[dropped] / fmax(below, round_off);
-}
-
 static void decide_rank(sgf_range *range, double tolerance)
 {
-  size_t n = range->n, dropped = 0;
-  const double *h = range->h;
-  double largest = h[n - 1], round_off = (double)n * 4.0 * DBL_EPSILON * largest;
-  if (!isnan(tolerance)) {
-    while (dropped < n - 1 && h[dropped] <= tolerance * largest) dropped++;
-  } else {
-    for (size_t k = 1; k < n && h[k - 1] <= NEVER_DROPPED * largest; k++)
-      if (gap_at(h, k, round_off) > gap_at(h, dropped, round_off)) dropped = k;
-  }
-  range->rank = n - dropped;
-  range->gap = gap_at(h, dropped, round_off);
-  range->tolerance = isnan(tolerance) ? (h[dropped] / largest) / sqrt(range->gap) : tolerance;
-  range->ambiguous = range->gap < CLEAR_GAP;
+  sgf_rank rank = sgf_decide_rank(range->n, range->h, tolerance, NEVER_DROPPED, 4.0 * (double)range->n * DBL_EPSILON);
+  range->rank = range->n - rank.dropped;
+  range->gap = rank.gap;
+  range->tolerance = rank.tolerance;
+  range->ambiguous = rank.ambiguous;
 }
 
 sgf_status sgf_range_create(size_t n, const double *H, double tolerance, sgf_range *range, sgf_error *error)

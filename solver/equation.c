@@ -1,0 +1,348 @@
+/* Lyapunov and Stein equations with a dense drift: A X + X A^T = Q and X - A X A^T = Q, and what is certain of X. */
+#include <cblas.h>
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../theory/linear_algebra.h"
+#include "../theory/memory.h"
+#include "certificate.h"
+#include "form.h"
+
+/* A right-hand side that is less symmetric than this, relative to its norm, was not meant to be. */
+static const double ASYMMETRIC = 1e-10;
+/* A residual above this may be worth a step of refinement. */
+static const double WORTH_REFINING = 4e-15;
+
+/* The equation, scaled by powers of 2 to norms of about 1, and what is known of it. */
+typedef struct {
+  size_t n;
+  bool discrete;
+  double scale_A, scale_Q; /* what A and Q were divided by */
+  double *A, *Q;           /* (n, n) row-major */
+  double *initial;         /* L^T X(0) L (null, null), or NULL */
+  double *work;            /* 2 n^2 */
+  sgf_drift_form form;
+  sgf_certificate *certificate;
+} problem;
+
+void sgf_lyapunov_options_init(sgf_lyapunov_options *options)
+{
+  *options = (sgf_lyapunov_options){.method = SGF_METHOD_AUTO, .rank_tolerance = NAN};
+}
+
+const char *sgf_method_text(sgf_method method)
+{
+  static const char *const text[] = {"auto", "symmetric", "schur", "kronecker", "low-rank"};
+  return text[method];
+}
+
+/* ------------------------------------------------------------------ input */
+
+static sgf_status check_finite(size_t rows, size_t columns, const double *values, const char *name, sgf_error *error)
+{
+  for (size_t k = 0; k < rows * columns; k++)
+    if (!isfinite(values[k]))
+      return sgf_fail(error, SGF_ERROR_VALUE, "%s: element (%zu, %zu) is %g", name, k / columns, k % columns,
+                      values[k]);
+  return SGF_OK;
+}
+
+static double asymmetry(size_t n, const double *A)
+{
+  double square = 0.0, norm = sgf_norm(n * n, A);
+  if (norm == 0.0) return 0.0;
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j < i; j++) {
+      double difference = A[i * n + j] / norm - A[j * n + i] / norm;
+      square += 2.0 * difference * difference;
+    }
+  return sqrt(square);
+}
+
+/* The power of 2 next to the norm, 1 for norm 0: dividing by it is exact but for underflow. */
+static double power_near(double norm)
+{
+  int exponent;
+  if (norm == 0.0) return 1.0;
+  frexp(norm, &exponent);
+  return ldexp(1.0, exponent);
+}
+
+static void scaled_copy(size_t count, const double *values, double scale, double *copy)
+{
+  for (size_t k = 0; k < count; k++) copy[k] = values[k] / scale;
+}
+
+/* Q or B B^T into the problem, scaled before anything is squared. */
+static sgf_status take_right_hand_side(problem *all, size_t columns, const double *Q, sgf_error *error)
+{
+  size_t n = all->n;
+  double *B = NULL;
+  sgf_status status;
+  SGF_TRY(check_finite(n, columns > 0 ? columns : n, Q, columns > 0 ? "B" : "Q", error));
+  double scale = power_near(sgf_norm(n * (columns > 0 ? columns : n), Q));
+  if (columns > 0) {
+    SGF_TRY(sgf_new_reals(&B, n, columns, "B", error));
+    scaled_copy(n * columns, Q, scale, B);
+    sgf_multiply(n, n, columns, SGF_PLAIN, B, SGF_TRANSPOSED, B, all->Q);
+    scale *= scale;
+  } else {
+    scaled_copy(n * n, Q, scale, all->Q);
+    double difference = asymmetry(n, all->Q);
+    if (difference > ASYMMETRIC) {
+      status = sgf_fail(error, SGF_ERROR_VALUE, "Q: not symmetric, ||Q - Q^T|| / ||Q|| = %.3g", difference);
+      goto done;
+    }
+  }
+  all->scale_Q = scale;
+  sgf_symmetrize(n, all->Q);
+done:
+  free(B);
+  return status;
+}
+
+/* Without a choice a drift that is symmetric to round-off takes the symmetric way. */
+static sgf_status choose_method(const problem *all, sgf_method asked, sgf_method *method, sgf_error *error)
+{
+  double difference = asymmetry(all->n, all->A);
+  bool is_symmetric = difference <= sgf_rank_round_off(all->n);
+  *method = asked != SGF_METHOD_AUTO ? asked : is_symmetric ? SGF_METHOD_SYMMETRIC : SGF_METHOD_SCHUR;
+  if (*method == SGF_METHOD_SYMMETRIC && !is_symmetric)
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "method symmetric: A is not symmetric, ||A - A^T|| / ||A|| = %.3g",
+                    difference);
+  if (*method != SGF_METHOD_SYMMETRIC && *method != SGF_METHOD_SCHUR)
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "method %s is for a sparse A", sgf_method_text(*method));
+  return SGF_OK;
+}
+
+/* --------------------------------------------------------------- into the form */
+
+/* out = W^T Q W (into) or W Q W^T (back): symmetric, so that only blocks on and above the diagonal are computed.
+ * work n^2; out may be Q. */
+static void congruence(size_t n, const double *W, bool into, const double *Q, double *work, double *out)
+{
+  enum { BLOCK = 128 };
+  CBLAS_TRANSPOSE first = into ? CblasTrans : CblasNoTrans, second = into ? CblasNoTrans : CblasTrans;
+  cblas_dgemm(CblasColMajor, CblasNoTrans, second, (int)n, (int)n, (int)n, 1.0, Q, (int)n, W, (int)n, 0.0, work,
+              (int)n);
+  for (size_t j = 0; j < n; j += BLOCK) {
+    size_t columns = n - j < BLOCK ? n - j : BLOCK;
+    cblas_dgemm(CblasColMajor, first, CblasNoTrans, (int)(j + columns), (int)columns, (int)n, 1.0, W, (int)n,
+                work + j * n, (int)n, 0.0, out + j * n, (int)n);
+  }
+  for (size_t j = 0; j < n; j++)
+    for (size_t i = 0; i < j; i++) out[j + i * n] = out[i + j * n];
+}
+
+static sgf_status take_initial(problem *all, const double *initial, sgf_error *error)
+{
+  size_t n = all->n, null = all->form.null;
+  double *scaled = NULL;
+  sgf_status status;
+  if (initial == NULL) return SGF_OK;
+  SGF_TRY(check_finite(n, n, initial, "X0", error));
+  SGF_TRY(sgf_new_reals(&scaled, n, n, "X0", error));
+  SGF_TRY(sgf_new_reals(&all->initial, null + 1, null + 1, "X0", error));
+  /* X is in units of scale_Q / scale_A. */
+  scaled_copy(n * n, initial, all->scale_Q / all->scale_A, scaled);
+  if (!(asymmetry(n, scaled) <= ASYMMETRIC)) {
+    status =
+        sgf_fail(error, SGF_ERROR_VALUE, "X0: not symmetric, ||X0 - X0^T|| / ||X0|| = %.3g", asymmetry(n, scaled));
+    goto done;
+  }
+  sgf_symmetrize(n, scaled);
+  congruence(n, all->form.W, true, scaled, all->work, scaled);
+  sgf_form_null_block(&all->form, scaled, all->work, all->initial);
+done:
+  free(scaled);
+  return status;
+}
+
+/* What does not relax must not be driven: L^T Q L = 0 up to what round-off in Q and in the null vectors makes of it.
+ * `Q` is in the basis of W. */
+static sgf_status check_compatible(const problem *all, const double *Q, sgf_error *error)
+{
+  const sgf_drift_form *form = &all->form;
+  size_t n = all->n, null = form->null;
+  double norm = sgf_norm(n * n, Q), round_off = sgf_rank_round_off(n), *block;
+  all->certificate->null_noise = 0.0;
+  if (null == 0 || norm == 0.0) return SGF_OK;
+  sgf_status status = sgf_new_reals(&block, null, null, "noise that the drift leaves", error);
+  if (status != SGF_OK) return status;
+  sgf_form_null_block(form, Q, all->work, block);
+  double noise = sgf_norm(null * null, block), angle = null < n ? round_off / form->smallest : 0.0;
+  double across = form->left_norm * sgf_norm(n * null, Q);
+  double tolerated = form->left_norm * form->left_norm * 4.0 * round_off * norm + 2.0 * angle * across;
+  free(block);
+  all->certificate->null_noise = noise / norm;
+  if (noise <= tolerated) return SGF_OK;
+  return sgf_fail(error, SGF_ERROR_INCOMPATIBLE,
+                  "Q: %.3g of its norm drives the %zu quantities that A does not let relax (tolerated: %.1g): their "
+                  "variance grows without bound, there is no solution",
+                  noise / norm, null, tolerated / norm);
+}
+
+/* --------------------------------------------------------------- solution */
+
+/* R = Q - A X - X A^T, or Q - X + A X A^T; row-major. */
+static void residual_of(const problem *all, const double *X, double *R)
+{
+  size_t n = all->n;
+  double *AX = all->work;
+  sgf_multiply(n, n, n, SGF_PLAIN, all->A, SGF_PLAIN, X, AX);
+  if (all->discrete) sgf_multiply(n, n, n, SGF_PLAIN, AX, SGF_TRANSPOSED, all->A, R);
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j <= i; j++) {
+      size_t here = i * n + j, there = j * n + i;
+      double made = all->discrete ? X[here] - 0.5 * (R[here] + R[there]) : AX[here] + AX[there];
+      R[here] = R[there] = all->Q[here] - made;
+    }
+}
+
+/* One step, kept if the residual falls by a half or more. */
+static sgf_status refine(const problem *all, const sgf_measures *measures, double *X, double *R, sgf_error *error)
+{
+  size_t n = all->n;
+  double *better, *correction, before = all->certificate->residual;
+  sgf_status status = sgf_new_reals(&better, 2 * n, n, "refinement", error);
+  if (status != SGF_OK) return status;
+  correction = better + n * n;
+  memcpy(correction, R, n * n * sizeof *R);
+  congruence(n, all->form.W, true, R, all->work, correction);
+  SGF_TRY(sgf_form_solve(&all->form, NULL, correction, all->work, error));
+  congruence(n, all->form.W, false, correction, all->work, correction);
+  for (size_t k = 0; k < n * n; k++) better[k] = X[k] + correction[k];
+  residual_of(all, better, correction);
+  sgf_measures after = *measures;
+  after.residual = sgf_norm(n * n, correction);
+  after.X = sgf_norm(n * n, better);
+  if (sgf_scaled_residual(&after) < 0.5 * before) {
+    memcpy(X, better, n * n * sizeof *X);
+    memcpy(R, correction, n * n * sizeof *R);
+    all->certificate->refined = true;
+  }
+done:
+  free(better);
+  return status;
+}
+
+static sgf_status certify(const problem *all, double *X, sgf_error *error)
+{
+  size_t n = all->n;
+  sgf_measures measures = {.n = n,
+                           .discrete = all->discrete,
+                           .null = all->form.null,
+                           .A = sgf_norm(n * n, all->A),
+                           .Q = sgf_norm(n * n, all->Q),
+                           .smallest = all->form.smallest,
+                           .left_norm = all->form.left_norm};
+  double *R;
+  sgf_certificate *certificate = all->certificate;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&R, n, n, "residual", error));
+  residual_of(all, X, R);
+  measures.residual = sgf_norm(n * n, R);
+  measures.X = sgf_norm(n * n, X);
+  certificate->residual = sgf_scaled_residual(&measures);
+  if (certificate->residual > WORTH_REFINING) {
+    SGF_TRY(refine(all, &measures, X, R, error));
+    measures.residual = sgf_norm(n * n, R);
+    measures.X = sgf_norm(n * n, X);
+    certificate->residual = sgf_scaled_residual(&measures);
+  }
+  SGF_TRY(sgf_form_condition(&all->form, all->work, &measures.Y_spectral, &measures.Y_frobenius, error));
+  certificate->separation = all->scale_A / measures.Y_spectral;
+  certificate->error_bound = sgf_error_bound(&measures);
+  if (!(certificate->error_bound < 1.0))
+    status = sgf_fail(error, SGF_ERROR_AMBIGUOUS,
+                      "A: its separation is %.3g, %.2g of its norm: the equation is singular to working accuracy",
+                      certificate->separation, 1.0 / (measures.Y_spectral * measures.A));
+done:
+  free(R);
+  return status;
+}
+
+static sgf_status unscale(const problem *all, double *X, sgf_error *error)
+{
+  size_t n = all->n;
+  for (size_t k = 0; k < n * n; k++) X[k] = X[k] / all->scale_A * all->scale_Q;
+  if (isfinite(sgf_norm(n * n, X))) return SGF_OK;
+  return sgf_fail(error, SGF_ERROR_NUMERICAL, "X: overflow, ||Q|| is %.3g and ||A|| %.3g", all->scale_Q,
+                  all->scale_A);
+}
+
+static sgf_status solve(problem *all, const sgf_lyapunov_options *options, double *X, sgf_error *error)
+{
+  sgf_certificate *certificate = all->certificate;
+  size_t n = all->n;
+  sgf_status status;
+  SGF_TRY(choose_method(all, options->method, &certificate->method, error));
+  bool is_symmetric = certificate->method == SGF_METHOD_SYMMETRIC;
+  /* The symmetric form reads the lower triangle: an asymmetry of round-off is within the backward error. */
+  SGF_TRY((is_symmetric ? sgf_symmetric_form : sgf_schur_form)(n, all->A, all->discrete, options->rank_tolerance,
+                                                               all->scale_A, &all->form, certificate, error));
+  congruence(n, all->form.W, true, all->Q, all->work, X);
+  SGF_TRY(check_compatible(all, X, error));
+  SGF_TRY(take_initial(all, options->initial, error));
+  SGF_TRY(sgf_form_solve(&all->form, all->initial, X, all->work, error));
+  congruence(n, all->form.W, false, X, all->work, X);
+  SGF_TRY(certify(all, X, error));
+  SGF_TRY(unscale(all, X, error));
+done:
+  return status;
+}
+
+/* ------------------------------------------------------------------ driver */
+
+static sgf_status check_size(size_t n, const sgf_lyapunov_options *options, sgf_error *error)
+{
+  /* A, Q, X, W, T, two for work, one for LAPACK; singular drifts and refinement take up to four more */
+  double bytes = 12.0 * (double)n * (double)n * sizeof(double);
+  double memory = options->memory > 0.0 ? options->memory : sgf_memory_to_use();
+  if (n == 0) return sgf_fail(error, SGF_ERROR_VALUE, "A: it has no rows");
+  if (n > 46340) return sgf_fail(error, SGF_ERROR_VALUE, "A: %zu rows, a dense matrix has at most 46340", n);
+  if (bytes <= memory) return SGF_OK;
+  return sgf_fail(error, SGF_ERROR_MEMORY, "A: %zu rows take %.3g GiB of memory to solve, %.3g GiB may be used", n,
+                  bytes / 1073741824.0, memory / 1073741824.0);
+}
+
+sgf_status sgf_lyapunov_solve(size_t n, const double *A, size_t columns, const double *Q,
+                              const sgf_lyapunov_options *options, double *X, sgf_certificate *certificate,
+                              sgf_error *error)
+{
+  sgf_lyapunov_options defaults;
+  sgf_certificate unused;
+  sgf_lyapunov_options_init(&defaults);
+  if (options == NULL) options = &defaults;
+  if (certificate == NULL) certificate = &unused;
+  *certificate = (sgf_certificate){.size = n,
+                                   .gap = NAN,
+                                   .null_noise = NAN,
+                                   .residual = NAN,
+                                   .separation = NAN,
+                                   .error_bound = NAN,
+                                   .real = NAN,
+                                   .imaginary = NAN,
+                                   .method = options->method};
+  problem all = {.n = n, .discrete = options->discrete, .scale_A = 1.0, .certificate = certificate};
+  sgf_status status = check_size(n, options, error);
+  if (status != SGF_OK) return status;
+  SGF_TRY(check_finite(n, n, A, "A", error));
+  SGF_TRY(sgf_new_reals(&all.A, n, n, "A", error));
+  SGF_TRY(sgf_new_reals(&all.Q, n, n, "Q", error));
+  SGF_TRY(sgf_new_reals(&all.work, 2 * n, n, "Lyapunov equation", error));
+  if (!all.discrete) all.scale_A = power_near(sgf_norm(n * n, A));
+  scaled_copy(n * n, A, all.scale_A, all.A);
+  SGF_TRY(take_right_hand_side(&all, columns, Q, error));
+  SGF_TRY(solve(&all, options, X, error));
+done:
+  if (status != SGF_OK) sgf_fill_nan(n * n, X);
+  free(all.A);
+  free(all.Q);
+  free(all.initial);
+  free(all.work);
+  sgf_drift_form_free(&all.form);
+  return status;
+}

@@ -1,0 +1,208 @@
+/* What is done with the form of a drift: rank and stability decided, right-hand sides solved for, the condition. */
+#include "form.h"
+
+#include <cblas.h>
+#include <float.h>
+#include <lapacke.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../theory/linear_algebra.h"
+#include "../theory/memory.h"
+#include "rank.h"
+#include "triangular.h"
+
+void sgf_drift_form_free(sgf_drift_form *form)
+{
+  free(form->W);
+  free(form->T);
+  free(form->rates);
+  free(form->K);
+  free(form->M22);
+  free(form->pivots);
+  memset(form, 0, sizeof *form);
+}
+
+double sgf_rank_round_off(size_t n) { return 4.0 * (n < 8 ? 8.0 : (double)n) * DBL_EPSILON; }
+
+sgf_status sgf_form_rank(size_t n, const double *singular_values, double tolerance, sgf_certificate *certificate,
+                         sgf_error *error)
+{
+  double round_off = sgf_rank_round_off(n);
+  sgf_rank rank = sgf_decide_rank(n, singular_values, tolerance, round_off, round_off);
+  certificate->rank = n - rank.dropped;
+  certificate->gap = rank.gap;
+  certificate->ambiguous = rank.ambiguous;
+  if (!rank.ambiguous || !isnan(tolerance)) return SGF_OK;
+  return sgf_fail(error, SGF_ERROR_AMBIGUOUS,
+                  "A: rank %zu of %zu is ambiguous, its gap is %.3g (smallest singular value kept over the largest "
+                  "dropped, or round-off); a rank tolerance decides it",
+                  certificate->rank, n, rank.gap);
+}
+
+sgf_status sgf_form_unstable(double real, double imaginary, bool discrete, double scale, sgf_certificate *certificate,
+                             sgf_error *error)
+{
+  char value[96];
+  certificate->real = real *= scale;
+  certificate->imaginary = imaginary = fabs(imaginary * scale);
+  if (imaginary > 0.0)
+    snprintf(value, sizeof value, "the eigenvalues %.10g +- %.10g i", real, imaginary);
+  else
+    snprintf(value, sizeof value, "the eigenvalue %.10g", real);
+  return sgf_fail(error, SGF_ERROR_UNSTABLE, "A: %s %s", value,
+                  discrete ? "must lie within the unit circle (or be 1, with as many null vectors of 1 - A)"
+                           : "must have a positive real part (or be 0, with as many null vectors)");
+}
+
+/* ---------------------------------------------------------- right-hand sides */
+
+static void solve_diagonal(const sgf_drift_form *form, const double *initial, double *Q)
+{
+  size_t n = form->n, null = form->null;
+  for (size_t j = 0; j < n; j++) {
+    double second = j < null ? 0.0 : form->rates[j - null];
+    for (size_t i = 0; i <= j; i++) {
+      double first = i < null ? 0.0 : form->rates[i - null];
+      double sum = first + second - (form->discrete ? first * second : 0.0);
+      double value = j >= null ? Q[i + j * n] / sum : initial != NULL ? initial[i + j * null] : 0.0;
+      Q[i + j * n] = Q[j + i * n] = value;
+    }
+  }
+}
+
+static void multiply(CBLAS_TRANSPOSE transpose_b, size_t rows, size_t columns, size_t inner, double factor,
+                     const double *A, size_t leading_a, const double *B, size_t leading_b, double keep, double *C,
+                     size_t leading_c)
+{
+  cblas_dgemm(CblasColMajor, CblasNoTrans, transpose_b, (int)rows, (int)columns, (int)inner, factor, A,
+              (int)leading_a, B, (int)leading_b, keep, C, (int)leading_c);
+}
+
+/* C2^T = M22^{-1} (Q12 + K Q22)^T, the covariance of what relaxes with what does not; 0 for positive Q. */
+static sgf_status between(const sgf_drift_form *form, const double *Q, double *transposed, double *work,
+                          sgf_error *error)
+{
+  size_t n = form->n, null = form->null, rest = n - null;
+  const double *Q22 = Q + null * (n + 1);
+  for (size_t j = 0; j < rest; j++) memcpy(work + j * null, Q + (null + j) * n, null * sizeof *work);
+  multiply(CblasNoTrans, null, rest, rest, 1.0, form->K, null, Q22, n, 1.0, work, null);
+  for (size_t i = 0; i < null; i++)
+    for (size_t j = 0; j < rest; j++) transposed[j + i * rest] = work[i + j * null];
+  lapack_int info = LAPACKE_dgetrs(LAPACK_COL_MAJOR, 'N', (lapack_int)rest, (lapack_int)null, form->M22,
+                                   (lapack_int)rest, form->pivots, transposed, (lapack_int)rest);
+  return info == 0 ? SGF_OK : sgf_fail(error, SGF_ERROR_NUMERICAL, "A: LAPACK dgetrs returned %d", (int)info);
+}
+
+/* X12 = C2 - K X22;  X11 = 0, or C0 - X12 K^T - K C2^T. */
+static void assemble(const sgf_drift_form *form, const double *initial, const double *X22, const double *transposed,
+                     double *X)
+{
+  size_t n = form->n, null = form->null, rest = n - null;
+  double *X12 = X + null * n;
+  for (size_t j = 0; j < rest; j++) {
+    memcpy(X + null + (null + j) * n, X22 + j * rest, rest * sizeof *X);
+    for (size_t i = 0; i < null; i++) X12[i + j * n] = transposed[j + i * rest];
+  }
+  multiply(CblasNoTrans, null, rest, rest, -1.0, form->K, null, X22, rest, 1.0, X12, n);
+  for (size_t j = 0; j < null; j++)
+    for (size_t i = 0; i < null; i++) X[i + j * n] = initial != NULL ? initial[i + j * null] : 0.0;
+  if (initial != NULL) {
+    multiply(CblasTrans, null, null, rest, -1.0, X12, n, form->K, null, 1.0, X, n);
+    multiply(CblasNoTrans, null, null, rest, -1.0, form->K, null, transposed, rest, 1.0, X, n);
+  }
+  for (size_t j = 0; j < n; j++)
+    for (size_t i = 0; i < j; i++) {
+      double value = j >= null ? X[i + j * n] : 0.5 * (X[i + j * n] + X[j + i * n]);
+      X[i + j * n] = X[j + i * n] = value;
+    }
+}
+
+static sgf_status solve_singular(const sgf_drift_form *form, const double *initial, double *Q, double *work,
+                                 sgf_error *error)
+{
+  size_t n = form->n, null = form->null, rest = n - null;
+  double *X22 = NULL, *transposed = NULL;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&X22, rest, rest, "right-hand side", error));
+  SGF_TRY(sgf_new_reals(&transposed, rest, null, "right-hand side", error));
+  SGF_TRY(between(form, Q, transposed, work, error));
+  for (size_t j = 0; j < rest; j++) memcpy(X22 + j * rest, Q + null + (null + j) * n, rest * sizeof *X22);
+  SGF_TRY(sgf_triangular_solve(rest, form->T, form->discrete, X22, work, "A", error));
+  assemble(form, initial, X22, transposed, Q);
+done:
+  free(X22);
+  free(transposed);
+  return status;
+}
+
+sgf_status sgf_form_solve(const sgf_drift_form *form, const double *initial, double *Q, double *work,
+                          sgf_error *error)
+{
+  if (form->diagonal || form->null == form->n) {
+    solve_diagonal(form, initial, Q);
+    return SGF_OK;
+  }
+  if (form->null == 0) return sgf_triangular_solve(form->n, form->T, form->discrete, Q, work, "A", error);
+  return solve_singular(form, initial, Q, work, error);
+}
+
+void sgf_form_null_block(const sgf_drift_form *form, const double *Q, double *work, double *block)
+{
+  size_t n = form->n, null = form->null, rest = n - null;
+  for (size_t j = 0; j < null; j++) memcpy(block + j * null, Q + j * n, null * sizeof *block);
+  if (form->K == NULL) return;
+  /* (Q12 + K Q22 / 2) K^T and its transpose */
+  for (size_t j = 0; j < rest; j++) memcpy(work + j * null, Q + (null + j) * n, null * sizeof *work);
+  multiply(CblasNoTrans, null, rest, rest, 0.5, form->K, null, Q + null * (n + 1), n, 1.0, work, null);
+  multiply(CblasTrans, null, null, rest, 1.0, work, null, form->K, null, 1.0, block, null);
+  multiply(CblasTrans, null, null, rest, 1.0, form->K, null, work, null, 1.0, block, null);
+}
+
+/* --------------------------------------------------------------- condition */
+
+/* Largest eigenvalue of a positive Y (n, n) by the power method, to about a per cent and from below. */
+static double largest_eigenvalue(size_t n, const double *Y, double *v)
+{
+  enum { MOST_STEPS = 60 };
+  double *next = v + n, value = 0.0;
+  size_t column = 0;
+  for (size_t j = 0; j < n; j++)
+    if (Y[j + j * n] > Y[column + column * n]) column = j;
+  memcpy(v, Y + column * n, n * sizeof *v);
+  for (size_t step = 0; step < MOST_STEPS; step++) {
+    double norm = sgf_norm(n, v), before = value;
+    for (size_t i = 0; i < n; i++) v[i] /= norm;
+    cblas_dsymv(CblasColMajor, CblasUpper, (int)n, 1.0, Y, (int)n, v, 1, 0.0, next, 1);
+    value = sgf_norm(n, next);
+    memcpy(v, next, n * sizeof *v);
+    if (!(value - before > 1e-3 * value)) break;
+  }
+  return value;
+}
+
+sgf_status sgf_form_condition(const sgf_drift_form *form, double *work, double *spectral, double *frobenius,
+                              sgf_error *error)
+{
+  size_t rest = form->n - form->null;
+  double *Y = work, square = 0.0;
+  *spectral = *frobenius = 0.0;
+  if (form->diagonal) {
+    for (size_t k = 0; k < rest; k++) {
+      double m = form->rates[k], y = 1.0 / (form->discrete ? m * (2.0 - m) : 2.0 * m);
+      *spectral = fmax(*spectral, y);
+      square += y * y;
+    }
+    *frobenius = sqrt(square);
+    return SGF_OK;
+  }
+  if (rest == 0) return SGF_OK;
+  for (size_t k = 0; k < rest * rest; k++) Y[k] = 0.0;
+  for (size_t k = 0; k < rest; k++) Y[k * (rest + 1)] = 1.0;
+  sgf_status status = sgf_triangular_solve(rest, form->T, form->discrete, Y, work + rest * rest, "A", error);
+  if (status != SGF_OK) return status;
+  *frobenius = sgf_norm(rest * rest, Y);
+  *spectral = largest_eigenvalue(rest, Y, work + rest * rest);
+  return SGF_OK;
+}

@@ -1,0 +1,67 @@
+/* The form that a drift is brought into before an equation is solved: what does not relax split from what does.
+ *
+ * With orthogonal W = [R, R'], R (n, null) an orthonormal basis of the right null vectors of M, M = A (continuous) or
+ * 1 - A (discrete):
+ *     W^T A W = [ 0  A12 ]  or  [ 1  A12 ] ,   T upper quasi-triangular, its eigenvalues stable,
+ *               [ 0  T   ]      [ 0  T   ]
+ * and the left null vectors are the rows of [1, K] W^T, K = -M12 M22^{-1}: what they pick out does not relax. K = 0 for
+ * a symmetric drift, whose T is diagonal. All matrices column-major. Source: theory/README.md, section 6. */
+#ifndef SGF_FORM_H
+#define SGF_FORM_H
+
+#include "../theory/status.h"
+
+typedef struct sgf_drift_form {
+  size_t n, null;
+  bool discrete, diagonal;
+  double *W;        /* (n, n) */
+  double *T;        /* (n - null, n - null); diagonal: NULL */
+  double *rates;    /* (n - null) diagonal: eigenvalues of M, ascending; else NULL */
+  double *K;        /* (null, n - null), NULL where it is 0 */
+  double *M22;      /* its factors by LAPACK's dgetrf, NULL where K is */
+  int *pivots;      /* of M22 */
+  double smallest;  /* smallest singular value of M that is not 0: exact, or estimated when far from 0 */
+  double left_norm; /* sqrt(1 + ||K||_F^2): the norm of the projection onto what does not relax */
+} sgf_drift_form;
+
+/* Both fill rank, gap, ambiguous, real and imaginary of the certificate.
+ *   n, A       (n, n), row-major; symmetric to the last bit for the first
+ *   tolerance  of the rank, NaN: chosen
+ *   scale      what A was divided by, for messages
+ * Errors: SGF_ERROR_UNSTABLE with the offending eigenvalue, SGF_ERROR_AMBIGUOUS for a gap below 1e3 when no tolerance
+ * was given, SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
+sgf_status sgf_symmetric_form(size_t n, const double *A, bool discrete, double tolerance, double scale,
+                              sgf_drift_form *form, sgf_certificate *certificate, sgf_error *error);
+sgf_status sgf_schur_form(size_t n, const double *A, bool discrete, double tolerance, double scale,
+                          sgf_drift_form *form, sgf_certificate *certificate, sgf_error *error);
+void sgf_drift_form_free(sgf_drift_form *form);
+
+/* Round-off of computed eigenvalues and singular values, relative to the norm of the matrix. */
+double sgf_rank_round_off(size_t n);
+
+/* Decide the rank of M from its singular values (ascending) into the certificate. Errors: SGF_ERROR_AMBIGUOUS. */
+sgf_status sgf_form_rank(size_t n, const double *singular_values, double tolerance, sgf_certificate *certificate,
+                         sgf_error *error);
+
+/* Refuse an eigenvalue of A that does not relax; puts it into the certificate. */
+sgf_status sgf_form_unstable(double real, double imaginary, bool discrete, double scale, sgf_certificate *certificate,
+                             sgf_error *error);
+
+/* Solve the equation for a right-hand side in the basis of W, on what relaxes and between it and what does not:
+ *   Q        (n, n) symmetric, W^T Q W; overwritten by W^T X W
+ *   initial  (null, null), L^T X(0) L: the solution that it leads to; NULL: the solution of least norm
+ *   work     n^2
+ * Errors: SGF_ERROR_AMBIGUOUS for an equation that is singular to working accuracy. */
+sgf_status sgf_form_solve(const sgf_drift_form *form, const double *initial, double *Q, double *work,
+                          sgf_error *error);
+
+/* L^T Q L (null, null) for Q (n, n) in the basis of W: what does not relax must not be driven. work: n null. */
+void sgf_form_null_block(const sgf_drift_form *form, const double *Q, double *work, double *block);
+
+/* ||Y||_2 and ||Y||_F of the solution Y for Q = 1 on what relaxes. The inverse of the operator maps positive matrices to
+ * positive ones, so that ||Y||_2 is its norm between spectral norms, and a residual R moves the solution by at most
+ * ||R||_2 ||Y||_F. work: 2 n^2. Source: G. Hewer, C. Kenney, SIAM J. Control Optim. 26, 321 (1988). Errors: as above. */
+sgf_status sgf_form_condition(const sgf_drift_form *form, double *work, double *spectral, double *frobenius,
+                              sgf_error *error);
+
+#endif

@@ -1,0 +1,240 @@
+/* The form of a general drift: the null space by singular values, then the real Schur form of what relaxes.
+ *
+ * Column-major. Zero eigenvalues could also be collected by reordering the Schur form of the whole (LAPACK's dtrsen), but
+ * computed eigenvalues of a non-normal matrix stray from zero by round-off times their condition, and moving k of them
+ * takes of the order of k n^2 rotations one by one. Singular values are computed to round-off, deflation by their vectors
+ * leaves a smaller Schur problem, and is done only if the reciprocal condition number (from an LU factorization, 3 % of
+ * the Schur form's cost) says that the rank could be in question. */
+#include <cblas.h>
+#include <float.h>
+#include <lapacke.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../theory/linear_algebra.h"
+#include "../theory/memory.h"
+#include "form.h"
+
+static sgf_status lapack_failed(lapack_int info, const char *name, size_t n, sgf_error *error)
+{
+  if (info == LAPACK_WORK_MEMORY_ERROR || info == LAPACK_TRANSPOSE_MEMORY_ERROR)
+    return sgf_fail(error, SGF_ERROR_MEMORY, "A: no memory for LAPACK %s of a %zu x %zu matrix", name, n, n);
+  return sgf_fail(error, SGF_ERROR_NUMERICAL, "A: LAPACK %s returned %d", name, (int)info);
+}
+
+/* M = A or 1 - A, column-major from row-major A. */
+static void shifted(size_t n, const double *A, bool discrete, double *M)
+{
+  for (size_t j = 0; j < n; j++)
+    for (size_t i = 0; i < n; i++) M[i + j * n] = discrete ? (double)(i == j) - A[i * n + j] : A[i * n + j];
+}
+
+/* Reciprocal condition number of M (n, n) in the 1-norm, estimated; M is overwritten. */
+static sgf_status reciprocal_condition(size_t n, double *M, double *norm, double *reciprocal, int *pivots,
+                                       sgf_error *error)
+{
+  *norm = LAPACKE_dlange(LAPACK_COL_MAJOR, '1', (lapack_int)n, (lapack_int)n, M, (lapack_int)n);
+  *reciprocal = 0.0;
+  if (*norm == 0.0) return SGF_OK;
+  lapack_int info = LAPACKE_dgetrf(LAPACK_COL_MAJOR, (lapack_int)n, (lapack_int)n, M, (lapack_int)n, pivots);
+  if (info > 0) return SGF_OK; /* an exact zero pivot */
+  if (info == 0) info = LAPACKE_dgecon(LAPACK_COL_MAJOR, '1', (lapack_int)n, M, (lapack_int)n, *norm, reciprocal);
+  return info == 0 ? SGF_OK : lapack_failed(info, "dgecon", n, error);
+}
+
+/* Rank of M by its singular values; W becomes [R, R'], the right singular vectors, those of the smallest first. */
+static sgf_status deflate(size_t n, const double *A, double tolerance, sgf_drift_form *form,
+                          sgf_certificate *certificate, sgf_error *error)
+{
+  double *M = NULL, *s = NULL, *right = NULL;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&M, n, n, "A", error));
+  SGF_TRY(sgf_new_reals(&right, n, n, "singular vectors of A", error));
+  SGF_TRY(sgf_new_reals(&s, n, 1, "singular values of A", error));
+  shifted(n, A, form->discrete, M);
+  /* The left vectors, which are not used, replace M. */
+  lapack_int info = LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'O', (lapack_int)n, (lapack_int)n, M, (lapack_int)n, s, NULL,
+                                   (lapack_int)n, right, (lapack_int)n);
+  if (info != 0) {
+    status = lapack_failed(info, "dgesdd", n, error);
+    goto done;
+  }
+  for (size_t k = 0; k < n / 2; k++) {
+    double kept = s[k];
+    s[k] = s[n - 1 - k];
+    s[n - 1 - k] = kept;
+  }
+  SGF_TRY(sgf_form_rank(n, s, tolerance, certificate, error));
+  form->null = n - certificate->rank;
+  form->smallest = form->null < n ? s[form->null] : NAN;
+  for (size_t k = 0; k < n; k++)
+    for (size_t i = 0; i < n; i++) form->W[i + k * n] = right[(n - 1 - k) + i * n];
+done:
+  free(M);
+  free(s);
+  free(right);
+  return status;
+}
+
+/* The null space, if it can be that there is one; without it W is left as it is. */
+static sgf_status find_null_space(size_t n, const double *A, double tolerance, sgf_drift_form *form,
+                                  sgf_certificate *certificate, sgf_error *error)
+{
+  /* The estimate of dgecon may be several times too large, and norms differ by up to a factor n. */
+  const double safe = 1e5 * (double)n * DBL_EPSILON;
+  double *M = NULL, norm, reciprocal;
+  void *pivots = NULL;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&M, n, n, "A", error));
+  SGF_TRY(sgf_allocate(&pivots, n, 1, sizeof(int), "pivots", error));
+  shifted(n, A, form->discrete, M);
+  SGF_TRY(reciprocal_condition(n, M, &norm, &reciprocal, pivots, error));
+  if (reciprocal > fmax(safe, isnan(tolerance) ? 0.0 : 1e2 * (double)n * tolerance)) {
+    certificate->rank = n;
+    certificate->gap = reciprocal / sgf_rank_round_off(n);
+    form->smallest = reciprocal * norm;
+  } else {
+    status = deflate(n, A, tolerance, form, certificate, error);
+  }
+done:
+  free(M);
+  free(pivots);
+  return status;
+}
+
+/* W^T A W for W = [R, R']: its blocks A12 (null, rest) and A22 (rest, rest), column-major. */
+static sgf_status deflated_blocks(size_t n, const double *A, const sgf_drift_form *form, double *A12, double *A22,
+                                  sgf_error *error)
+{
+  size_t null = form->null, rest = n - null;
+  double *AR;
+  if (null == 0) {
+    shifted(n, A, false, A22);
+    return SGF_OK;
+  }
+  sgf_status status = sgf_new_reals(&AR, n, rest, "A", error);
+  if (status != SGF_OK) return status;
+  const double *R = form->W, *relaxing = form->W + null * n;
+  cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, (int)n, (int)rest, (int)n, 1.0, A, (int)n, relaxing, (int)n,
+              0.0, AR, (int)n);
+  cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, (int)null, (int)rest, (int)n, 1.0, R, (int)n, AR, (int)n, 0.0,
+              A12, (int)null);
+  cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, (int)rest, (int)rest, (int)n, 1.0, relaxing, (int)n, AR,
+              (int)n, 0.0, A22, (int)rest);
+  free(AR);
+  return SGF_OK;
+}
+
+/* Every eigenvalue must be stable by more than round-off; the nearest to instability goes into the certificate. */
+static sgf_status check_stable(size_t count, const double *real, const double *imaginary, const sgf_drift_form *form,
+                               double norm, double scale, sgf_certificate *certificate, sgf_error *error)
+{
+  size_t worst = 0;
+  double round_off = sgf_rank_round_off(form->n) * fmax(norm, form->discrete ? 1.0 : 0.0), margin = INFINITY;
+  for (size_t k = 0; k < count; k++) {
+    double here = form->discrete ? 1.0 - hypot(real[k], imaginary[k]) : real[k];
+    if (!(here >= margin)) {
+      margin = here;
+      worst = k;
+    }
+  }
+  if (!(margin > round_off))
+    return sgf_form_unstable(real[worst], imaginary[worst], form->discrete, scale, certificate, error);
+  certificate->real = real[worst] * scale;
+  certificate->imaginary = fabs(imaginary[worst]) * scale;
+  return SGF_OK;
+}
+
+/* T and the Schur vectors U of A22; W <- [R, R' U], A12 <- A12 U. */
+static sgf_status schur(sgf_drift_form *form, double *A12, double scale, sgf_certificate *certificate,
+                        sgf_error *error)
+{
+  size_t n = form->n, null = form->null, rest = n - null;
+  double *U = NULL, *eigenvalues = NULL, *turned = NULL;
+  lapack_int sorted;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&U, rest, rest, "Schur vectors of A", error));
+  SGF_TRY(sgf_new_reals(&eigenvalues, rest, 2, "eigenvalues of A", error));
+  double norm = sgf_norm(rest * rest, form->T);
+  lapack_int info = LAPACKE_dgees(LAPACK_COL_MAJOR, 'V', 'N', NULL, (lapack_int)rest, form->T, (lapack_int)rest,
+                                  &sorted, eigenvalues, eigenvalues + rest, U, (lapack_int)rest);
+  if (info != 0) {
+    status = lapack_failed(info, "dgees", rest, error);
+    goto done;
+  }
+  SGF_TRY(check_stable(rest, eigenvalues, eigenvalues + rest, form, norm, scale, certificate, error));
+  if (null == 0) {
+    memcpy(form->W, U, n * n * sizeof *U);
+    goto done;
+  }
+  SGF_TRY(sgf_new_reals(&turned, n, rest, "Schur vectors of A", error));
+  cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, (int)null, (int)rest, (int)rest, 1.0, A12, (int)null, U,
+              (int)rest, 0.0, turned, (int)null);
+  memcpy(A12, turned, null * rest * sizeof *A12);
+  cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, (int)n, (int)rest, (int)rest, 1.0, form->W + null * n,
+              (int)n, U, (int)rest, 0.0, turned, (int)n);
+  memcpy(form->W + null * n, turned, n * rest * sizeof *turned);
+done:
+  free(U);
+  free(eigenvalues);
+  free(turned);
+  return status;
+}
+
+/* K = -M12 M22^{-1}, and the factors of M22. M12 = A12 (continuous), -A12 (discrete); M22 = T, 1 - T. */
+static sgf_status left_null_vectors(sgf_drift_form *form, const double *A12, sgf_error *error)
+{
+  size_t null = form->null, rest = form->n - null;
+  void *pivots;
+  double *transposed = NULL;
+  sgf_status status;
+  if (null == 0) return SGF_OK;
+  SGF_TRY(sgf_new_reals(&form->K, null, rest, "left null vectors of A", error));
+  SGF_TRY(sgf_new_reals(&form->M22, rest, rest, "A", error));
+  SGF_TRY(sgf_new_reals(&transposed, rest, null, "left null vectors of A", error));
+  SGF_TRY(sgf_allocate(&pivots, rest, 1, sizeof *form->pivots, "pivots", error));
+  form->pivots = pivots;
+  for (size_t j = 0; j < rest; j++)
+    for (size_t i = 0; i < rest; i++)
+      form->M22[i + j * rest] = form->discrete ? (double)(i == j) - form->T[i + j * rest] : form->T[i + j * rest];
+  for (size_t i = 0; i < null; i++)
+    for (size_t j = 0; j < rest; j++)
+      transposed[j + i * rest] = form->discrete ? A12[i + j * null] : -A12[i + j * null];
+  lapack_int info =
+      LAPACKE_dgetrf(LAPACK_COL_MAJOR, (lapack_int)rest, (lapack_int)rest, form->M22, (lapack_int)rest, form->pivots);
+  if (info == 0)
+    info = LAPACKE_dgetrs(LAPACK_COL_MAJOR, 'T', (lapack_int)rest, (lapack_int)null, form->M22, (lapack_int)rest,
+                          form->pivots, transposed, (lapack_int)rest);
+  if (info != 0) {
+    status = lapack_failed(info, "dgetrf", rest, error);
+    goto done;
+  }
+  for (size_t i = 0; i < null; i++)
+    for (size_t j = 0; j < rest; j++) form->K[i + j * null] = transposed[j + i * rest];
+  form->left_norm = hypot(1.0, sgf_norm(null * rest, form->K));
+done:
+  free(transposed);
+  return status;
+}
+
+sgf_status sgf_schur_form(size_t n, const double *A, bool discrete, double tolerance, double scale,
+                          sgf_drift_form *form, sgf_certificate *certificate, sgf_error *error)
+{
+  sgf_status status;
+  double *A12 = NULL;
+  *form = (sgf_drift_form){.n = n, .discrete = discrete, .left_norm = 1.0};
+  SGF_TRY(sgf_new_reals(&form->W, n, n, "Schur vectors of A", error));
+  SGF_TRY(find_null_space(n, A, tolerance, form, certificate, error));
+  size_t null = form->null, rest = n - null;
+  if (rest == 0) goto done;
+  SGF_TRY(sgf_new_reals(&form->T, rest, rest, "Schur form of A", error));
+  SGF_TRY(sgf_new_reals(&A12, null + 1, rest, "A", error));
+  SGF_TRY(deflated_blocks(n, A, form, A12, form->T, error));
+  SGF_TRY(schur(form, A12, scale, certificate, error));
+  SGF_TRY(left_null_vectors(form, A12, error));
+done:
+  free(A12);
+  if (status != SGF_OK) sgf_drift_form_free(form);
+  return status;
+}

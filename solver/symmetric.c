@@ -1,0 +1,48 @@
+/* The form of a symmetric drift: its eigenbasis. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../theory/linear_algebra.h"
+#include "../theory/memory.h"
+#include "form.h"
+
+/* The null space by |m|, from the eigenvalues m of M, ascending: those below 0 must be round-off. */
+static sgf_status decide(size_t n, const double *m, bool discrete, double tolerance, double scale,
+                         sgf_drift_form *form, sgf_certificate *certificate, sgf_error *error)
+{
+  double largest = fmax(fabs(m[0]), fabs(m[n - 1])), round_off = sgf_rank_round_off(n);
+  double zero = fmax(round_off, isnan(tolerance) ? 0.0 : tolerance) * (discrete ? fmax(largest, 1.0) : largest);
+  if (m[0] < -zero) return sgf_form_unstable(discrete ? 1.0 - m[0] : m[0], 0.0, discrete, scale, certificate, error);
+  if (discrete && m[n - 1] >= 2.0 - round_off)
+    return sgf_form_unstable(1.0 - m[n - 1], 0.0, discrete, scale, certificate, error);
+  sgf_status status = sgf_form_rank(n, m, tolerance, certificate, error);
+  if (status != SGF_OK) return status;
+  form->null = n - certificate->rank;
+  form->smallest = form->null < n ? m[form->null] : NAN;
+  if (form->null == n) return SGF_OK;
+  double slowest = discrete && fabs(1.0 - m[n - 1]) > fabs(1.0 - m[form->null]) ? m[n - 1] : m[form->null];
+  certificate->real = discrete ? 1.0 - slowest : slowest * scale;
+  certificate->imaginary = 0.0;
+  return SGF_OK;
+}
+
+sgf_status sgf_symmetric_form(size_t n, const double *A, bool discrete, double tolerance, double scale,
+                              sgf_drift_form *form, sgf_certificate *certificate, sgf_error *error)
+{
+  sgf_status status;
+  double *m = NULL;
+  *form = (sgf_drift_form){.n = n, .discrete = discrete, .diagonal = true, .left_norm = 1.0};
+  SGF_TRY(sgf_new_reals(&form->W, n, n, "eigenvectors of A", error));
+  SGF_TRY(sgf_new_reals(&m, n, 1, "eigenvalues of A", error));
+  for (size_t k = 0; k < n * n; k++) form->W[k] = discrete ? -A[k] : A[k];
+  for (size_t k = 0; k < n && discrete; k++) form->W[k * n + k] += 1.0;
+  SGF_TRY(sgf_symmetric_eigen(n, form->W, m, "A", error));
+  SGF_TRY(decide(n, m, discrete, tolerance, scale, form, certificate, error));
+  SGF_TRY(sgf_new_reals(&form->rates, n - form->null + 1, 1, "eigenvalues of A", error));
+  memcpy(form->rates, m + form->null, (n - form->null) * sizeof *m);
+done:
+  free(m);
+  if (status != SGF_OK) sgf_drift_form_free(form);
+  return status;
+}
