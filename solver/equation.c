@@ -139,7 +139,7 @@ static void congruence(size_t n, const double *W, bool into, const double *Q, do
 static sgf_status take_initial(problem *all, const double *initial, sgf_error *error)
 {
   size_t n = all->n, null = all->form.null;
-  double *scaled = NULL;
+  double *scaled = NULL, across;
   sgf_status status;
   if (initial == NULL) return SGF_OK;
   SGF_TRY(check_finite(n, n, initial, "X0", error));
@@ -154,34 +154,40 @@ static sgf_status take_initial(problem *all, const double *initial, sgf_error *e
   }
   sgf_symmetrize(n, scaled);
   congruence(n, all->form.W, true, scaled, all->work, scaled);
-  sgf_form_null_block(&all->form, scaled, all->work, all->initial);
+  sgf_form_null_block(&all->form, scaled, all->work, all->initial, &across);
 done:
   free(scaled);
   return status;
 }
 
-/* What does not relax must not be driven: L^T Q L = 0 up to what round-off in Q and in the null vectors makes of it.
- * `Q` is in the basis of W. */
-static sgf_status check_compatible(const problem *all, const double *Q, sgf_error *error)
+/* What does not relax must not be driven: L^T Q L = 0 up to what round-off in Q and in the null vectors makes of it, which
+ * is taken away. `Q` is in the basis of W. */
+static sgf_status check_compatible(const problem *all, double *Q, sgf_error *error)
 {
   const sgf_drift_form *form = &all->form;
   size_t n = all->n, null = form->null;
-  double norm = sgf_norm(n * n, Q), round_off = sgf_rank_round_off(n), *block;
+  double norm = sgf_norm(n * n, Q), round_off = sgf_rank_round_off(n), across, *block;
   all->certificate->null_noise = 0.0;
   if (null == 0 || norm == 0.0) return SGF_OK;
   sgf_status status = sgf_new_reals(&block, null, null, "noise that the drift leaves", error);
   if (status != SGF_OK) return status;
-  sgf_form_null_block(form, Q, all->work, block);
-  double noise = sgf_norm(null * null, block), angle = null < n ? round_off / form->smallest : 0.0;
-  double across = form->left_norm * sgf_norm(n * null, Q);
-  double tolerated = form->left_norm * form->left_norm * 4.0 * round_off * norm + 2.0 * angle * across;
-  free(block);
+  sgf_form_null_block(form, Q, all->work, block, &across);
+  double noise = sgf_norm(null * null, block), size = form->left_norm;
+  /* The null vectors are known to this angle, n eps in the worst case and sqrt(n) eps in the mean. */
+  double unit = (2.0 + sqrt((double)n)) * DBL_EPSILON * (all->discrete ? fmax(1.0, sgf_norm(n * n, all->A)) : 1.0);
+  double angle = null < n ? unit / form->smallest : 0.0;
+  double tolerated = size * size * (4.0 * round_off + angle * angle) * norm + angle * size * across;
   all->certificate->null_noise = noise / norm;
-  if (noise <= tolerated) return SGF_OK;
-  return sgf_fail(error, SGF_ERROR_INCOMPATIBLE,
-                  "Q: %.3g of its norm drives the %zu quantities that A does not let relax (tolerated: %.1g): their "
-                  "variance grows without bound, there is no solution",
-                  noise / norm, null, tolerated / norm);
+  if (noise <= tolerated)
+    status = sgf_form_make_compatible(form, block, Q, error);
+  else
+    status =
+        sgf_fail(error, SGF_ERROR_INCOMPATIBLE,
+                 "Q: %.3g of its norm drives the %zu quantities that A does not let relax (tolerated: %.1g): their "
+                 "variance grows without bound, there is no solution",
+                 noise / norm, null, tolerated / norm);
+  free(block);
+  return status;
 }
 
 /* --------------------------------------------------------------- solution */
@@ -205,12 +211,16 @@ static void residual_of(const problem *all, const double *X, double *R)
 static sgf_status refine(const problem *all, const sgf_measures *measures, double *X, double *R, sgf_error *error)
 {
   size_t n = all->n;
-  double *better, *correction, before = all->certificate->residual;
-  sgf_status status = sgf_new_reals(&better, 2 * n, n, "refinement", error);
+  double *better, *correction, *block, across, before = all->certificate->residual;
+  sgf_status status = sgf_new_reals(&better, 3 * n, n, "refinement", error);
   if (status != SGF_OK) return status;
   correction = better + n * n;
-  memcpy(correction, R, n * n * sizeof *R);
+  block = correction + n * n;
   congruence(n, all->form.W, true, R, all->work, correction);
+  if (all->form.null > 0) {
+    sgf_form_null_block(&all->form, correction, all->work, block, &across);
+    SGF_TRY(sgf_form_make_compatible(&all->form, block, correction, error));
+  }
   SGF_TRY(sgf_form_solve(&all->form, NULL, correction, all->work, error));
   congruence(n, all->form.W, false, correction, all->work, correction);
   for (size_t k = 0; k < n * n; k++) better[k] = X[k] + correction[k];

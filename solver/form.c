@@ -26,11 +26,12 @@ void sgf_drift_form_free(sgf_drift_form *form)
 
 double sgf_rank_round_off(size_t n) { return 4.0 * (n < 8 ? 8.0 : (double)n) * DBL_EPSILON; }
 
-sgf_status sgf_form_rank(size_t n, const double *singular_values, double tolerance, sgf_certificate *certificate,
-                         sgf_error *error)
+sgf_status sgf_form_rank(size_t n, const double *singular_values, double unit, double tolerance,
+                         sgf_certificate *certificate, sgf_error *error)
 {
-  double round_off = sgf_rank_round_off(n);
-  sgf_rank rank = sgf_decide_rank(n, singular_values, tolerance, round_off, round_off);
+  double largest = singular_values[n - 1], round_off = sgf_rank_round_off(n) * fmax(1.0, unit / largest);
+  sgf_rank rank = {n, INFINITY, 0.0, false};
+  if (largest > 0.0 && round_off < 1.0) rank = sgf_decide_rank(n, singular_values, tolerance, round_off, round_off);
   certificate->rank = n - rank.dropped;
   certificate->gap = rank.gap;
   certificate->ambiguous = rank.ambiguous;
@@ -80,14 +81,21 @@ static void multiply(CBLAS_TRANSPOSE transpose_b, size_t rows, size_t columns, s
               (int)leading_a, B, (int)leading_b, keep, C, (int)leading_c);
 }
 
-/* C2^T = M22^{-1} (Q12 + K Q22)^T, the covariance of what relaxes with what does not; 0 for positive Q. */
+/* L^T Q R' = Q12 + factor K Q22 (null, rest). */
+static void driving_across(const sgf_drift_form *form, double factor, const double *Q, double *product)
+{
+  size_t n = form->n, null = form->null, rest = n - null;
+  for (size_t j = 0; j < rest; j++) memcpy(product + j * null, Q + (null + j) * n, null * sizeof *product);
+  if (form->K != NULL)
+    multiply(CblasNoTrans, null, rest, rest, factor, form->K, null, Q + null * (n + 1), n, 1.0, product, null);
+}
+
+/* C2^T = M22^{-1} (L^T Q R')^T, the covariance of what relaxes with what does not; 0 for positive Q. */
 static sgf_status between(const sgf_drift_form *form, const double *Q, double *transposed, double *work,
                           sgf_error *error)
 {
-  size_t n = form->n, null = form->null, rest = n - null;
-  const double *Q22 = Q + null * (n + 1);
-  for (size_t j = 0; j < rest; j++) memcpy(work + j * null, Q + (null + j) * n, null * sizeof *work);
-  multiply(CblasNoTrans, null, rest, rest, 1.0, form->K, null, Q22, n, 1.0, work, null);
+  size_t null = form->null, rest = form->n - null;
+  driving_across(form, 1.0, Q, work);
   for (size_t i = 0; i < null; i++)
     for (size_t j = 0; j < rest; j++) transposed[j + i * rest] = work[i + j * null];
   lapack_int info = LAPACKE_dgetrs(LAPACK_COL_MAJOR, 'N', (lapack_int)rest, (lapack_int)null, form->M22,
@@ -148,16 +156,64 @@ sgf_status sgf_form_solve(const sgf_drift_form *form, const double *initial, dou
   return solve_singular(form, initial, Q, work, error);
 }
 
-void sgf_form_null_block(const sgf_drift_form *form, const double *Q, double *work, double *block)
+void sgf_form_null_block(const sgf_drift_form *form, const double *Q, double *work, double *block, double *across)
 {
   size_t n = form->n, null = form->null, rest = n - null;
   for (size_t j = 0; j < null; j++) memcpy(block + j * null, Q + j * n, null * sizeof *block);
+  driving_across(form, 1.0, Q, work);
+  *across = sgf_norm(null * rest, work);
   if (form->K == NULL) return;
   /* (Q12 + K Q22 / 2) K^T and its transpose */
-  for (size_t j = 0; j < rest; j++) memcpy(work + j * null, Q + (null + j) * n, null * sizeof *work);
-  multiply(CblasNoTrans, null, rest, rest, 0.5, form->K, null, Q + null * (n + 1), n, 1.0, work, null);
+  driving_across(form, 0.5, Q, work);
   multiply(CblasTrans, null, null, rest, 1.0, work, null, form->K, null, 1.0, block, null);
   multiply(CblasTrans, null, null, rest, 1.0, form->K, null, work, null, 1.0, block, null);
+}
+
+/* block <- G block G, symmetric. */
+static sgf_status divide_twice(const sgf_drift_form *form, double *block, sgf_error *error)
+{
+  size_t null = form->null, rest = form->n - null;
+  double *gram;
+  sgf_status status = sgf_new_reals(&gram, null, null, "left null vectors of A", error);
+  if (status != SGF_OK) return status;
+  for (size_t k = 0; k < null; k++) gram[k * (null + 1)] = 1.0;
+  multiply(CblasTrans, null, null, rest, 1.0, form->K, null, form->K, null, 1.0, gram, null);
+  lapack_int info = LAPACKE_dposv(LAPACK_COL_MAJOR, 'U', (lapack_int)null, (lapack_int)null, gram, (lapack_int)null,
+                                  block, (lapack_int)null);
+  for (size_t j = 0; j < null; j++)
+    for (size_t i = 0; i < j; i++) {
+      double kept = block[i + j * null];
+      block[i + j * null] = block[j + i * null];
+      block[j + i * null] = kept;
+    }
+  if (info == 0)
+    info = LAPACKE_dpotrs(LAPACK_COL_MAJOR, 'U', (lapack_int)null, (lapack_int)null, gram, (lapack_int)null, block,
+                          (lapack_int)null);
+  free(gram);
+  return info == 0 ? SGF_OK : sgf_fail(error, SGF_ERROR_NUMERICAL, "A: LAPACK dposv returned %d", (int)info);
+}
+
+sgf_status sgf_form_make_compatible(const sgf_drift_form *form, double *block, double *Q, sgf_error *error)
+{
+  size_t n = form->n, null = form->null, rest = n - null;
+  double *BK = NULL;
+  sgf_status status = SGF_OK;
+  if (form->K != NULL) {
+    SGF_TRY(divide_twice(form, block, error));
+    SGF_TRY(sgf_new_reals(&BK, null, rest, "right-hand side", error));
+    multiply(CblasNoTrans, null, rest, null, 1.0, block, null, form->K, null, 0.0, BK, null);
+    for (size_t j = 0; j < rest; j++)
+      for (size_t i = 0; i < null; i++) Q[i + (null + j) * n] -= BK[i + j * null];
+    cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, (int)rest, (int)rest, (int)null, -1.0, form->K, (int)null,
+                BK, (int)null, 1.0, Q + null * (n + 1), (int)n);
+  }
+  for (size_t j = 0; j < null; j++)
+    for (size_t i = 0; i < null; i++) Q[i + j * n] -= block[i + j * null];
+  for (size_t j = 0; j < n; j++)
+    for (size_t i = 0; i < j; i++) Q[j + i * n] = Q[i + j * n];
+done:
+  free(BK);
+  return status;
 }
 
 /* --------------------------------------------------------------- condition */

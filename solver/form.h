@@ -39,9 +39,10 @@ void sgf_drift_form_free(sgf_drift_form *form);
 /* Round-off of computed eigenvalues and singular values, relative to the norm of the matrix. */
 double sgf_rank_round_off(size_t n);
 
-/* Decide the rank of M from its singular values (ascending) into the certificate. Errors: SGF_ERROR_AMBIGUOUS. */
-sgf_status sgf_form_rank(size_t n, const double *singular_values, double tolerance, sgf_certificate *certificate,
-                         sgf_error *error);
+/* Decide the rank of M from its singular values (ascending) into the certificate; `unit` is what M's round-off is
+ * relative to where it exceeds ||M||: 1 for 1 - A, else 0. Errors: SGF_ERROR_AMBIGUOUS. */
+sgf_status sgf_form_rank(size_t n, const double *singular_values, double unit, double tolerance,
+                         sgf_certificate *certificate, sgf_error *error);
 
 /* Refuse an eigenvalue of A that does not relax; puts it into the certificate. */
 sgf_status sgf_form_unstable(double real, double imaginary, bool discrete, double scale, sgf_certificate *certificate,
@@ -55,8 +56,14 @@ sgf_status sgf_form_unstable(double real, double imaginary, bool discrete, doubl
 sgf_status sgf_form_solve(const sgf_drift_form *form, const double *initial, double *Q, double *work,
                           sgf_error *error);
 
-/* L^T Q L (null, null) for Q (n, n) in the basis of W: what does not relax must not be driven. work: n null. */
-void sgf_form_null_block(const sgf_drift_form *form, const double *Q, double *work, double *block);
+/* For Q (n, n) in the basis of W: block = L^T Q L (null, null), the driving of what does not relax, which must be 0; and
+ * across = ||L^T Q R'||. work: n null. */
+void sgf_form_null_block(const sgf_drift_form *form, const double *Q, double *work, double *block, double *across);
+
+/* Take from Q (n, n) in the basis of W its smallest part that has the same block, Q <- Q - L G block G L^T with
+ * G = (L^T L)^{-1}: what is left is compatible. block (null, null) is overwritten. Errors: SGF_ERROR_MEMORY,
+ * SGF_ERROR_NUMERICAL. */
+sgf_status sgf_form_make_compatible(const sgf_drift_form *form, double *block, double *Q, sgf_error *error);
 
 /* ||Y||_2 and ||Y||_F of the solution Y for Q = 1 on what relaxes. The inverse of the operator maps positive matrices to
  * positive ones, so that ||Y||_2 is its norm between spectral norms, and a residual R moves the solution by at most

@@ -65,7 +65,7 @@ static sgf_status deflate(size_t n, const double *A, double tolerance, sgf_drift
     s[k] = s[n - 1 - k];
     s[n - 1 - k] = kept;
   }
-  SGF_TRY(sgf_form_rank(n, s, tolerance, certificate, error));
+  SGF_TRY(sgf_form_rank(n, s, form->discrete ? fmax(1.0, sgf_norm(n * n, A)) : 0.0, tolerance, certificate, error));
   form->null = n - certificate->rank;
   form->smallest = form->null < n ? s[form->null] : NAN;
   for (size_t k = 0; k < n; k++)
@@ -90,9 +90,11 @@ static sgf_status find_null_space(size_t n, const double *A, double tolerance, s
   SGF_TRY(sgf_allocate(&pivots, n, 1, sizeof(int), "pivots", error));
   shifted(n, A, form->discrete, M);
   SGF_TRY(reciprocal_condition(n, M, &norm, &reciprocal, pivots, error));
-  if (reciprocal > fmax(safe, isnan(tolerance) ? 0.0 : 1e2 * (double)n * tolerance)) {
+  /* A's own norm is what 1 - A loses digits against. */
+  double lost = form->discrete ? fmax(1.0, fmax(1.0, sgf_norm(n * n, A)) / norm) : 1.0;
+  if (reciprocal > lost * fmax(safe, isnan(tolerance) ? 0.0 : 1e2 * (double)n * tolerance)) {
     certificate->rank = n;
-    certificate->gap = reciprocal / sgf_rank_round_off(n);
+    certificate->gap = reciprocal / lost / sgf_rank_round_off(n);
     form->smallest = reciprocal * norm;
   } else {
     status = deflate(n, A, tolerance, form, certificate, error);

@@ -16,7 +16,7 @@ static sgf_status decide(size_t n, const double *m, bool discrete, double tolera
   if (m[0] < -zero) return sgf_form_unstable(discrete ? 1.0 - m[0] : m[0], 0.0, discrete, scale, certificate, error);
   if (discrete && m[n - 1] >= 2.0 - round_off)
     return sgf_form_unstable(1.0 - m[n - 1], 0.0, discrete, scale, certificate, error);
-  sgf_status status = sgf_form_rank(n, m, tolerance, certificate, error);
+  sgf_status status = sgf_form_rank(n, m, discrete ? 1.0 : 0.0, tolerance, certificate, error);
   if (status != SGF_OK) return status;
   form->null = n - certificate->rank;
   form->smallest = form->null < n ? m[form->null] : NAN;

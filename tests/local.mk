@@ -3,6 +3,7 @@ test_programs = \
   %D%/test_random \
   %D%/test_operators \
   %D%/test_layers \
+  %D%/test_lyapunov \
   %D%/test_minimum \
   %D%/test_covariance \
   %D%/test_depth \
@@ -31,6 +32,10 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_layers_SOURCES = %D%/test_layers.c $(test_common)
 %C%_test_layers_CFLAGS = $(test_cflags)
 %C%_test_layers_LDADD = $(test_ldadd)
+
+%C%_test_lyapunov_SOURCES = %D%/test_lyapunov.c %D%/random_systems.c %D%/random_systems.h $(test_common)
+%C%_test_lyapunov_CFLAGS = $(test_cflags)
+%C%_test_lyapunov_LDADD = $(test_ldadd)
 
 %C%_test_covariance_SOURCES = %D%/test_covariance.c $(test_common)
 %C%_test_covariance_CFLAGS = $(test_cflags)
