@@ -436,7 +436,7 @@ SGF_API size_t sgf_quantity_numbers(const sgf_quantity *quantity, sgf_number *nu
  * x' = A x + noise. The drift may be singular: an eigenvalue 0 of A (discrete: 1) is a quantity that does not relax.
  * With L the left null vectors of A (discrete: of 1 - A), L^T Q L must vanish, and X is then not unique: it is that of
  * least Frobenius norm, or the one that an initial covariance leads to. Every other eigenvalue must be stable: of
- * positive real part (discrete: within the unit circle). Source: theory/README.md, section 6. */
+ * positive real part (discrete: within the unit circle). Source: theory/README.md, section 10. */
 
 /* How an equation is solved. */
 typedef enum {
@@ -483,7 +483,7 @@ SGF_API void sgf_lyapunov_options_init(sgf_lyapunov_options *options);
  *   certificate filled as far as things went, also after a failure
  * Errors: SGF_ERROR_VALUE for entries that are not finite or Q not symmetric to round-off, SGF_ERROR_UNSTABLE,
  * SGF_ERROR_INCOMPATIBLE, SGF_ERROR_AMBIGUOUS, SGF_ERROR_UNSUPPORTED for a method that does not fit the input,
- * SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL (overflow, or an iteration that failed). Source: section 6; R. H. Bartels,
+ * SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL (overflow, or an iteration that failed). Source: section 10; R. H. Bartels,
  * G. W. Stewart, Commun. ACM 15, 820 (1972). */
 SGF_API sgf_status sgf_lyapunov_solve(size_t n, const double *A, size_t columns, const double *Q,
                                       const sgf_lyapunov_options *options, double *X, sgf_certificate *certificate,
@@ -515,7 +515,7 @@ SGF_API sgf_status sgf_lyapunov_solve_sparse(const sgf_sparse *A, size_t columns
  *   columns, B  m, (n, m)
  *   tolerance   of the residual relative to ||Q||; 0: 1e-12
  *   rank, Z     columns of the factor Z (n, rank), allocated here, the caller's to free(); NULL after a failure
- * Errors: as above; SGF_ERROR_NUMERICAL when the space does not suffice. Source: section 6; V. Simoncini, SIAM J. Sci.
+ * Errors: as above; SGF_ERROR_NUMERICAL when the space does not suffice. Source: section 10; V. Simoncini, SIAM J. Sci.
  * Comput. 29, 1268 (2007). */
 SGF_API sgf_status sgf_lyapunov_solve_low_rank(const sgf_sparse *A, size_t columns, const double *B, double tolerance,
                                                const sgf_lyapunov_options *options, size_t *rank, double **Z,

@@ -23,7 +23,7 @@ double sgf_scaled_residual(const sgf_measures *measures);
  *   -r 1 <= Q - A X - X A^T <= r 1   follows   -r Y <= exact - X <= r Y,  ||exact - X||_F <= r ||Y||_F,
  * r the residual's norm and the round-off in it. A null space of M that is known to an angle of round-off / smallest adds
  * twice that angle, amplified by an oblique projection. 0 for X = 0 and no residual; infinite when A's round-off makes it
- * singular. Source: section 6. */
+ * singular. Source: section 10. */
 double sgf_error_bound(const sgf_measures *measures);
 
 #endif

@@ -5,7 +5,7 @@
  *     W^T A W = [ 0  A12 ]  or  [ 1  A12 ] ,   T upper quasi-triangular, its eigenvalues stable,
  *               [ 0  T   ]      [ 0  T   ]
  * and the left null vectors are the rows of [1, K] W^T, K = -M12 M22^{-1}: what they pick out does not relax. K = 0 for
- * a symmetric drift, whose T is diagonal. All matrices column-major. Source: theory/README.md, section 6. */
+ * a symmetric drift, whose T is diagonal. All matrices column-major. Source: theory/README.md, section 10. */
 #ifndef SGF_FORM_H
 #define SGF_FORM_H
 

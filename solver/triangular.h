@@ -12,7 +12,7 @@
  *   work      n^2 numbers
  *   what      of the equation, for the message
  * T and C should be of norm about 1. Errors, with X NaN: SGF_ERROR_AMBIGUOUS when two eigenvalues of T sum to round-off
- * (discrete: multiply to 1), so that X overflows. Source: section 6; I. Jonsson, B. Kagstrom, ACM TOMS 28, 392 (2002). */
+ * (discrete: multiply to 1), so that X overflows. Source: section 10; I. Jonsson, B. Kagstrom, ACM TOMS 28, 392 (2002). */
 sgf_status sgf_triangular_solve(size_t n, const double *T, bool discrete, double *C, double *work, const char *what,
                                 sgf_error *error);
 
