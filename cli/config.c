@@ -32,7 +32,7 @@
   KEY(training, sampling, CHOICE, "replacement|without-replacement|epoch") \
   KEY(training, momentum, REAL, "")                                        \
   KEY(training, weight_decay, REAL, "")                                    \
-  KEY(theory, noise, CHOICE, "empirical|population")                       \
+  KEY(theory, noise, CHOICE, "empirical|population|isotropic")             \
   KEY(theory, equation, CHOICE, "continuum|discrete|exact|closure")        \
   KEY(theory, rank_tolerance, REAL, "")                                    \
   KEY(theory, flatness_factor, REAL, "")                                   \

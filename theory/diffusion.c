@@ -56,32 +56,55 @@ done:
   return status;
 }
 
+/* Mean of e_a e_b over the samples. */
+static double residual_moment(const sgf_dataset *data, const double *residuals, size_t a, size_t b)
+{
+  double sum = 0.0;
+  for (size_t m = 0; m < data->samples; m++)
+    sum += residuals[m * data->outputs + a] * residuals[m * data->outputs + b];
+  return sum / (double)data->samples;
+}
+
 /* K_{(a,i),(b,j)} = Sigma_ee[a, b] Sigma_xx[i, j] + G[b, i] G[a, j]. */
 static void gaussian_fourth_moments(const sgf_dataset *data, const double *residuals, const double *G, double *K)
 {
   size_t inputs = data->inputs, outputs = data->outputs, size = inputs * outputs;
   for (size_t a = 0; a < outputs; a++)
     for (size_t b = 0; b < outputs; b++) {
-      double residual_moment = 0.0;
-      for (size_t m = 0; m < data->samples; m++)
-        residual_moment += residuals[m * outputs + a] * residuals[m * outputs + b];
-      residual_moment /= (double)data->samples;
+      double moment = residual_moment(data, residuals, a, b);
       for (size_t i = 0; i < inputs; i++)
         for (size_t j = 0; j < inputs; j++)
           K[(a * inputs + i) * size + b * inputs + j] =
-              residual_moment * data->input_moment[i * inputs + j] + G[b * inputs + i] * G[a * inputs + j];
+              moment * data->input_moment[i * inputs + j] + G[b * inputs + i] * G[a * inputs + j];
     }
 }
 
-static sgf_status population(const sgf_network *network, const sgf_dataset *data, const double *residuals,
-                             const double *G, const double *J, double *C, sgf_error *error)
+/* K = s^2 1 (x) Sigma_xx. */
+static void independent_residuals(const sgf_dataset *data, const double *residuals, double *K)
+{
+  size_t inputs = data->inputs, size = inputs * data->outputs;
+  double variance = 0.0;
+  for (size_t a = 0; a < data->outputs; a++)
+    variance += residual_moment(data, residuals, a, a) / (double)data->outputs;
+  for (size_t a = 0; a < data->outputs; a++)
+    for (size_t i = 0; i < inputs; i++)
+      for (size_t j = 0; j < inputs; j++)
+        K[(a * inputs + i) * size + a * inputs + j] = variance * data->input_moment[i * inputs + j];
+}
+
+/* C = J^T K J with the fourth moments K of a model of the residuals. */
+static sgf_status modelled(const sgf_network *network, const sgf_dataset *data, const double *residuals,
+                           const double *G, const double *J, sgf_noise noise, double *C, sgf_error *error)
 {
   size_t n = network->weights, size = data->inputs * data->outputs;
   double *K = NULL, *KJ = NULL;
   sgf_status status;
   SGF_TRY(sgf_new_reals(&K, size, size, "fourth moments", error));
   SGF_TRY(sgf_new_reals(&KJ, size, n, "fourth moments", error));
-  gaussian_fourth_moments(data, residuals, G, K);
+  if (noise == SGF_NOISE_POPULATION)
+    gaussian_fourth_moments(data, residuals, G, K);
+  else
+    independent_residuals(data, residuals, K);
   sgf_multiply(size, n, size, SGF_PLAIN, K, SGF_PLAIN, J, KJ);
   sgf_multiply(n, n, size, SGF_TRANSPOSED, J, SGF_PLAIN, KJ, C);
   sgf_symmetrize(n, C);
@@ -100,7 +123,7 @@ sgf_status sgf_noise_covariance(const sgf_network *network, const sgf_dataset *d
   SGF_TRY(sgf_map_gradient(network, data, theta, &G, error));
   SGF_TRY(sgf_jacobian(network, theta, &J, error));
   status = noise == SGF_NOISE_EMPIRICAL ? empirical(network, data, residuals, G, J, C, error)
-                                        : population(network, data, residuals, G, J, C, error);
+                                        : modelled(network, data, residuals, G, J, noise, C, error);
 done:
   free(residuals);
   free(G);

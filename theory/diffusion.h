@@ -10,6 +10,8 @@
  *   population  C = J^T K J with the Gaussian (Wick) fourth moments
  *               K_{(a,i),(b,j)} = Sigma_ee[a, b] Sigma_xx[i, j] + Gamma[i, b] Gamma[j, a], Gamma = E[x e^T] = -G^T,
  *               built from the sample's second moments: the noise as if x and e were jointly Gaussian.
+ *   isotropic   C = s^2 J^T (1 (x) Sigma_xx) J, s^2 = 2 L* / N_L: the noise as if residuals were independent of the
+ *               inputs and of one another; s^2 H where G = 0.
  * Weight decay adds the same to every sample's gradient and so nothing here. Source: sections 1 to 3, 5. */
 sgf_status sgf_noise_covariance(const sgf_network *network, const sgf_dataset *data, const double *theta,
                                 sgf_noise noise, double *C, sgf_error *error);

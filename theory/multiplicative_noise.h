@@ -16,7 +16,7 @@ typedef struct sgf_multiplicative sgf_multiplicative;
 
 /* Prepare for the data.
  *   strength  p = kappa / S
- *   noise     empirical: E over the samples; population: Gaussian fourth moments of Sigma_xx
+ *   noise     empirical: E over the samples; else Gaussian fourth moments of Sigma_xx
  * Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
 sgf_status sgf_multiplicative_create(const sgf_dataset *data, double weight_decay, double strength, sgf_noise noise,
                                      sgf_multiplicative **operators, sgf_error *error);

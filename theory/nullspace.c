@@ -6,24 +6,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../solver/rank.h"
 #include "linear_algebra.h"
 #include "memory.h"
 
 /* Without a tolerance, eigenvalues above this fraction of the largest are never dropped. */
 static const double NEVER_DROPPED = 1e-8;
 
-static void decide_rank(sgf_range *range, double tolerance)
+sgf_status sgf_drift_rank(size_t count, const double *h, size_t n, double tolerance, sgf_rank *decision,
+                          sgf_error *error)
 {
-  sgf_rank rank = sgf_decide_rank(range->n, range->h, tolerance, NEVER_DROPPED, 4.0 * (double)range->n * DBL_EPSILON);
-  range->rank = range->n - rank.dropped;
-  range->gap = rank.gap;
-  range->tolerance = rank.tolerance;
-  range->ambiguous = rank.ambiguous;
+  double smallest = h[0], largest = h[count - 1];
+  if (!(largest > 0.0))
+    return sgf_fail(error, SGF_ERROR_VALUE, "H: its largest eigenvalue is %g, the loss has no curvature", largest);
+  if (smallest < -1e-9 * largest)
+    return sgf_fail(
+        error, SGF_ERROR_VALUE,
+        "H: eigenvalue %g is negative (largest %g): theta* is a saddle and not a minimum, or the weights are at "
+        "a minimum to few digits only (network.relax: true takes them there)",
+        smallest, largest);
+  *decision = sgf_decide_rank(count, h, tolerance, NEVER_DROPPED, 4.0 * (double)n * DBL_EPSILON);
+  return SGF_OK;
 }
 
 sgf_status sgf_range_create(size_t n, const double *H, double tolerance, sgf_range *range, sgf_error *error)
 {
+  sgf_rank decision;
   sgf_status status;
   memset(range, 0, sizeof *range);
   range->n = n;
@@ -31,20 +38,11 @@ sgf_status sgf_range_create(size_t n, const double *H, double tolerance, sgf_ran
   SGF_TRY(sgf_new_reals(&range->h, n, 1, "eigenvalues of H", error));
   memcpy(range->V, H, n * n * sizeof *H);
   SGF_TRY(sgf_symmetric_eigen(n, range->V, range->h, "H", error));
-  double smallest = range->h[0], largest = range->h[n - 1];
-  if (!(largest > 0.0)) {
-    status = sgf_fail(error, SGF_ERROR_VALUE, "H: its largest eigenvalue is %g, the loss has no curvature", largest);
-    goto done;
-  }
-  if (smallest < -1e-9 * largest) {
-    status = sgf_fail(
-        error, SGF_ERROR_VALUE,
-        "H: eigenvalue %g is negative (largest %g): theta* is a saddle and not a minimum, or the weights are at "
-        "a minimum to few digits only (network.relax: true takes them there)",
-        smallest, largest);
-    goto done;
-  }
-  decide_rank(range, tolerance);
+  SGF_TRY(sgf_drift_rank(n, range->h, n, tolerance, &decision, error));
+  range->rank = n - decision.dropped;
+  range->gap = decision.gap;
+  range->tolerance = decision.tolerance;
+  range->ambiguous = decision.ambiguous;
   return SGF_OK;
 done:
   sgf_range_free(range);

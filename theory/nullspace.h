@@ -2,7 +2,17 @@
 #ifndef SGF_NULLSPACE_H
 #define SGF_NULLSPACE_H
 
+#include "../solver/rank.h"
 #include "status.h"
+
+/* The rank of a drift H, whose eigenvalues are zero only as far as theta* is the minimum.
+ *   h          (count), ascending; further eigenvalues that are known to be zero may be left out
+ *   n          rows of the matrix that they are of, which sets the level of round-off
+ *   tolerance  relative to the largest; NaN: the cut at the largest gap below 1e-8 of it
+ * Errors: SGF_ERROR_VALUE when an eigenvalue is negative beyond round-off (a saddle) or none is positive. Source:
+ * sections 3 and 10. */
+sgf_status sgf_drift_rank(size_t count, const double *h, size_t n, double tolerance, sgf_rank *decision,
+                          sgf_error *error);
 
 /* H = V^T diag(h) V. Modes 0 ... n - rank - 1 are the null space, the rest the range. */
 typedef struct sgf_range {

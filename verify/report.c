@@ -101,6 +101,7 @@ static const char *equation_text(const sgf_settings *settings)
 
 static void put_problem(const report *page)
 {
+  static const char *const noise_names[] = {"empirical", "population (Gaussian)", "isotropic (C = s&sup2;H)"};
   const sgf_settings *settings = &page->problem->settings;
   const sgf_network *network = &page->problem->network;
   FILE *out = page->out;
@@ -117,8 +118,7 @@ static void put_problem(const report *page)
   row(page, "training", "learning rate &lambda; = %g, batch S = %zu, %s", settings->training.learning_rate,
       settings->training.batch_size, sampling_text(settings->training.sampling));
   if (settings->training.weight_decay > 0.0) row(page, "weight decay", "%g", settings->training.weight_decay);
-  row(page, "equation", "%s, %s noise", equation_text(settings),
-      settings->theory.noise == SGF_NOISE_POPULATION ? "population (Gaussian)" : "empirical");
+  row(page, "equation", "%s, %s noise", equation_text(settings), noise_names[settings->theory.noise]);
   fputs("</table>\n", out);
 }
 
