@@ -289,6 +289,109 @@ SGF_API const double *sgf_prediction_array(const sgf_prediction *prediction, con
 /* Burn-in and window, or the balance rate over the relaxation rate, above this are not short against the lifetime. */
 #define SGF_NOT_SHORT 0.2
 
+/* ----------------------------------------------------- covariance operator */
+
+/* The stationary covariance of a minimum of zero slope (no bottleneck, no weight decay), known by what it does and never
+ * formed: Sigma = J^T (...) J with a matrix of the size of the map N_L N_0, not of the weights. One layer or two, noise
+ * isotropic or that of a population: blocks of the size of the inputs, one for each output. */
+typedef struct sgf_covariance_operator sgf_covariance_operator;
+
+typedef struct sgf_covariance_operator_info {
+  const char *path;         /* "closed-form": C = s^2 H in continuum time, from singular values of the weights alone;
+                               "kronecker": blocks, one for each output; "reduced": one problem of the size of the map */
+  size_t weights;           /* n */
+  size_t layers;            /* L */
+  size_t rank;              /* of H and of Sigma */
+  double rank_gap;          /* smallest kept / largest dropped eigenvalue of H */
+  double rank_tolerance;    /* the relative tolerance that was used */
+  bool rank_ambiguous;      /* the gap is below 1e3 */
+  double relaxation_rate;   /* smallest kept eigenvalue of H */
+  double largest_curvature; /* largest eigenvalue of H */
+  double stability_limit;   /* 2 / h_max, that of the drift alone */
+  double noise_strength;    /* kappa / S */
+  double temperature;       /* T = lambda kappa s^2 / 2S, w^2 */
+  bool noise_free;          /* the residuals are round-off: Sigma = 0 */
+  double trace;             /* tr Sigma, w^2 */
+  double excess_loss;       /* tr(H Sigma) / 2, y^2 */
+  double bytes;             /* held */
+} sgf_covariance_operator_info;
+
+/* Make the operator by the settings' equation (continuum or discrete) and noise. The problem is not needed afterwards.
+ * Errors: SGF_ERROR_UNSUPPORTED for another equation, reshuffled epochs, a bottleneck, weight decay, or a minimum that
+ * is known to few digits; SGF_ERROR_UNSTABLE beyond the stability limit; SGF_ERROR_VALUE, SGF_ERROR_MEMORY,
+ * SGF_ERROR_NUMERICAL. Source: sections 3 and 6. */
+SGF_API sgf_status sgf_covariance_operator_create(const sgf_problem *problem, sgf_covariance_operator **covariance,
+                                                  sgf_error *error);
+
+/* Free an operator; NULL is fine. */
+SGF_API void sgf_covariance_operator_free(sgf_covariance_operator *covariance);
+
+/* Its numbers, units as in the struct; they belong to the operator. */
+SGF_API const sgf_covariance_operator_info *sgf_covariance_operator_get_info(
+    const sgf_covariance_operator *covariance);
+
+/* out (count, n) = the rows of v (count, n) times Sigma; out may not be v. Errors: SGF_ERROR_MEMORY. */
+SGF_API sgf_status sgf_covariance_operator_apply(const sgf_covariance_operator *covariance, size_t count,
+                                                 const double *v, double *out, sgf_error *error);
+
+/* forms (count) = v Sigma v^T, w^2, of the rows of v (count, n). Errors: SGF_ERROR_MEMORY. */
+SGF_API sgf_status sgf_covariance_operator_forms(const sgf_covariance_operator *covariance, size_t count,
+                                                 const double *v, double *forms, sgf_error *error);
+
+/* curvatures (count) = v H v^T, x^2 for unit rows of v (count, n). Errors: SGF_ERROR_MEMORY. */
+SGF_API sgf_status sgf_covariance_operator_curvatures(const sgf_covariance_operator *covariance, size_t count,
+                                                      const double *v, double *curvatures, sgf_error *error);
+
+/* diagonal (n) of Sigma, w^2. Errors: SGF_ERROR_MEMORY. */
+SGF_API sgf_status sgf_covariance_operator_diagonal(const sgf_covariance_operator *covariance, double *diagonal,
+                                                    sgf_error *error);
+
+/* The nonzero eigenvalues (rank) of H, ascending, x^2. Errors: SGF_ERROR_UNSUPPORTED for a network so large (path
+ * closed-form) that only the extreme ones are known. */
+SGF_API sgf_status sgf_covariance_operator_rates(const sgf_covariance_operator *covariance, double *rates,
+                                                 sgf_error *error);
+
+/* block (N_l N_{l-1} square) of layer l = 1 ... L, w^2. Errors: SGF_ERROR_VALUE for another layer, SGF_ERROR_MEMORY. */
+SGF_API sgf_status sgf_covariance_operator_block(const sgf_covariance_operator *covariance, size_t layer,
+                                                 double *block, sgf_error *error);
+
+/* The `count` largest principal variances, of all weights (layer 0) or of the block of one layer; n stands for the
+ * weights of either.
+ *   variance    (count), descending, w^2
+ *   curvature   (count), p^T H p along them, x^2; may be NULL
+ *   directions  (count, n), orthonormal; may be NULL
+ *   residual    the largest |Sigma p - variance p| over the largest variance: 0 where a dense problem (up to 4000 rows)
+ *               was solved, else what the iteration reached
+ * Errors: SGF_ERROR_VALUE for another layer or a count above n, SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
+SGF_API sgf_status sgf_covariance_operator_principal(const sgf_covariance_operator *covariance, size_t layer,
+                                                     size_t count, double *variance, double *curvature,
+                                                     double *directions, double *residual, sgf_error *error);
+
+/* How the modes of a layer were found. */
+typedef struct sgf_layer_modes {
+  size_t modes;   /* found: entries of variance and curvature */
+  bool principal; /* along the principal directions of the layer's block */
+  double
+      coupling; /* not principal: along those within each eigenvector of W_2 W_2^T; the Frobenius norm of what of the
+                      block couples different ones, relative to the block's. Sorted, the variances differ from the
+                      principal ones by at most as much (Hoffman and Wielandt) */
+  double residual; /* of leading modes that were found by iteration; else 0 */
+} sgf_layer_modes;
+
+/* Variances and the curvature along their directions for a layer: all N_l N_{l-1} of them, exactly, where the noise
+ * does not couple outputs or the layer has up to 4000 weights. Beyond: two layers, all of them within the outputs'
+ * eigenvectors; else, or where `leading` is not 0, the `leading` largest (0: 200).
+ *   variance, curvature  (N_l N_{l-1}), descending variance; only the first `modes` are set
+ * Errors: SGF_ERROR_VALUE for another layer, SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. Source: sections 3, 6 and 9. */
+SGF_API sgf_status sgf_covariance_operator_layer(const sgf_covariance_operator *covariance, size_t layer,
+                                                 size_t leading, double *variance, double *curvature,
+                                                 sgf_layer_modes *found, sgf_error *error);
+
+/* samples (count, n): Gaussian deviations theta - theta* of covariance Sigma; the same seed gives the same ones.
+ * Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
+SGF_API sgf_status sgf_covariance_operator_samples(const sgf_covariance_operator *covariance, size_t count,
+                                                   uint64_t seed, double *samples, sgf_error *error);
+
 /* -------------------------------------------------------------- simulation */
 
 typedef struct sgf_ensemble sgf_ensemble;

@@ -6,6 +6,7 @@ test_programs = \
   %D%/test_lyapunov \
   %D%/test_minimum \
   %D%/test_covariance \
+  %D%/test_covariance_operator \
   %D%/test_depth \
   %D%/test_observables \
   %D%/test_statistics \
@@ -40,6 +41,10 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_covariance_SOURCES = %D%/test_covariance.c $(test_common)
 %C%_test_covariance_CFLAGS = $(test_cflags)
 %C%_test_covariance_LDADD = $(test_ldadd)
+
+%C%_test_covariance_operator_SOURCES = %D%/test_covariance_operator.c $(test_common)
+%C%_test_covariance_operator_CFLAGS = $(test_cflags)
+%C%_test_covariance_operator_LDADD = $(test_ldadd)
 
 %C%_test_depth_SOURCES = %D%/test_depth.c $(test_common)
 %C%_test_depth_CFLAGS = $(test_cflags)

@@ -42,6 +42,41 @@ void settings_with_widths(sgf_settings *settings, size_t count, const size_t *wi
   settings->network.width_count = count;
 }
 
+sgf_problem *planted_problem(const sgf_settings *settings, const double *theta, size_t P, uint64_t seed)
+{
+  sgf_error error = {SGF_OK, ""};
+  sgf_problem *problem;
+  sgf_network network;
+  double *M;
+  ASSERT_OK(sgf_network_create(settings->network.widths, settings->network.width_count, &network, &error), error);
+  size_t inputs = sgf_network_inputs(&network), outputs = sgf_network_outputs(&network);
+  double *X = new_reals(P * inputs), *E = new_reals(P * outputs), *Y = new_reals(P * outputs);
+  double *gram = new_reals(inputs * inputs), *slope = new_reals(inputs * outputs);
+  fill_normal(seed, P * inputs, X);
+  for (size_t k = 0; k < P * inputs; k++) X[k] *= 1.0 + 0.3 * (double)(k % inputs);
+  fill_normal(seed + 1, P * outputs, E);
+  for (int twice = 0; twice < 2; twice++) { /* E - X (X^T X)^-1 X^T E, and once more for the round-off */
+    sgf_multiply(inputs, inputs, P, SGF_TRANSPOSED, X, SGF_PLAIN, X, gram);
+    sgf_multiply(inputs, outputs, P, SGF_TRANSPOSED, X, SGF_PLAIN, E, slope);
+    ck_assert_int_eq(
+        LAPACKE_dposv(LAPACK_ROW_MAJOR, 'L', (int)inputs, (int)outputs, gram, (int)inputs, slope, (int)outputs), 0);
+    sgf_multiply(P, outputs, inputs, SGF_PLAIN, X, SGF_PLAIN, slope, Y);
+    for (size_t k = 0; k < P * outputs; k++) E[k] -= Y[k];
+  }
+  ASSERT_OK(sgf_layer_product(&network, theta, 1, network.layers, &M, &error), error);
+  sgf_multiply(P, outputs, inputs, SGF_PLAIN, X, SGF_TRANSPOSED, M, Y);
+  for (size_t k = 0; k < P * outputs; k++) Y[k] += E[k];
+  ASSERT_OK(sgf_problem_from_arrays(settings, P, X, Y, theta, &problem, &error), error);
+  free(X);
+  free(E);
+  free(Y);
+  free(gram);
+  free(slope);
+  free(M);
+  sgf_network_free(&network);
+  return problem;
+}
+
 void make_dataset(size_t samples, size_t inputs, size_t outputs, uint64_t seed, sgf_dataset *data)
 {
   sgf_error error = {SGF_OK, ""};

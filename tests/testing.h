@@ -43,6 +43,9 @@ void settings_with_widths(sgf_settings *settings, size_t count, const size_t *wi
 /* A dataset of a Gaussian problem, without a minimum: for operators at any theta. */
 void make_dataset(size_t samples, size_t inputs, size_t outputs, uint64_t seed, sgf_dataset *data);
 
+/* Weights theta at an exact minimum: Y = M X + residuals that are orthogonal to the inputs, so that G = 0. */
+sgf_problem *planted_problem(const sgf_settings *settings, const double *theta, size_t P, uint64_t seed);
+
 /* Path of an oracle file, "NAME.h5"; static storage. */
 const char *case_path(const char *file);
 /* Dataset `name` of an oracle file, and its number of elements. */

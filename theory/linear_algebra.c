@@ -36,6 +36,20 @@ sgf_status sgf_symmetric_eigen(size_t n, double *matrix_then_vectors, double *va
   return SGF_OK;
 }
 
+void sgf_reverse_rows(size_t rows, size_t columns, double *A, double *values)
+{
+  for (size_t k = 0; k < rows / 2; k++) {
+    double *low = A + k * columns, *high = A + (rows - 1 - k) * columns, swap = values[k];
+    values[k] = values[rows - 1 - k];
+    values[rows - 1 - k] = swap;
+    for (size_t i = 0; i < columns; i++) {
+      swap = low[i];
+      low[i] = high[i];
+      high[i] = swap;
+    }
+  }
+}
+
 sgf_status sgf_symmetric_eigenvalues(size_t n, const double *matrix, double *values, const char *what,
                                      sgf_error *error)
 {

@@ -15,6 +15,9 @@ void sgf_multiply(size_t rows, size_t columns, size_t inner, sgf_transposition t
 sgf_status sgf_symmetric_eigen(size_t n, double *matrix_then_vectors, double *values, const char *what,
                                sgf_error *error);
 
+/* Turn the order of the rows of A (rows, columns), and of values (rows), around: ascending to descending. */
+void sgf_reverse_rows(size_t rows, size_t columns, double *A, double *values);
+
 /* Eigenvalues alone; the matrix is kept. */
 sgf_status sgf_symmetric_eigenvalues(size_t n, const double *matrix, double *values, const char *what,
                                      sgf_error *error);

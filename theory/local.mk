@@ -6,6 +6,8 @@ theory_sources = \
   %D%/closed_form.h \
   %D%/covariance.c \
   %D%/covariance.h \
+  %D%/covariance_operator.c \
+  %D%/covariance_operator.h \
   %D%/cross_section.c \
   %D%/cross_section.h \
   %D%/dataset.c \
@@ -26,6 +28,9 @@ theory_sources = \
   %D%/jacobian.h \
   %D%/krylov.c \
   %D%/krylov.h \
+  %D%/layer_modes.c \
+  %D%/leading_eigen.c \
+  %D%/leading_eigen.h \
   %D%/linear_algebra.c \
   %D%/linear_algebra.h \
   %D%/lyapunov.c \
@@ -34,6 +39,8 @@ theory_sources = \
   %D%/memory.h \
   %D%/minimum.c \
   %D%/minimum.h \
+  %D%/mode_covariance.c \
+  %D%/mode_covariance.h \
   %D%/multiplicative_noise.c \
   %D%/multiplicative_noise.h \
   %D%/network.c \
@@ -48,6 +55,8 @@ theory_sources = \
   %D%/problem.h \
   %D%/random.c \
   %D%/random.h \
+  %D%/reduced.c \
+  %D%/reduced.h \
   %D%/settings.c \
   %D%/solution.c \
   %D%/spectrum.c \

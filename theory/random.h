@@ -21,6 +21,8 @@ typedef struct sgf_random {
 #define SGF_STREAM_DATA UINT64_MAX
 #define SGF_STREAM_WEIGHTS (UINT64_MAX - 1)
 #define SGF_STREAM_BOOTSTRAP (UINT64_MAX - 2)
+#define SGF_STREAM_SAMPLES (UINT64_MAX - 3)
+#define SGF_STREAM_KRYLOV (UINT64_MAX - 4)
 
 /* Stand at the first draw of a step of a stream. */
 void sgf_random_at(sgf_random *random, uint64_t seed, uint64_t stream, uint64_t step);

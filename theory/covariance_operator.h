@@ -1,0 +1,40 @@
+/* The covariance as an operator: what its files share. */
+#ifndef SGF_COVARIANCE_OPERATOR_H
+#define SGF_COVARIANCE_OPERATOR_H
+
+#include "mode_covariance.h"
+#include "problem.h"
+
+struct sgf_covariance_operator {
+  sgf_covariance_operator_info info;
+  sgf_reduced drift;         /* K of H */
+  sgf_reduced jacobian;      /* K of J J^T, of the path closed-form */
+  const sgf_reduced *space;  /* the one of them that Sigma is in */
+  sgf_mode_covariance modes; /* Sigma in the modes of `space` */
+  bool rates_known;          /* drift.k holds the eigenvalues of H */
+  uint64_t seed;
+};
+
+/* Weights of a layer, of all for layer 0. */
+size_t sgf_covariance_operator_size(const sgf_covariance_operator *covariance, size_t layer);
+
+/* out = v Sigma_ll for `count` rows of the layer; all weights for layer 0. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_covariance_operator_apply_layer(const sgf_covariance_operator *covariance, size_t layer, size_t count,
+                                               const double *v, double *out, sgf_error *error);
+
+/* v H_ll v^T of rows of the layer. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_covariance_operator_curvatures_layer(const sgf_covariance_operator *covariance, size_t layer,
+                                                    size_t count, const double *v, double *curvatures,
+                                                    sgf_error *error);
+
+/* G = U R_l^T, (size, N_{l-1}), the modes of a block of `space` as the layer sees them. */
+void sgf_covariance_operator_seen(const sgf_covariance_operator *covariance, size_t layer, size_t block, double *G);
+
+/* The same for every block, (blocks, size, N_{l-1}), or for one when the modes are shared. Allocated here. */
+sgf_status sgf_covariance_operator_seen_all(const sgf_covariance_operator *covariance, size_t layer, double **G,
+                                            sgf_error *error);
+
+/* Whether the layer's block is known in blocks, one for each output: two layers at most. */
+bool sgf_covariance_operator_in_blocks(const sgf_covariance_operator *covariance);
+
+#endif
