@@ -22,7 +22,7 @@ typedef struct {
   double scale_A, scale_Q; /* what A and Q were divided by */
   double *A, *Q;           /* (n, n) row-major */
   double *initial;         /* L^T X(0) L (null, null), or NULL */
-  double *work;            /* 2 n^2 */
+  double *work;            /* 2 n^2 + 2 n */
   sgf_drift_form form;
   sgf_certificate *certificate;
 } problem;
@@ -342,7 +342,7 @@ sgf_status sgf_lyapunov_solve(size_t n, const double *A, size_t columns, const d
   SGF_TRY(check_finite(n, n, A, "A", error));
   SGF_TRY(sgf_new_reals(&all.A, n, n, "A", error));
   SGF_TRY(sgf_new_reals(&all.Q, n, n, "Q", error));
-  SGF_TRY(sgf_new_reals(&all.work, 2 * n, n, "Lyapunov equation", error));
+  SGF_TRY(sgf_new_reals(&all.work, 2 * n + 2, n, "Lyapunov equation", error));
   if (!all.discrete) all.scale_A = power_near(sgf_norm(n * n, A));
   scaled_copy(n * n, A, all.scale_A, all.A);
   SGF_TRY(take_right_hand_side(&all, columns, Q, error));

@@ -67,7 +67,7 @@ sgf_status sgf_form_make_compatible(const sgf_drift_form *form, double *block, d
 
 /* ||Y||_2 and ||Y||_F of the solution Y for Q = 1 on what relaxes. The inverse of the operator maps positive matrices to
  * positive ones, so that ||Y||_2 is its norm between spectral norms, and a residual R moves the solution by at most
- * ||R||_2 ||Y||_F. work: 2 n^2. Source: G. Hewer, C. Kenney, SIAM J. Control Optim. 26, 321 (1988). Errors: as above. */
+ * ||R||_2 ||Y||_F. work: 2 n^2 + 2 n. Source: G. Hewer, C. Kenney, SIAM J. Control Optim. 26, 321 (1988). Errors: as above. */
 sgf_status sgf_form_condition(const sgf_drift_form *form, double *work, double *spectral, double *frobenius,
                               sgf_error *error);
 
