@@ -107,7 +107,7 @@ done:
 static sgf_status choose_method(const problem *all, sgf_method asked, sgf_method *method, sgf_error *error)
 {
   double difference = asymmetry(all->n, all->A);
-  bool is_symmetric = difference <= sgf_rank_round_off(all->n);
+  bool is_symmetric = difference <= 16.0 * DBL_EPSILON;
   *method = asked != SGF_METHOD_AUTO ? asked : is_symmetric ? SGF_METHOD_SYMMETRIC : SGF_METHOD_SCHUR;
   if (*method == SGF_METHOD_SYMMETRIC && !is_symmetric)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "method symmetric: A is not symmetric, ||A - A^T|| / ||A|| = %.3g",

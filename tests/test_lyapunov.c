@@ -275,6 +275,44 @@ START_TEST(oblique_null_space_and_initial_covariance)
 }
 END_TEST
 
+/* Heavy-ball SGD as a Stein equation, z' = F z + noise with z = (delta, v), F = [1 - lambda H, beta; -lambda H, beta]: not
+ * symmetric, and with two layers singular. The delta block is an independent implementation's covariance. */
+START_TEST(momentum_by_the_stein_equation)
+{
+  static const char *const files[] = {"single_momentum.h5", "two_momentum.h5"};
+  const double lambda = 0.01, beta = _i == 0 ? 0.9 : 0.5, batch = 4.0;
+  size_t count;
+  double *H = case_array(files[_i], "expected/theory/hessian", 2, &count);
+  double *C = case_array(files[_i], "expected/theory/noise_covariance", 2, &count);
+  double *expected = case_array(files[_i], "expected/theory/covariance_momentum", 2, &count);
+  size_t n = (size_t)lround(sqrt((double)count)), m = 2 * n;
+  double *F = new_reals(m * m), *N = new_reals(m * m), *Z = new_reals(m * m), *Sigma = new_reals(n * n);
+  sgf_lyapunov_options options;
+  sgf_certificate certificate;
+  sgf_error error;
+  for (size_t i = 0; i < m; i++)
+    for (size_t j = 0; j < m; j++) {
+      double h = H[(i % n) * n + j % n], diagonal = i % n == j % n ? 1.0 : 0.0;
+      F[i * m + j] = j >= n ? beta * diagonal : (i < n ? diagonal : 0.0) - lambda * h;
+      N[i * m + j] = lambda * lambda / batch * C[(i % n) * n + j % n];
+    }
+  sgf_lyapunov_options_init(&options);
+  options.discrete = true;
+  ASSERT_OK(sgf_lyapunov_solve(m, F, 0, N, &options, Z, &certificate, &error), error);
+  sgf_diagonal_block(m, Z, 0, n, Sigma);
+  ASSERT_CLOSE(n * n, Sigma, expected, 1e-11);
+  /* every null direction of H is one of 1 - F; rank H = N_0 N_2 */
+  ck_assert_uint_eq(certificate.rank, _i == 0 ? m : m - (n - 12));
+  free(H);
+  free(C);
+  free(expected);
+  free(F);
+  free(N);
+  free(Z);
+  free(Sigma);
+}
+END_TEST
+
 /* ------------------------------------------------------------------ refusals */
 
 typedef struct {
@@ -445,6 +483,7 @@ int main(void)
   tcase_add_loop_test(tests, large_general_drifts_are_solved, 0, 8);
   tcase_add_test(tests, rotated_null_direction);
   tcase_add_test(tests, oblique_null_space_and_initial_covariance);
+  tcase_add_loop_test(tests, momentum_by_the_stein_equation, 0, 2);
   tcase_add_loop_test(tests, what_has_no_solution_is_refused, 0, sizeof refusals / sizeof *refusals);
   tcase_add_test(tests, a_tolerance_decides_an_ambiguous_rank);
   tcase_add_test(tests, bad_calls_are_refused);
