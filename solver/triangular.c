@@ -11,13 +11,12 @@
 #include "triangular.h"
 
 #include <cblas.h>
-#include <lapacke.h>
 #include <math.h>
 
 #include "../theory/linear_algebra.h"
 
-/* Equations up to this size are solved element by element. LAPACK's dtrsyl needs about 0.1 us an element whatever the
- * size, and the products below 32 are too small to run at speed. */
+/* Equations up to this size are solved element by element: products of less than 32 are too small to run at speed. Not by
+ * LAPACK's dtrsyl, which takes 1.7 times as long for 32 x 32, and does not know the discrete equation. */
 enum { SMALL = 32 };
 
 /* A matrix inside of another: element (i, j) at start[i + j * leading]. */
@@ -57,7 +56,7 @@ static triangle last_part(const triangle *T, size_t cut)
 /* The block that couples the two parts, cut x (size - cut). */
 static const double *coupling(const triangle *T, size_t cut) { return T->start + cut * T->leading; }
 
-/* ------------------------------------------------- small discrete equations */
+/* --------------------------------------------------------- small equations */
 
 /* Size, 1 or 2, of the diagonal block of T that ends with row `last`. */
 static size_t block_ending(const triangle *T, size_t last)
@@ -65,30 +64,24 @@ static size_t block_ending(const triangle *T, size_t last)
   return last > 0 && T->start[last + (last - 1) * T->leading] != 0.0 ? 2 : 1;
 }
 
-/* Solve X - A X B^T = C for diagonal blocks A (m, m), B (n, n), m and n at most 2, as a linear system by Gauss with
- * complete pivoting; false when it is singular. */
-static bool solve_blocks(size_t m, const double *A, size_t leading_a, size_t n, const double *B, size_t leading_b,
-                         double *C, size_t leading_c)
+/* Solve K x = y for at most 4 unknowns by elimination, y being the last column of K; false when K is singular. Complete
+ * pivoting: a 2 x 2 block of a non-normal drift has elements of very different size off its diagonal, and pivoting by rows
+ * alone was seen to lose digits to them. */
+static bool eliminate(size_t size, double K[4][5], double *x)
 {
-  size_t size = m * n, order[4] = {0, 1, 2, 3};
-  double K[4][5];
-  for (size_t r = 0; r < size; r++) {
-    for (size_t c = 0; c < size; c++)
-      K[r][c] = (r == c ? 1.0 : 0.0) - A[r % m + (c % m) * leading_a] * B[r / m + (c / m) * leading_b];
-    K[r][size] = C[r % m + (r / m) * leading_c];
-  }
+  size_t order[4] = {0, 1, 2, 3};
   for (size_t k = 0; k < size; k++) {
     size_t row = k, column = k;
     for (size_t r = k; r < size; r++)
       for (size_t c = k; c < size; c++)
         if (fabs(K[r][c]) > fabs(K[row][column])) row = r, column = c;
     if (K[row][column] == 0.0) return false;
-    for (size_t c = k; c <= size; c++) {
+    for (size_t c = 0; c <= size && row != k; c++) {
       double kept = K[k][c];
       K[k][c] = K[row][c];
       K[row][c] = kept;
     }
-    for (size_t r = 0; r < size; r++) {
+    for (size_t r = 0; r < size && column != k; r++) {
       double kept = K[r][k];
       K[r][k] = K[r][column];
       K[r][column] = kept;
@@ -103,64 +96,102 @@ static bool solve_blocks(size_t m, const double *A, size_t leading_a, size_t n, 
   }
   for (size_t k = size; k-- > 0;) {
     double value = K[k][size];
-    for (size_t c = k + 1; c < size; c++) value -= K[k][c] * K[c][size];
-    K[k][size] = value / K[k][k];
+    for (size_t c = k + 1; c < size; c++) value -= K[k][c] * x[order[c]];
+    x[order[k]] = value / K[k][k];
   }
-  for (size_t k = 0; k < size; k++) C[order[k] % m + (order[k] / m) * leading_c] = K[k][size];
   return true;
 }
 
-/* Columns first ... first + count - 1 of X - A X B^T = C, the columns behind them being known and their share of the
- * right-hand side in place. */
-static void solve_columns(const triangle *A, size_t count, const double *B, size_t leading_b, double *C,
-                          size_t leading_c, solution *found)
+/* A x + x B^T = y, or x - A x B^T = y, for diagonal blocks A (m, m) and B (l, l), m and l at most 2; y (m, l) inside of C
+ * is overwritten by x. */
+static bool solve_blocks(bool discrete, size_t m, const double *A, size_t leading_a, size_t l, const double *B,
+                         size_t leading_b, double *C, size_t leading_c)
 {
+  if (m == 1 && l == 1) {
+    double sum = discrete ? 1.0 - A[0] * B[0] : A[0] + B[0];
+    C[0] /= sum;
+    return sum != 0.0;
+  }
+  double K[4][5], x[4];
+  size_t size = m * l;
+  for (size_t r = 0; r < size; r++) {
+    for (size_t c = 0; c < size; c++) {
+      double first = A[r % m + (c % m) * leading_a], second = B[r / m + (c / m) * leading_b];
+      K[r][c] = discrete ? (r == c ? 1.0 : 0.0) - first * second
+                         : (r / m == c / m ? first : 0.0) + (r % m == c % m ? second : 0.0);
+    }
+    K[r][size] = C[r % m + (r / m) * leading_c];
+  }
+  if (!eliminate(size, K, x)) return false;
+  for (size_t r = 0; r < size; r++) C[r % m + (r / m) * leading_c] = x[r];
+  return true;
+}
+
+/* Subtract from C (rows, count) what X (rows, inner) adds to it through B (count, inner): X B^T. */
+static void subtract_product(size_t rows, size_t count, size_t inner, const double *X, size_t leading_x,
+                             const double *B, size_t leading_b, double *C, size_t leading_c)
+{
+  for (size_t c = 0; c < count; c++)
+    for (size_t k = 0; k < inner; k++) {
+      double factor = B[c + k * leading_b];
+      for (size_t i = 0; i < rows; i++) C[i + c * leading_c] -= X[i + k * leading_x] * factor;
+    }
+}
+
+/* The `count` columns of X from `column` on, the later ones being known and their share in C: from the last rows up, each
+ * block of rows taken from those above as soon as it is known. Of a symmetric X the rows below the diagonal are known. */
+static void solve_columns(const triangle *A, size_t column, size_t count, const double *B, size_t leading_b,
+                          bool is_symmetric, double *whole, size_t leading_c, solution *found)
+{
+  double *C = whole + column * leading_c;
   for (size_t last = A->size; last > 0;) {
     size_t rows = block_ending(A, last - 1), row = last - rows;
-    double behind[2][2] = {{0.0, 0.0}, {0.0, 0.0}}; /* A[row .., last ..] X[last .., columns] */
-    for (size_t c = 0; c < count; c++)
-      for (size_t k = last; k < A->size; k++)
-        for (size_t r = 0; r < rows; r++) behind[r][c] += A->start[row + r + k * A->leading] * C[k + c * leading_c];
-    for (size_t c = 0; c < count; c++)
-      for (size_t d = 0; d < count; d++)
-        for (size_t r = 0; r < rows; r++) C[row + r + c * leading_c] += behind[r][d] * B[c + d * leading_b];
-    if (!solve_blocks(rows, A->start + row * (A->leading + 1), A->leading, count, B, leading_b, C + row, leading_c))
+    double through[2][2]; /* what the rows above see: x, discrete -x B^T; [r][c] */
+    if (is_symmetric && row >= column + count) {
+      for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < count; c++) C[row + r + c * leading_c] = whole[column + c + (row + r) * leading_c];
+    } else if (!solve_blocks(found->discrete, rows, A->start + row * (A->leading + 1), A->leading, count, B,
+                             leading_b, C + row, leading_c)) {
       found->singular = true;
+    }
+    /* An antisymmetric part of round-off is amplified as X is, and must not spread. */
+    if (is_symmetric && row == column && count == 2)
+      C[row + 1] = C[row + leading_c] = 0.5 * (C[row + 1] + C[row + leading_c]);
+    for (size_t r = 0; r < rows; r++)
+      for (size_t c = 0; c < count; c++) {
+        through[r][c] = found->discrete ? 0.0 : C[row + r + c * leading_c];
+        for (size_t d = 0; d < count && found->discrete; d++)
+          through[r][c] -= C[row + r + d * leading_c] * B[c + d * leading_b];
+      }
+    subtract_product(row, count, rows, A->start + row * A->leading, A->leading, &through[0][0], 2, C, leading_c);
     last = row;
   }
 }
 
-/* X - A X B^T = C column block by column block, the last first. */
-static void small_discrete(const triangle *A, const triangle *B, double *C, size_t leading_c, solution *found)
+/* A X + X B^T = C, or X - A X B^T = C, for at most SMALL rows and columns: column by column, the last first. */
+static void small(const triangle *A, const triangle *B, bool is_symmetric, double *C, size_t leading_c,
+                  solution *found)
 {
-  double behind[2 * SMALL], product[2 * SMALL];
+  double behind[2 * SMALL], *later, *target;
   for (size_t last = B->size; last > 0;) {
     size_t count = block_ending(B, last - 1), column = last - count;
-    for (size_t c = 0; c < count; c++)
-      for (size_t i = 0; i < A->size; i++) {
-        double sum = 0.0;
-        for (size_t l = last; l < B->size; l++) sum += C[i + l * leading_c] * B->start[column + c + l * B->leading];
-        behind[i + c * A->size] = sum;
-      }
-    add_product(CblasNoTrans, A->size, count, A->size, 1.0, A->start, A->leading, behind, A->size, 0.0, product,
-                A->size);
-    for (size_t c = 0; c < count; c++)
-      for (size_t i = 0; i < A->size; i++) C[i + (column + c) * leading_c] += product[i + c * A->size];
-    solve_columns(A, count, B->start + column * (B->leading + 1), B->leading, C + column * leading_c, leading_c,
+    const double *coupled = B->start + column + last * B->leading;
+    later = C + last * leading_c;
+    target = C + column * leading_c;
+    if (!found->discrete) {
+      subtract_product(A->size, count, B->size - last, later, leading_c, coupled, B->leading, target, leading_c);
+    } else if (last < B->size) {
+      for (size_t k = 0; k < 2 * SMALL; k++) behind[k] = 0.0;
+      subtract_product(A->size, count, B->size - last, later, leading_c, coupled, B->leading, behind, SMALL);
+      for (size_t c = 0; c < count; c++) /* C += A X B^T; A is 0 below its first subdiagonal */
+        for (size_t k = 0; k < A->size; k++)
+          for (size_t i = 0; i < A->size && i <= k + 1; i++)
+            target[i + c * leading_c] -= A->start[i + k * A->leading] * behind[k + c * SMALL];
+    }
+    solve_columns(A, column, count, B->start + column * (B->leading + 1), B->leading, is_symmetric, C, leading_c,
                   found);
     last = column;
   }
-}
-
-/* LAPACK's own solver. It scales the solution down where it would overflow, or perturbs eigenvalues that cancel: to
- * working accuracy the equation is singular then. */
-static void small_continuous(const triangle *A, const triangle *B, double *C, size_t leading_c, solution *found)
-{
-  double scale = 1.0;
-  lapack_int info =
-      LAPACKE_dtrsyl_work(LAPACK_COL_MAJOR, 'N', 'T', 1, (lapack_int)A->size, (lapack_int)B->size, A->start,
-                          (lapack_int)A->leading, B->start, (lapack_int)B->leading, C, (lapack_int)leading_c, &scale);
-  if (info != 0 || scale != 1.0) found->singular = true;
 }
 
 /* ------------------------------------------------------------- recursion */
@@ -170,10 +201,7 @@ static void sylvester(const triangle *A, const triangle *B, double *C, size_t le
 {
   size_t m = A->size, n = B->size;
   if (m <= SMALL && n <= SMALL) {
-    if (found->discrete)
-      small_discrete(A, B, C, leading_c, found);
-    else
-      small_continuous(A, B, C, leading_c, found);
+    small(A, B, false, C, leading_c, found);
     return;
   }
   bool rows = m >= n;
@@ -215,38 +243,37 @@ static void subtract_from_first(const triangle *T, size_t cut, double *C, size_t
                1.0, C, (int)leading_c);
 }
 
-/* The symmetric equation; only the upper triangle of C is used above SMALL, all of it is filled. */
+/* Below the diagonal what is above it: of rows 0 ... rows - 1 and `columns` columns from `column` on. */
+static void mirror(size_t rows, size_t column, size_t columns, double *C, size_t leading_c)
+{
+  for (size_t j = column; j < column + columns; j++)
+    for (size_t i = 0; i < rows && i < j; i++) C[j + i * leading_c] = C[i + j * leading_c];
+}
+
+/* The symmetric equation, C given by its upper triangle and filled. */
 static void symmetric(const triangle *T, double *C, size_t leading_c, solution *found)
 {
   size_t n = T->size;
   if (n <= SMALL) {
-    for (size_t j = 0; j < n; j++)
-      for (size_t i = 0; i < j; i++) C[j + i * leading_c] = C[i + j * leading_c];
-    if (found->discrete)
-      small_discrete(T, T, C, leading_c, found);
-    else
-      small_continuous(T, T, C, leading_c, found);
-  } else {
-    size_t cut = middle(T), rest = n - cut;
-    triangle first = first_part(T, cut), last = last_part(T, cut);
-    const double *T12 = coupling(T, cut);
-    double *X12 = C + cut * leading_c, *X22 = X12 + cut, *W = found->work;
-    symmetric(&last, X22, leading_c, found);
-    if (!found->discrete) {
-      add_product(CblasNoTrans, cut, rest, rest, -1.0, T12, T->leading, X22, leading_c, 1.0, X12, leading_c);
-    } else {
-      add_product(CblasTrans, rest, rest, rest, 1.0, X22, leading_c, last.start, T->leading, 0.0, W, rest);
-      add_product(CblasNoTrans, cut, rest, rest, 1.0, T12, T->leading, W, rest, 1.0, X12, leading_c);
-    }
-    sylvester(&first, &last, X12, leading_c, found);
-    subtract_from_first(T, cut, C, leading_c, found);
-    symmetric(&first, C, leading_c, found);
+    mirror(n, 0, n, C, leading_c);
+    small(T, T, true, C, leading_c, found);
+    return;
   }
-  for (size_t j = 0; j < n; j++)
-    for (size_t i = 0; i < j; i++) {
-      double mean = n <= SMALL ? 0.5 * (C[i + j * leading_c] + C[j + i * leading_c]) : C[i + j * leading_c];
-      C[i + j * leading_c] = C[j + i * leading_c] = mean;
-    }
+  size_t cut = middle(T), rest = n - cut;
+  triangle first = first_part(T, cut), last = last_part(T, cut);
+  const double *T12 = coupling(T, cut);
+  double *X12 = C + cut * leading_c, *X22 = X12 + cut, *W = found->work;
+  symmetric(&last, X22, leading_c, found);
+  if (!found->discrete) {
+    add_product(CblasNoTrans, cut, rest, rest, -1.0, T12, T->leading, X22, leading_c, 1.0, X12, leading_c);
+  } else {
+    add_product(CblasTrans, rest, rest, rest, 1.0, X22, leading_c, last.start, T->leading, 0.0, W, rest);
+    add_product(CblasNoTrans, cut, rest, rest, 1.0, T12, T->leading, W, rest, 1.0, X12, leading_c);
+  }
+  sylvester(&first, &last, X12, leading_c, found);
+  subtract_from_first(T, cut, C, leading_c, found);
+  symmetric(&first, C, leading_c, found);
+  mirror(cut, cut, rest, C, leading_c);
 }
 
 sgf_status sgf_triangular_solve(size_t n, const double *T, bool discrete, double *C, double *work, const char *what,
