@@ -1,6 +1,7 @@
 /* Covariance of linear fluctuations about theta*: of all weights, or of one layer with the others frozen. */
 #include "covariance.h"
 
+#include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,13 +11,14 @@
 #include "lyapunov.h"
 #include "memory.h"
 
-sgf_status sgf_fluctuations_create(size_t n, const double *H, const double *C, double scale, double tolerance,
-                                   sgf_fluctuations *fluctuations, sgf_error *error)
+sgf_status sgf_fluctuations_create(sgf_range *range, const double *C, double scale, sgf_fluctuations *fluctuations,
+                                   sgf_error *error)
 {
+  size_t n = range->n;
   double *work = NULL;
   sgf_status status;
-  memset(fluctuations, 0, sizeof *fluctuations);
-  SGF_TRY(sgf_range_create(n, H, tolerance, &fluctuations->range, error));
+  *fluctuations = (sgf_fluctuations){*range, NULL};
+  memset(range, 0, sizeof *range);
   SGF_TRY(sgf_new_reals(&fluctuations->noise, n, n, "noise in the modes of H", error));
   SGF_TRY(sgf_new_reals(&work, n, n, "noise in the modes of H", error));
   sgf_into_basis(n, fluctuations->range.V, C, work, fluctuations->noise);
@@ -47,6 +49,17 @@ sgf_epochs sgf_epochs_of(const sgf_problem *problem, const sgf_plan *plan)
   return (sgf_epochs){batches, (double)(plan->burn_in_steps / batches), (double)(plan->window_steps / batches)};
 }
 
+/* V^T S V of an S that is zero but on the range; work (n, n). The result may be S. */
+static void out_of_range(const sgf_range *range, const double *S, double *work, double *result)
+{
+  size_t n = range->n, rank = range->rank, null = n - rank;
+  const double *V = range->V + null * n;
+  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rank, (int)n, (int)rank, 1.0, S + null * n + null,
+              (int)n, V, (int)n, 0.0, work, (int)n);
+  sgf_multiply(n, n, rank, SGF_TRANSPOSED, V, SGF_PLAIN, work, result);
+  sgf_symmetrize(n, result);
+}
+
 sgf_status sgf_covariance(const sgf_problem *problem, const sgf_fluctuations *fluctuations, sgf_time time,
                           const sgf_plan *plan, double *Sigma, sgf_error *error)
 {
@@ -64,7 +77,7 @@ sgf_status sgf_covariance(const sgf_problem *problem, const sgf_fluctuations *fl
       sgf_lyapunov_window(range, lambda, discrete, (double)(plan->burn_in_steps + plan->stride), (double)plan->stride,
                           (double)(plan->window_steps / plan->stride), Sigma);
   }
-  sgf_out_of_basis(range->n, range->V, Sigma, work, Sigma);
+  out_of_range(range, Sigma, work, Sigma);
   free(work);
   return SGF_OK;
 }
@@ -118,7 +131,7 @@ sgf_status sgf_covariance_of_mean(const sgf_problem *problem, const sgf_fluctuat
                                         pow(x, first), pow(x, stride));
       Sigma[j * n + i] = Sigma[i * n + j];
     }
-  sgf_out_of_basis(n, range->V, Sigma, work, Sigma);
+  out_of_range(range, Sigma, work, Sigma);
 done:
   free(work);
   free(rows);

@@ -11,10 +11,10 @@ typedef struct sgf_fluctuations {
   double *noise;   /* (n, n), (lambda kappa / S) C in the basis of `range` */
 } sgf_fluctuations;
 
-/* From H and C (n, n), kept. `scale` = lambda kappa / S; `tolerance` as for sgf_range_create. Errors: those of
- * sgf_range_create, which name H. */
-sgf_status sgf_fluctuations_create(size_t n, const double *H, const double *C, double scale, double tolerance,
-                                   sgf_fluctuations *fluctuations, sgf_error *error);
+/* From C (n, n), kept, and the range of the drift, which the fluctuations own from now on, in failure too. `scale` =
+ * lambda kappa / S. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_fluctuations_create(sgf_range *range, const double *C, double scale, sgf_fluctuations *fluctuations,
+                                   sgf_error *error);
 void sgf_fluctuations_free(sgf_fluctuations *fluctuations);
 
 /* How time passes: the equation that a covariance is by. */

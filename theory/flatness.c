@@ -15,25 +15,27 @@
 enum { BOOTSTRAP_SAMPLES = 1000 };
 static const double ZERO_MODE = 1e-12; /* relative to the largest */
 
+sgf_status sgf_curvatures(size_t n, const double *H, size_t count, const double *directions, double *curvature,
+                          sgf_error *error)
+{
+  double *products;
+  sgf_status status = sgf_new_reals(&products, count, n, "curvatures", error);
+  if (status != SGF_OK) return status;
+  sgf_multiply(count, n, n, SGF_PLAIN, directions, SGF_PLAIN, H, products);
+  for (size_t k = 0; k < count; k++) curvature[k] = sgf_dot(n, products + k * n, directions + k * n);
+  free(products);
+  return SGF_OK;
+}
+
 sgf_status sgf_principal_directions(size_t n, const double *covariance, const double *H, double *directions,
                                     double *variance, double *curvature, sgf_error *error)
 {
-  double *row;
-  sgf_status status = sgf_new_reals(&row, n, 1, "principal direction", error);
-  if (status != SGF_OK) return status;
+  sgf_status status;
   memcpy(directions, covariance, n * n * sizeof *directions);
   SGF_TRY(sgf_symmetric_eigen(n, directions, variance, "covariance", error));
-  for (size_t k = 0; k < n / 2; k++) { /* ascending to descending */
-    double *low = directions + k * n, *high = directions + (n - 1 - k) * n, swap = variance[k];
-    variance[k] = variance[n - 1 - k];
-    variance[n - 1 - k] = swap;
-    memcpy(row, low, n * sizeof *row);
-    memcpy(low, high, n * sizeof *row);
-    memcpy(high, row, n * sizeof *row);
-  }
-  for (size_t k = 0; k < n; k++) curvature[k] = sgf_quadratic_form(n, H, directions + k * n);
+  sgf_reverse_rows(n, n, directions, variance);
+  SGF_TRY(sgf_curvatures(n, H, n, directions, curvature, error));
 done:
-  free(row);
   return status;
 }
 

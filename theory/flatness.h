@@ -4,6 +4,10 @@
 
 #include "status.h"
 
+/* curvature (count) = p^T H p of the rows of directions (count, n), symmetric H (n, n). Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_curvatures(size_t n, const double *H, size_t count, const double *directions, double *curvature,
+                          sgf_error *error);
+
 /* Principal directions of a covariance: directions (n, n), row k is p_k; variance (n), descending;
  * curvature (n), p_k^T H p_k. Errors: SGF_ERROR_NUMERICAL, SGF_ERROR_MEMORY. Source: section 9. */
 sgf_status sgf_principal_directions(size_t n, const double *covariance, const double *H, double *directions,

@@ -11,6 +11,7 @@
 #include "jacobian.h"
 #include "linear_algebra.h"
 #include "memory.h"
+#include "reduced.h"
 
 /* Relative gradient at which weights are at the minimum, and below which the flow is tried for its last step. */
 static const double CONVERGED = 1e-12, NEARLY = 1e-5;
@@ -189,11 +190,17 @@ done:
   return status;
 }
 
-/* The last step of the flow, to where its linearization at theta ends: delta = -H^+ grad L. */
+/* The last step of the flow, to where its linearization at theta ends: delta = -H^+ grad L. Without a bottleneck, and
+ * with G negligible in H = B^T B, delta = -B^T K^-1 g by the reduced eigenproblem, where grad L = B^T g; else by the
+ * modes of H. */
 typedef struct {
   size_t n, dropped; /* modes that are taken as the null space */
-  double *V, *h;     /* of the Hessian at theta: modes in rows, ascending */
+  double *V, *h;     /* of the Hessian at theta: modes in rows, ascending; NULL with `reduced` */
   double *gradient, *slopes, *delta;
+  bool is_reduced;
+  sgf_reduced reduced;
+  double smallest; /* curvature of the range */
+  double gap;      /* between it and what is not of the range */
 } last_step;
 
 static void last_step_free(last_step *last)
@@ -203,24 +210,51 @@ static void last_step_free(last_step *last)
   free(last->gradient);
   free(last->slopes);
   free(last->delta);
+  sgf_reduced_free(&last->reduced);
 }
 
 /* Off the minimum the null modes have curvatures of either sign, of the size of what is left of the gradient: cut at
- * the largest gap. A minimum of rank r has at most r (N_0 + N_L - r) modes in its range. Returns the gap. */
-static double cut(const sgf_network *network, last_step *last)
+ * the largest gap. A minimum of rank r has at most r (N_0 + N_L - r) modes in its range. */
+static void cut(const sgf_network *network, last_step *last)
 {
   size_t n = last->n, rank = largest_rank(network);
   size_t range = rank * (sgf_network_inputs(network) + sgf_network_outputs(network) - rank);
-  double round_off = (double)n * 4.0 * DBL_EPSILON * last->h[n - 1], best = 0.0;
+  double round_off = (double)n * 4.0 * DBL_EPSILON * last->h[n - 1];
+  last->gap = 0.0;
   for (size_t k = n > range ? n - range : 0; k < n; k++) {
     double below = k > 0 ? fmax(fabs(last->h[k - 1]), fabs(last->h[0])) : 0.0;
     double gap = last->h[k] / fmax(below, round_off);
-    if (gap > best) {
-      best = gap;
+    if (gap > last->gap) {
+      last->gap = gap;
       last->dropped = k;
     }
   }
-  return best;
+  last->smallest = last->h[last->dropped];
+}
+
+/* -B^T K^-1 g with g = O G S^+, S of orthogonal rows. */
+static sgf_status reduced_step(const sgf_dataset *data, const double *theta, last_step *last, sgf_error *error)
+{
+  const sgf_reduced *reduced = &last->reduced;
+  size_t outputs = reduced->outputs, inputs = reduced->inputs, all = data->inputs;
+  double *G = NULL, *turned = NULL;
+  sgf_status status;
+  SGF_TRY(sgf_map_gradient(&reduced->network, data, theta, &G, error));
+  SGF_TRY(sgf_new_reals(&turned, outputs, all, "gradient", error));
+  sgf_multiply(outputs, all, outputs, SGF_PLAIN, reduced->O, SGF_PLAIN, G, turned);
+  sgf_multiply(outputs, inputs, all, SGF_PLAIN, turned, SGF_TRANSPOSED, reduced->S, last->slopes);
+  for (size_t i = 0; i < inputs; i++) {
+    double square = sgf_dot(all, reduced->S + i * all, reduced->S + i * all);
+    for (size_t a = 0; a < outputs; a++) last->slopes[a * inputs + i] /= -square;
+  }
+  SGF_TRY(sgf_reduced_into_modes(reduced, 1, last->slopes, error));
+  for (size_t k = 0; k < outputs * inputs; k++) last->slopes[k] /= reduced->k[k];
+  SGF_TRY(sgf_reduced_out_of_modes(reduced, 1, last->slopes, error));
+  SGF_TRY(sgf_reduced_pull(reduced, 0, 1, last->slopes, last->delta, error));
+done:
+  free(G);
+  free(turned);
+  return status;
 }
 
 /* delta (n) = -H^+ grad L(theta), with the modes of H as they are. */
@@ -228,6 +262,7 @@ static sgf_status newton_step(const sgf_network *network, const sgf_dataset *dat
                               last_step *last, sgf_error *error)
 {
   size_t n = last->n;
+  if (last->is_reduced) return reduced_step(data, theta, last, error);
   sgf_status status = sgf_gradient(network, data, theta, 0.0, last->gradient, error);
   if (status != SGF_OK) return status;
   sgf_multiply(n, 1, n, SGF_PLAIN, last->V, SGF_PLAIN, last->gradient, last->slopes);
@@ -236,20 +271,58 @@ static sgf_status newton_step(const sgf_network *network, const sgf_dataset *dat
   return SGF_OK;
 }
 
+/* A bound on what G adds to H: |G| times all layers but two. */
+static sgf_status size_of_slope(const sgf_network *network, const sgf_dataset *data, const double *theta,
+                                double *bound, sgf_error *error)
+{
+  double *G, least = INFINITY, next = INFINITY;
+  sgf_status status = sgf_map_gradient(network, data, theta, &G, error);
+  if (status != SGF_OK) return status;
+  *bound = sgf_norm(sgf_network_outputs(network) * sgf_network_inputs(network), G);
+  for (size_t l = 1; l <= network->layers; l++) {
+    double norm = sgf_norm(sgf_layer_size(network, l), theta + network->offsets[l]);
+    *bound *= norm;
+    next = fmin(next, fmax(norm, least));
+    least = fmin(least, norm);
+  }
+  *bound /= least * next;
+  free(G);
+  return SGF_OK;
+}
+
+/* By the reduced eigenproblem, if K is regular: gap is that of its curvatures to the terms of H that it lacks. */
+static sgf_status reduce(const sgf_network *network, const sgf_dataset *data, const double *theta, last_step *last,
+                         sgf_error *error)
+{
+  double slope;
+  sgf_status status;
+  SGF_TRY(sgf_reduced_create(network, theta, data->input_moment, NULL, &last->reduced, error));
+  SGF_TRY(sgf_reduced_solve(&last->reduced, NAN, false, error));
+  SGF_TRY(size_of_slope(network, data, theta, &slope, error));
+  last->is_reduced = last->reduced.decision.dropped == 0;
+  last->smallest = last->reduced.smallest;
+  last->gap = fmin(last->reduced.decision.gap, last->smallest / slope);
+done:
+  return status;
+}
+
 static sgf_status last_step_create(const sgf_network *network, const sgf_dataset *data, const double *theta,
-                                   last_step *last, sgf_error *error)
+                                   bool bottleneck, last_step *last, sgf_error *error)
 {
   size_t n = network->weights;
   sgf_status status;
   memset(last, 0, sizeof *last);
   last->n = n;
+  SGF_TRY(sgf_new_reals(&last->slopes, n, 1, "gradient", error));
+  SGF_TRY(sgf_new_reals(&last->delta, n, 1, "Newton step", error));
+  if (!bottleneck) SGF_TRY(reduce(network, data, theta, last, error));
+  if (last->is_reduced) return SGF_OK;
   SGF_TRY(sgf_new_reals(&last->V, n, n, "modes of H", error));
   SGF_TRY(sgf_new_reals(&last->h, n, 1, "eigenvalues of H", error));
   SGF_TRY(sgf_new_reals(&last->gradient, n, 1, "gradient", error));
-  SGF_TRY(sgf_new_reals(&last->slopes, n, 1, "gradient", error));
-  SGF_TRY(sgf_new_reals(&last->delta, n, 1, "Newton step", error));
   SGF_TRY(sgf_hessian(network, data, theta, 0.0, last->V, error));
   SGF_TRY(sgf_symmetric_eigen(n, last->V, last->h, "H", error));
+  cut(network, last);
 done:
   return status;
 }
@@ -291,14 +364,14 @@ static sgf_status try_last_step(const sgf_network *network, const sgf_dataset *d
   double *polished = NULL, loss, relative = at->relative;
   sgf_status status;
   *done = false;
-  SGF_TRY(last_step_create(network, data, theta, &last, error));
-  bool clear_gap = cut(network, &last) >= CLEAR_GAP;
+  SGF_TRY(last_step_create(network, data, theta, best->bottleneck, &last, error));
+  bool clear_gap = last.gap >= CLEAR_GAP;
   SGF_TRY(newton_step(network, data, theta, &last, error));
   SGF_TRY(sgf_loss(network, data, theta, &loss, error));
   double displacement = sgf_norm(n, last.delta) / sgf_norm(n, theta);
   at->next_relative = 0.1 * at->relative;
   at->next_time = INFINITY;
-  if (clear_gap) at->next_time = at->time + log(fmax(2.0, 1.2 * displacement / LAST_STEP)) / last.h[last.dropped];
+  if (clear_gap) at->next_time = at->time + log(fmax(2.0, 1.2 * displacement / LAST_STEP)) / last.smallest;
   if (!(clear_gap && displacement <= LAST_STEP && is_global(best, loss))) goto done;
   SGF_TRY(sgf_new_reals(&polished, n, 1, "weights", error));
   memcpy(polished, theta, n * sizeof *theta);

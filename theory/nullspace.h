@@ -29,6 +29,15 @@ typedef struct sgf_range {
  * Errors: SGF_ERROR_VALUE when H has an eigenvalue that is negative beyond round-off (a saddle) or is zero
  * altogether, SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. Source: sections 3 and 10. */
 sgf_status sgf_range_create(size_t n, const double *H, double tolerance, sgf_range *range, sgf_error *error);
+/* The same for H = A (x) B, A (a, a) and B (b, b) positive semidefinite: from their eigenpairs. A and B are
+ * overwritten. */
+sgf_status sgf_range_create_kronecker(size_t a, double *A, size_t b, double *B, double tolerance, sgf_range *range,
+                                      sgf_error *error);
+
+/* The same for H = B^T B with B (rows, n), rows <= n: an orthogonal basis of range and null space by QR, of the range
+ * the modes. B is overwritten. */
+sgf_status sgf_range_create_factored(size_t rows, size_t n, double *B, double tolerance, sgf_range *range,
+                                     sgf_error *error);
 void sgf_range_free(sgf_range *range);
 
 double sgf_smallest_kept(const sgf_range *range);

@@ -40,10 +40,8 @@ static sgf_status principal_directions_on_range(const sgf_range *range, const do
   SGF_TRY(sgf_principal_directions(rank, inside, drift, turned, variance, curvature, error));
   sgf_multiply(rank, n, rank, SGF_PLAIN, turned, SGF_PLAIN, V, directions);
   memcpy(directions + rank * n, range->V, null * n * sizeof *directions);
-  for (size_t k = rank; k < n; k++) {
-    variance[k] = 0.0;
-    curvature[k] = sgf_quadratic_form(n, H, directions + k * n);
-  }
+  for (size_t k = rank; k < n; k++) variance[k] = 0.0;
+  SGF_TRY(sgf_curvatures(n, H, null, range->V, curvature + rank, error));
 done:
   free(work);
   free(inside);
@@ -91,17 +89,44 @@ done:
   return status;
 }
 
-static sgf_status observe_detailed_balance(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
+/* Drift, noise and continuum covariance in the modes of range(H), (rank, rank) each, one after the other. */
+static sgf_status into_range(const sgf_prediction *prediction, double **matrices, sgf_error *error)
+{
+  const sgf_range *range = &prediction->joint.range;
+  size_t n = range->n, rank = range->rank, null = n - rank;
+  const double *V = range->V + null * n;
+  double *work = NULL;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(matrices, 3 * rank, rank, "modes of range(H)", error));
+  SGF_TRY(sgf_new_reals(&work, rank, n, "modes of range(H)", error));
+  for (size_t k = 0; k < rank; k++) (*matrices)[k * (rank + 1)] = range->h[null + k];
+  sgf_diagonal_block(n, prediction->joint.noise, null, rank, *matrices + rank * rank);
+  double *Sigma = *matrices + 2 * rank * rank;
+  sgf_multiply(rank, n, n, SGF_PLAIN, V, SGF_PLAIN, sgf_prediction_find(prediction, "covariance_continuum"), work);
+  sgf_multiply(rank, rank, n, SGF_PLAIN, work, SGF_TRANSPOSED, V, Sigma);
+  sgf_symmetrize(rank, Sigma);
+done:
+  free(work);
+  return status;
+}
+
+/* Everything irreversible happens on range(H), where Sigma lives. */
+static sgf_status observe_detailed_balance(sgf_prediction *prediction, sgf_error *error)
 {
   sgf_detailed_balance balance;
   sgf_prediction_info *info = &prediction->info;
-  double scale = 0.5 * problem->settings.training.learning_rate * info->noise_strength;
-  sgf_status status = sgf_detailed_balance_measure(
-      info->weights, sgf_prediction_find(prediction, "hessian"), sgf_prediction_find(prediction, "noise_covariance"),
-      sgf_prediction_find(prediction, "covariance_continuum"), scale, &balance, error);
+  size_t rank = prediction->joint.range.rank;
+  double *matrices = NULL;
+  sgf_status status;
+  SGF_TRY(into_range(prediction, &matrices, error));
+  /* the noise in the modes is 2 D */
+  SGF_TRY(sgf_detailed_balance_measure(rank, matrices, matrices + rank * rank, matrices + 2 * rank * rank, 0.5,
+                                       &balance, error));
   info->irreversible = balance.irreversible;
   info->entropy_production = balance.entropy_production;
-  info->entropy_on_range = balance.on_range;
+  info->entropy_on_range = balance.on_range || rank < info->weights;
+done:
+  free(matrices);
   return status;
 }
 
@@ -213,7 +238,7 @@ sgf_status sgf_observe(const sgf_problem *problem, sgf_prediction *prediction, s
   sgf_status status;
   SGF_TRY(observe_joint(problem, prediction, error));
   for (size_t l = 1; l <= problem->network.layers; l++) SGF_TRY(observe_layer(problem, prediction, l, error));
-  SGF_TRY(observe_detailed_balance(problem, prediction, error));
+  SGF_TRY(observe_detailed_balance(prediction, error));
   SGF_TRY(sgf_observe_balance(problem, prediction, error));
 done:
   return status;

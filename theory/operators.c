@@ -10,6 +10,7 @@
 #include "linear_algebra.h"
 #include "memory.h"
 #include "prediction.h"
+#include "reduced.h"
 #include "spectrum.h"
 
 enum { LAW_POINTS = 600 };
@@ -17,6 +18,12 @@ enum { LAW_POINTS = 600 };
 static const double NO_NOISE = 1e-12;
 /* Residuals below this, relative to the targets, are round-off: the network interpolates and nothing fluctuates. */
 static const double ROUND_OFF_RESIDUAL = 1e-12;
+
+/* A relative gradient up to this is round-off: terms of H that are linear in G are too. */
+static const double NO_SLOPE = 1e-11;
+
+/* Noise on null(H) up to this, relative to all of it, is round-off of the basis. */
+static const double NO_NULL_NOISE = 1e-13;
 
 static bool interpolates(const sgf_problem *problem, double min_loss)
 {
@@ -27,12 +34,59 @@ static bool interpolates(const sgf_problem *problem, double min_loss)
 
 /* ------------------------------------------------------ all weights together */
 
+/* Without a slope H = B^T B with a factor of few rows, and its range is found from that; else from H. */
+static sgf_status range_of_drift(const sgf_problem *problem, const double *H, sgf_range *range, sgf_error *error)
+{
+  size_t n = problem->network.weights;
+  double tolerance = problem->settings.theory.rank_tolerance, *B = NULL;
+  sgf_reduced reduced = {0};
+  sgf_status status;
+  if (problem->network.layers == 1 || problem->certificate.bottleneck ||
+      !(problem->certificate.gradient_norm <= NO_SLOPE))
+    return sgf_range_create(n, H, tolerance, range, error);
+  SGF_TRY(sgf_reduced_create(&problem->network, problem->theta, problem->data.input_moment, NULL, &reduced, error));
+  SGF_TRY(sgf_reduced_matrix(&reduced, &B, error));
+  status = sgf_range_create_factored(reduced.outputs * reduced.inputs, n, B, tolerance, range, error);
+done:
+  free(B);
+  sgf_reduced_free(&reduced);
+  return status;
+}
+
+/* Of one layer with the others frozen, H_ll = A^T A (x) B Sigma_xx B^T: no slope enters. */
+static sgf_status range_of_layer(const sgf_problem *problem, size_t layer, sgf_range *range, sgf_error *error)
+{
+  const sgf_network *network = &problem->network;
+  size_t to = network->widths[layer], from = network->widths[layer - 1], inputs = network->widths[0];
+  size_t outputs = sgf_network_outputs(network);
+  double *A = NULL, *B = NULL, *above = NULL, *below = NULL, *half = NULL;
+  sgf_status status;
+  SGF_TRY(sgf_layer_product(network, problem->theta, layer + 1, network->layers, &A, error));
+  SGF_TRY(sgf_layer_product(network, problem->theta, 1, layer - 1, &B, error));
+  SGF_TRY(sgf_new_reals(&above, to, to, "layers above", error));
+  SGF_TRY(sgf_new_reals(&below, from, from, "layers below", error));
+  SGF_TRY(sgf_new_reals(&half, from, inputs, "layers below", error));
+  sgf_multiply(to, to, outputs, SGF_TRANSPOSED, A, SGF_PLAIN, A, above);
+  sgf_multiply(from, inputs, inputs, SGF_PLAIN, B, SGF_PLAIN, problem->data.input_moment, half);
+  sgf_multiply(from, from, inputs, SGF_PLAIN, half, SGF_TRANSPOSED, B, below);
+  sgf_symmetrize(from, below);
+  status = sgf_range_create_kronecker(to, above, from, below, problem->settings.theory.rank_tolerance, range, error);
+done:
+  free(A);
+  free(B);
+  free(above);
+  free(below);
+  free(half);
+  return status;
+}
+
 static sgf_status build_joint(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
 {
   size_t n = problem->network.weights;
   const sgf_settings *settings = &problem->settings;
   sgf_prediction_info *info = &prediction->info;
   double *H, *C;
+  sgf_range range;
   sgf_status status;
   info->weights = n;
   info->layers = problem->network.layers;
@@ -52,8 +106,9 @@ static sgf_status build_joint(const sgf_problem *problem, sgf_prediction *predic
   if (!info->noise_free)
     SGF_TRY(
         sgf_noise_covariance(&problem->network, &problem->data, problem->theta, settings->theory.noise, C, error));
-  SGF_TRY(sgf_fluctuations_create(n, H, C, settings->training.learning_rate * info->noise_strength,
-                                  settings->theory.rank_tolerance, &prediction->joint, error));
+  SGF_TRY(range_of_drift(problem, H, &range, error));
+  SGF_TRY(sgf_fluctuations_create(&range, C, settings->training.learning_rate * info->noise_strength,
+                                  &prediction->joint, error));
 done:
   return status;
 }
@@ -111,12 +166,26 @@ static sgf_status find_stability_limit(const sgf_problem *problem, sgf_predictio
 
 /* ------------------------------------------------------------ layer by layer */
 
-/* Eigenvalues (n, ascending) of C (n, n), and how many of them are not round-off. */
-static sgf_status spectrum_of_noise(size_t n, const double *C, double *eigenvalues, size_t *rank, sgf_error *error)
+/* Eigenvalues (n, ascending) of C (n, n), and how many of them are not round-off. Where C has none on null(H), those
+ * on range(H), from the noise in the modes of H = scale C, and zeros. */
+static sgf_status spectrum_of_noise(const sgf_fluctuations *fluctuations, double scale, double null_noise,
+                                    const double *C, double *eigenvalues, size_t *rank, sgf_error *error)
 {
-  sgf_status status = sgf_symmetric_eigenvalues(n, C, eigenvalues, "C", error);
+  size_t n = fluctuations->range.n, kept = fluctuations->range.rank, null = n - kept;
+  double *inside = NULL;
+  sgf_status status;
+  if (null == 0 || !(null_noise <= NO_NULL_NOISE) || !(scale > 0.0)) {
+    SGF_TRY(sgf_symmetric_eigenvalues(n, C, eigenvalues, "C", error));
+  } else {
+    SGF_TRY(sgf_new_reals(&inside, kept, kept, "noise on range(H)", error));
+    sgf_diagonal_block(n, fluctuations->noise, null, kept, inside);
+    SGF_TRY(sgf_symmetric_eigenvalues(kept, inside, eigenvalues + null, "C", error));
+    for (size_t k = 0; k < n; k++) eigenvalues[k] = k < null ? 0.0 : fmax(eigenvalues[k] / scale, 0.0);
+  }
   *rank = 0;
-  for (size_t k = 0; k < n && status == SGF_OK; k++) *rank += eigenvalues[k] > NO_NOISE * eigenvalues[n - 1];
+  for (size_t k = 0; k < n; k++) *rank += eigenvalues[k] > NO_NOISE * eigenvalues[n - 1];
+done:
+  free(inside);
   return status;
 }
 
@@ -127,7 +196,7 @@ static sgf_status build_layer(const sgf_problem *problem, sgf_prediction *predic
   size_t first = problem->network.offsets[layer];
   double *H, *C, *noise = NULL;
   sgf_layer_info *info = &prediction->layers[layer - 1];
-  const sgf_settings *settings = &problem->settings;
+  sgf_range range;
   sgf_status status;
   info->weights = size;
   SGF_TRY(sgf_prediction_add_layer(prediction, layer, "hessian", size, size, &H, error));
@@ -139,12 +208,14 @@ static sgf_status build_layer(const sgf_problem *problem, sgf_prediction *predic
   info->null_noise = prediction->info.null_noise;
   if (problem->network.layers == 1) return SGF_OK;
   sgf_fluctuations *frozen = &prediction->frozen[layer - 1];
-  SGF_TRY(sgf_fluctuations_create(size, H, C, settings->training.learning_rate * prediction->info.noise_strength,
-                                  settings->theory.rank_tolerance, frozen, error));
+  SGF_TRY(range_of_layer(problem, layer, &range, error));
+  SGF_TRY(sgf_fluctuations_create(
+      &range, C, problem->settings.training.learning_rate * prediction->info.noise_strength, frozen, error));
   info->rank_hessian = frozen->range.rank;
   info->null_noise = sgf_null_noise(&frozen->range, frozen->noise);
   SGF_TRY(sgf_new_reals(&noise, size, 1, "eigenvalues of C", error));
-  SGF_TRY(spectrum_of_noise(size, C, noise, &info->rank_noise, error));
+  SGF_TRY(spectrum_of_noise(frozen, problem->settings.training.learning_rate * prediction->info.noise_strength,
+                            info->null_noise, C, noise, &info->rank_noise, error));
 done:
   free(noise);
   return status;
@@ -205,7 +276,8 @@ static sgf_status observe_operators(const sgf_problem *problem, sgf_prediction *
   SGF_TRY(sgf_prediction_add(prediction, "spectrum/hessian", n, 0, &hessian, error));
   SGF_TRY(sgf_prediction_add(prediction, "spectrum/noise_covariance", n, 0, &noise, error));
   memcpy(hessian, prediction->joint.range.h, n * sizeof *hessian);
-  SGF_TRY(spectrum_of_noise(n, C, noise, &info->rank_noise, error));
+  SGF_TRY(spectrum_of_noise(&prediction->joint, problem->settings.training.learning_rate * info->noise_strength,
+                            info->null_noise, C, noise, &info->rank_noise, error));
   info->spectrum_distance =
       residual_variance > 0.0 ? sgf_distance_of_spectra(noise, residual_variance, hessian, n) : NAN;
   SGF_TRY(observe_laws(problem, prediction, hessian, noise, residual_variance, error));

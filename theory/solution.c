@@ -31,8 +31,14 @@ static sgf_status configured_covariance(const sgf_problem *problem, const sgf_pr
                                         const sgf_plan *plan, double *Sigma, sgf_error *error)
 {
   size_t n = prediction->joint.range.n;
+  sgf_time time = sgf_configured_time(&problem->settings);
+  if (problem->settings.theory.equation != SGF_EQUATION_EXACT && plan == NULL && time != SGF_TIME_EPOCHS) {
+    const char *name = time == SGF_TIME_CONTINUUM ? "covariance_continuum" : "covariance_discrete";
+    memcpy(Sigma, sgf_prediction_find(prediction, name), n * n * sizeof *Sigma);
+    return SGF_OK;
+  }
   if (problem->settings.theory.equation != SGF_EQUATION_EXACT)
-    return sgf_covariance(problem, &prediction->joint, sgf_configured_time(&problem->settings), plan, Sigma, error);
+    return sgf_covariance(problem, &prediction->joint, time, plan, Sigma, error);
   memcpy(Sigma, sgf_prediction_find(prediction, "covariance_exact"), n * n * sizeof *Sigma);
   if (plan == NULL) return SGF_OK;
   return sgf_exact_window(prediction->exact, problem->settings.training.learning_rate,
