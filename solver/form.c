@@ -218,8 +218,7 @@ done:
 
 /* --------------------------------------------------------------- condition */
 
-/* Largest eigenvalue of a positive Y (n, n) by the power method, to about a per cent and from below. */
-static double largest_eigenvalue(size_t n, const double *Y, double *v)
+double sgf_largest_eigenvalue(size_t n, const double *Y, double *v)
 {
   enum { MOST_STEPS = 60 };
   double *next = v + n, value = 0.0;
@@ -259,6 +258,6 @@ sgf_status sgf_form_condition(const sgf_drift_form *form, double *work, double *
   sgf_status status = sgf_triangular_solve(rest, form->T, form->discrete, Y, work + rest * rest, "A", error);
   if (status != SGF_OK) return status;
   *frobenius = sgf_norm(rest * rest, Y);
-  *spectral = largest_eigenvalue(rest, Y, work + rest * rest);
+  *spectral = sgf_largest_eigenvalue(rest, Y, work + rest * rest);
   return SGF_OK;
 }

@@ -71,4 +71,7 @@ sgf_status sgf_form_make_compatible(const sgf_drift_form *form, double *block, d
 sgf_status sgf_form_condition(const sgf_drift_form *form, double *work, double *spectral, double *frobenius,
                               sgf_error *error);
 
+/* Largest eigenvalue of a positive Y (n, n) by the power method, to about a per cent and from below. work: 2 n. */
+double sgf_largest_eigenvalue(size_t n, const double *Y, double *work);
+
 #endif

@@ -15,7 +15,7 @@ test_programs = \
   %D%/test_files
 test_scripts = %D%/separation.sh %D%/bad_input.sh %D%/commands.sh %D%/claims.sh
 test_cflags = $(CORE_CFLAGS) $(CHECK_CFLAGS)
-test_ldadd = libcore.la $(CORE_LIBS) $(CHECK_LIBS) $(SUITESPARSE_LIBS)
+test_ldadd = libcore.la $(CORE_LIBS) $(CHECK_LIBS)
 test_common = %D%/testing.c %D%/testing.h
 
 %C%_test_random_SOURCES = %D%/test_random.c $(test_common)
