@@ -13,8 +13,9 @@
 #include "certificate.h"
 #include "form.h"
 
-/* A symmetric singular system is shifted by this part of its smallest eigenvalue. */
-static const double SHIFT = 1e-2;
+/* A singular system is shifted by this part of the smallest singular value of M that is not 0. That of the system is
+ * the same for a symmetric drift, and may be much smaller for others. */
+static const double SHIFT = 1e-2, OBLIQUE_SHIFT = 1e-4;
 
 size_t sgf_kronecker_size(size_t n) { return n % 2 == 0 ? n / 2 * (n + 1) : (n + 1) / 2 * n; }
 
@@ -68,11 +69,11 @@ static double most_entries(const sgf_sparse *A, bool discrete)
     double count = (double)(A->starts[j + 1] - A->starts[j]);
     squares += count * count;
   }
-  return discrete ? 0.5 * n * (n + 1.0) + 0.5 * (entries * entries + squares) : (n + 1.0) * entries;
+  return 0.5 * n * (n + 1.0) + (discrete ? 0.5 * (entries * entries + squares) : (n + 1.0) * entries);
 }
 
-sgf_status sgf_kronecker_matrix(const sgf_sparse *A, bool discrete, bool upper, double memory, sgf_sparse *K,
-                                sgf_error *error)
+sgf_status sgf_kronecker_matrix(const sgf_sparse *A, bool discrete, double shift, bool upper, double memory,
+                                sgf_sparse *K, sgf_error *error)
 {
   size_t n = A->rows, size = sgf_kronecker_size(n);
   double entries = most_entries(A, discrete), bytes = 16.0 * entries + 16.0 * (double)size;
@@ -93,6 +94,7 @@ sgf_status sgf_kronecker_matrix(const sgf_sparse *A, bool discrete, bool upper, 
       made.start = made.end;
       made.last_row = upper ? c : (int64_t)size - 1;
       (discrete ? discrete_column : continuous_column)(A, i, j, &made);
+      if (shift != 0.0) add_pair(&made, i, j, i == j ? 0.5 * shift : shift / sqrt(2.0));
       K->starts[c + 1] = made.end;
     }
 done:
@@ -216,29 +218,30 @@ static void free_system(kronecker_system *system)
   free(system->packed);
 }
 
+/* Factors of K, or of K + shift 1 where it is singular: the refinement takes the shift out again, and what it makes
+ * of round-off in the null space, which is known, is projected out. */
 static sgf_status factorize(kronecker_system *system, double memory, sgf_error *error)
 {
   sgf_sparse_drift *drift = system->drift;
   sgf_sparse K = {0};
-  size_t null = drift->null, size = sgf_kronecker_size(drift->n), expected = size - sgf_kronecker_size(null);
+  double shift = drift->null == 0 ? 0.0 : (drift->symmetric ? SHIFT : OBLIQUE_SHIFT) * drift->smallest;
   bool positive = true;
   sgf_status status;
-  SGF_TRY(sgf_kronecker_matrix(&drift->A, drift->discrete, drift->symmetric, memory, &K, error));
+  SGF_TRY(sgf_kronecker_matrix(&drift->A, drift->discrete, shift, drift->symmetric, memory, &K, error));
   memory -= 16.0 * (double)sgf_sparse_entries(&K);
   if (drift->symmetric) {
-    double shift = null > 0 ? SHIFT * drift->smallest : 0.0;
-    SGF_TRY(sgf_sparse_cholesky(&K, shift, memory, "Kronecker system", &system->factors, &positive, error));
+    SGF_TRY(sgf_sparse_cholesky(&K, 0.0, memory, "Kronecker system", &system->factors, &positive, error));
     if (!positive)
       status = sgf_fail(error, SGF_ERROR_AMBIGUOUS, "A: its Kronecker system is not positive to working accuracy");
     goto done;
   }
-  double tolerance = sgf_rank_round_off(drift->n) * sgf_sparse_norm(&drift->A) *
-                     (drift->discrete ? 1.0 + sgf_sparse_norm(&drift->A) : 2.0);
+  double tolerance = DBL_EPSILON * sgf_sparse_norm(&drift->A);
   SGF_TRY(sgf_sparse_qr(&K, tolerance, memory, "Kronecker system", &system->factors, error));
-  if (system->factors.rank != expected)
+  if (system->factors.rank < K.rows)
     status = sgf_fail(error, SGF_ERROR_AMBIGUOUS,
-                      "A: rank %zu of its Kronecker system was found and not %zu: two eigenvalues %s to round-off",
-                      system->factors.rank, expected, drift->discrete ? "multiply to 1" : "sum to 0");
+                      "A: two eigenvalues %s to round-off: its Kronecker system of %zu "
+                      "unknowns has rank %zu",
+                      drift->discrete ? "multiply to 1" : "sum to 0", K.rows, system->factors.rank);
 done:
   sgf_sparse_free(&K);
   return status;
@@ -252,7 +255,7 @@ static sgf_status solve(kronecker_system *system, const double *Q, double *X, bo
   size_t n = drift->n;
   double *step = system->step, *residual = system->residual, before = INFINITY;
   sgf_status status = SGF_OK;
-  bool shifted = drift->symmetric && drift->null > 0;
+  bool shifted = drift->null > 0;
   memset(X, 0, n * n * sizeof *X);
   memcpy(residual, Q, n * n * sizeof *Q);
   for (int count = 0; count < MOST_STEPS; count++) {
@@ -267,7 +270,7 @@ static sgf_status solve(kronecker_system *system, const double *Q, double *X, bo
       for (size_t k = 0; k < n * n && !(norm < before); k++) X[k] -= step[k];
       break;
     }
-    *refined = count > (shifted ? MOST_STEPS : 0);
+    *refined = count > 0 && !shifted;
     before = norm;
     if (norm == 0.0) break;
   }

@@ -7,12 +7,12 @@
 /* Unknowns of the system: n (n + 1) / 2. */
 size_t sgf_kronecker_size(size_t n);
 
-/* The operator in the basis E_ij = (e_i e_j^T + e_j e_i^T) / sqrt(2), e_i e_i^T, in which the Frobenius norm of a
- * matrix is the norm of its coordinates; unknown (i, j), i <= j, is number j (j + 1) / 2 + i. It is symmetric where
- * A is, and with `upper` only rows up to the diagonal are kept. A must be ordered. Errors: SGF_ERROR_MEMORY, also
- * when the entries alone would take more than `memory` bytes. */
-sgf_status sgf_kronecker_matrix(const sgf_sparse *A, bool discrete, bool upper, double memory, sgf_sparse *K,
-                                sgf_error *error);
+/* The operator, and shift times the identity, in the basis E_ij = (e_i e_j^T + e_j e_i^T) / sqrt(2), e_i e_i^T, in
+ * which the Frobenius norm of a matrix is the norm of its coordinates; unknown (i, j), i <= j, is number j (j + 1) /
+ * 2 + i. It is symmetric where A is, and with `upper` only rows up to the diagonal are kept. A must be ordered.
+ * Errors: SGF_ERROR_MEMORY, also when the entries alone would take more than `memory` bytes. */
+sgf_status sgf_kronecker_matrix(const sgf_sparse *A, bool discrete, double shift, bool upper, double memory,
+                                sgf_sparse *K, sgf_error *error);
 
 /* Solve the equation, by CHOLMOD for a symmetric drift and by SPQR for others, with iterative refinement.
  *   drift    its factors may be used, and whether it is stable becomes proven: the solution for Q = 1 (on the range)

@@ -6,6 +6,8 @@ solver_sources = \
   %D%/form.h \
   %D%/kronecker.c \
   %D%/kronecker.h \
+  %D%/low_rank.c \
+  %D%/low_rank.h \
   %D%/many.c \
   %D%/rank.c \
   %D%/rank.h \

@@ -16,6 +16,8 @@
 /* A singular symmetric M is shifted by this part of its smallest eigenvalue: each step of the iteration that takes
  * the shift out again gains as many digits. */
 static const double SHIFT = 1e-2;
+/* A smallest singular value up to so many times what counts as 0 asks for a closer look. */
+static const double CLOSE = 1e3;
 /* Steps of the power method, and the change at which it stops. */
 enum { MOST_STEPS = 200 };
 static const double SETTLED = 1e-6;
@@ -28,7 +30,6 @@ void sgf_sparse_drift_free(sgf_sparse_drift *drift)
   free(drift->L);
   free(drift->left);
   sgf_sparse_factors_free(&drift->factors);
-  sgf_sparse_factors_free(&drift->transposed);
   *drift = (sgf_sparse_drift){0};
 }
 
@@ -90,10 +91,8 @@ static sgf_status solve_least(sgf_sparse_drift *drift, bool transposed, size_t w
   SGF_TRY(take_out(drift, left, left, width, compatible, error));
   if (drift->factors.cholesky != NULL && drift->null > 0)
     SGF_TRY(solve_shifted(drift, width, compatible, X, error));
-  else if (swapped && drift->null > 0)
-    SGF_TRY(sgf_sparse_solve(&drift->transposed, false, width, compatible, X, error));
   else
-    SGF_TRY(sgf_sparse_solve(&drift->factors, swapped, width, compatible, X, error));
+    SGF_TRY(sgf_sparse_solve(&drift->factors, swapped != drift->turned, width, compatible, X, error));
   SGF_TRY(take_out(drift, right, right, width, X, error));
 done:
   free(compatible);
@@ -104,6 +103,7 @@ sgf_status sgf_sparse_drift_solve(sgf_sparse_drift *drift, size_t width, const d
 {
   double *compatible = NULL;
   sgf_status status;
+  if (width == 0) return SGF_OK;
   if (drift->null == 0 || drift->symmetric) return solve_least(drift, false, width, B, X, error);
   SGF_TRY(sgf_new_reals(&compatible, drift->n, width, "solution with sparse factors", error));
   memcpy(compatible, B, drift->n * width * sizeof *B);
@@ -258,32 +258,44 @@ done:
   return status;
 }
 
-static sgf_status find_null_vectors(sgf_sparse_drift *drift, double tolerance, sgf_certificate *certificate,
-                                    sgf_error *error)
+/* The other side's null vectors: for random Z, Z - S with S the solution of M S = M Z that SPQR gives is one, and
+ * they span the null space, since S vanishes in the dependent columns. Orthonormal in `vectors` (n, null). */
+static sgf_status find_other_side(sgf_sparse_drift *drift, double *vectors, sgf_error *error)
 {
   size_t n = drift->n, null = drift->null;
-  sgf_sparse turned = {0};
+  double *image = NULL, *tau = NULL;
+  sgf_random random;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&image, n, null, "null space of A", error));
+  SGF_TRY(sgf_new_reals(&tau, null, 1, "null space of A", error));
+  sgf_random_at(&random, 1, 3, 0);
+  for (size_t k = 0; k < n * null; k++) vectors[k] = sgf_random_normal(&random);
+  for (int pass = 0; pass < 2; pass++) { /* the second for the digits that the first lost */
+    sgf_sparse_multiply(&drift->M, drift->turned, null, vectors, image);
+    SGF_TRY(sgf_sparse_solve(&drift->factors, false, null, image, image, error));
+    for (size_t k = 0; k < n * null; k++) vectors[k] -= image[k];
+    LAPACKE_dgeqrf(LAPACK_COL_MAJOR, (int)n, (int)null, vectors, (int)n, tau);
+    LAPACKE_dorgqr(LAPACK_COL_MAJOR, (int)n, (int)null, (int)null, vectors, (int)n, tau);
+  }
+done:
+  free(image);
+  free(tau);
+  return status;
+}
+
+static sgf_status find_null_vectors(sgf_sparse_drift *drift, sgf_certificate *certificate, sgf_error *error)
+{
+  size_t n = drift->n, null = drift->null;
   sgf_status status;
   SGF_TRY(sgf_new_reals(&drift->left, n, null, "null space of A", error));
   SGF_TRY(sgf_new_reals(&drift->R, n, null, "null space of A", error));
-  SGF_TRY(sgf_sparse_left_null(&drift->factors, drift->left, error));
-  if (drift->symmetric) {
+  SGF_TRY(sgf_sparse_left_null(&drift->factors, drift->turned ? drift->R : drift->left, error));
+  if (drift->symmetric)
     memcpy(drift->R, drift->left, n * null * sizeof *drift->R);
-  } else {
-    SGF_TRY(sgf_sparse_transpose(&drift->M, &turned, error));
-    SGF_TRY(sgf_sparse_qr(&turned, tolerance, drift->memory, "A", &drift->transposed, error));
-    if (drift->transposed.rank != n - null) {
-      certificate->ambiguous = true;
-      status = sgf_fail(error, SGF_ERROR_AMBIGUOUS,
-                        "A: rank %zu of %zu is ambiguous, that of its transpose came out as %zu", n - null, n,
-                        drift->transposed.rank);
-      goto done;
-    }
-    SGF_TRY(sgf_sparse_left_null(&drift->transposed, drift->R, error));
-  }
+  else if (null < n)
+    SGF_TRY(find_other_side(drift, drift->turned ? drift->left : drift->R, error));
   SGF_TRY(pair_null_vectors(drift, certificate, error));
 done:
-  sgf_sparse_free(&turned);
   return status;
 }
 
@@ -295,8 +307,38 @@ static sgf_status try_cholesky(sgf_sparse_drift *drift, double zero, bool *done,
   sgf_status status = sgf_sparse_cholesky(&drift->M, 0.0, drift->memory, "A", &drift->factors, done, error);
   if (status != SGF_OK || !*done) return status;
   status = find_smallest(drift, error);
-  *done = status == SGF_OK && drift->smallest > 1e3 * zero;
+  *done = status == SGF_OK && drift->smallest > CLOSE * zero;
   if (!*done) sgf_sparse_factors_free(&drift->factors);
+  return status;
+}
+
+/* QR factors of M, or of M^T if they tell of a null space that those of M do not show. */
+static sgf_status find_null_space(sgf_sparse_drift *drift, double zero, sgf_certificate *certificate,
+                                  sgf_error *error)
+{
+  sgf_sparse turned = {0};
+  sgf_sparse_factors other = {0};
+  sgf_status status;
+  SGF_TRY(sgf_sparse_qr(&drift->M, zero, drift->memory, "A", &drift->factors, error));
+  drift->null = drift->n - drift->factors.rank;
+  if (drift->null == 0) SGF_TRY(find_smallest(drift, error));
+  if (drift->null == 0 && !drift->symmetric && !(drift->smallest > CLOSE * zero)) {
+    SGF_TRY(sgf_sparse_transpose(&drift->M, &turned, error));
+    SGF_TRY(sgf_sparse_qr(&turned, zero, drift->memory, "A", &other, error));
+    if (other.rank < drift->n) {
+      sgf_sparse_factors kept = drift->factors;
+      drift->factors = other;
+      other = kept;
+      drift->turned = true;
+      drift->null = drift->n - drift->factors.rank;
+    }
+  }
+  if (drift->null == 0) goto done;
+  SGF_TRY(find_null_vectors(drift, certificate, error));
+  SGF_TRY(find_smallest(drift, error));
+done:
+  sgf_sparse_free(&turned);
+  sgf_sparse_factors_free(&other);
   return status;
 }
 
@@ -310,10 +352,7 @@ static sgf_status factorize(sgf_sparse_drift *drift, double tolerance, sgf_certi
   double zero = fmax(round_off, isnan(tolerance) ? 0.0 : tolerance) * drift->norm;
   if (drift->symmetric) SGF_TRY(try_cholesky(drift, zero, &positive, error));
   if (!positive) {
-    SGF_TRY(sgf_sparse_qr(&drift->M, zero, drift->memory, "A", &drift->factors, error));
-    drift->null = drift->n - drift->factors.rank;
-    if (drift->null > 0) SGF_TRY(find_null_vectors(drift, zero, certificate, error));
-    SGF_TRY(find_smallest(drift, error));
+    SGF_TRY(find_null_space(drift, zero, certificate, error));
   }
   SGF_TRY(check_rank(drift, tolerance, certificate, error));
   if (drift->symmetric && !positive && drift->null < drift->n) {

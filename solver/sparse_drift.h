@@ -21,13 +21,15 @@ typedef struct sgf_sparse_drift {
   double smallest;  /* smallest singular value of M that is not 0, estimated; at most a few per cent above it */
   double left_norm; /* of the projection R L^T */
   double shift;     /* factors are of M + shift 1 */
-  sgf_sparse_factors factors, transposed; /* the second, of M^T, only where M is singular and not symmetric */
+  sgf_sparse_factors factors;
+  bool turned; /* they are of M^T */
 } sgf_sparse_drift;
 
 /* Find it all; fills rank, gap, ambiguous, real and imaginary of the certificate.
  *
- * The rank is SPQR's, and must be that of the singular values next to the cut: of the largest dropped, bounded by
- * ||M R||, and the smallest kept, by inverse iteration. What is known of stability:
+ * The rank is SPQR's, of M or, where a null vector that is small nearly everywhere hides from it, of M^T. It must be
+ * that of the singular values next to the cut: of the largest dropped, bounded by ||M R||, and the smallest kept, by
+ * inverse iteration. What is known of stability:
  *   symmetric           proven: Cholesky factors of M (singular: shifted by a hundredth of the smallest eigenvalue)
  *                       exist (discrete: those of 1 + A too); real is the eigenvalue next to instability
  *   n <= 1000           proven, to round-off: all eigenvalues are computed
