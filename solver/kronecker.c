@@ -120,9 +120,11 @@ static void unpack(size_t n, const double *x, double *X)
 sgf_status sgf_sparse_check_null_noise(double noise, double across, double norm, const sgf_sparse_drift *drift,
                                        sgf_certificate *certificate, sgf_error *error)
 {
-  double round_off = sgf_rank_round_off(drift->n), left = drift->left_norm;
-  double angle = drift->null < drift->n ? round_off * drift->norm / drift->smallest : 0.0;
-  double tolerated = left * left * 4.0 * round_off * norm + 2.0 * angle * left * across;
+  double round_off = sgf_rank_round_off(drift->n), size = drift->left_norm;
+  /* The null vectors are known to this angle, n eps in the worst case and sqrt(n) eps in the mean. */
+  double unit = (2.0 + sqrt((double)drift->n)) * DBL_EPSILON * fmax(drift->norm, drift->discrete ? 1.0 : 0.0);
+  double angle = drift->null < drift->n ? unit / drift->smallest : 0.0;
+  double tolerated = size * size * (4.0 * round_off + angle * angle) * norm + angle * size * across;
   certificate->null_noise = norm > 0.0 ? noise / norm : 0.0;
   if (noise <= tolerated) return SGF_OK;
   return sgf_fail(error, SGF_ERROR_INCOMPATIBLE,

@@ -203,7 +203,7 @@ static sgf_status check_rank(sgf_sparse_drift *drift, double tolerance, sgf_cert
   dropped = sgf_norm(n * null, product);
   for (size_t k = 0; k < n; k++) values[k] = k < null ? dropped : drift->smallest;
   if (null < n) values[n - 1] = fmax(drift->norm, drift->smallest);
-  SGF_TRY(sgf_form_rank(n, values, tolerance, certificate, error));
+  SGF_TRY(sgf_form_rank(n, values, drift->discrete ? 1.0 : 0.0, tolerance, certificate, error));
   if (certificate->rank == n - null) goto done;
   /* As to the tolerance more values are 0 than SPQR could tell, or fewer. */
   certificate->rank = n - null;
@@ -349,7 +349,8 @@ static sgf_status factorize(sgf_sparse_drift *drift, double tolerance, sgf_certi
   bool positive = false;
   SGF_TRY(largest_singular_value(drift, false, &drift->norm, error));
   double round_off = sgf_rank_round_off(drift->n);
-  double zero = fmax(round_off, isnan(tolerance) ? 0.0 : tolerance) * drift->norm;
+  double zero = fmax(round_off * fmax(drift->norm, drift->discrete ? 1.0 : 0.0),
+                     isnan(tolerance) ? 0.0 : tolerance * drift->norm);
   if (drift->symmetric) SGF_TRY(try_cholesky(drift, zero, &positive, error));
   if (!positive) {
     SGF_TRY(find_null_space(drift, zero, certificate, error));

@@ -1,7 +1,7 @@
 /* What must be known of a sparse drift before an equation is solved: null vectors, stability, factors.
  *
  * M = A (continuous) or 1 - A (discrete). R (n, null) orthonormal with M R = 0, and L with L^T M = 0, L^T R = 1; P =
- * 1 - R L^T projects onto the range of M. All blocks column-major. Source: theory/README.md, section 6. */
+ * 1 - R L^T projects onto the range of M. All blocks column-major. Source: theory/README.md, section 10. */
 #ifndef SGF_SPARSE_DRIFT_H
 #define SGF_SPARSE_DRIFT_H
 
