@@ -539,7 +539,8 @@ SGF_API size_t sgf_quantity_numbers(const sgf_quantity *quantity, sgf_number *nu
  * x' = A x + noise. The drift may be singular: an eigenvalue 0 of A (discrete: 1) is a quantity that does not relax.
  * With L the left null vectors of A (discrete: of 1 - A), L^T Q L must vanish, and X is then not unique: it is that of
  * least Frobenius norm, or the one that an initial covariance leads to. Every other eigenvalue must be stable: of
- * positive real part (discrete: within the unit circle). Source: theory/README.md, section 10. */
+ * positive real part (discrete: within the unit circle). Where the units of the coordinates differ so much that it helps,
+ * a general drift is solved in units that are alike; gap, null_noise and separation below are then in those. Source: theory/README.md, section 10. */
 
 /* How an equation is solved. */
 typedef enum {

@@ -8,6 +8,7 @@
 #include "../theory/linear_algebra.h"
 #include "../theory/memory.h"
 #include "certificate.h"
+#include "equilibration.h"
 #include "form.h"
 
 /* A right-hand side that is less symmetric than this, relative to its norm, was not meant to be. */
@@ -15,12 +16,13 @@ static const double ASYMMETRIC = 1e-10;
 /* A residual above this may be worth a step of refinement. */
 static const double WORTH_REFINING = 4e-15;
 
-/* The equation, scaled by powers of 2 to norms of about 1, and what is known of it. */
+/* The equation, scaled by powers of 2 to norms of about 1 and in equilibrated units, and what is known of it. */
 typedef struct {
   size_t n;
   bool discrete;
   double scale_A, scale_Q; /* what A and Q were divided by */
   double *A, *Q;           /* (n, n) row-major */
+  double *E;               /* (n) x = E z, or NULL: as given */
   double *initial;         /* L^T X(0) L (null, null), or NULL */
   double *work;            /* 2 n^2 + 2 n */
   sgf_drift_form form;
@@ -153,6 +155,7 @@ static sgf_status take_initial(problem *all, const double *initial, sgf_error *e
     goto done;
   }
   sgf_symmetrize(n, scaled);
+  if (all->E != NULL) sgf_covariance_into_units(n, all->E, scaled);
   congruence(n, all->form.W, true, scaled, all->work, scaled);
   sgf_form_null_block(&all->form, scaled, all->work, all->initial, &across);
 done:
@@ -207,15 +210,13 @@ static void residual_of(const problem *all, const double *X, double *R)
     }
 }
 
-/* One step, kept if the residual falls by a half or more. */
-static sgf_status refine(const problem *all, const sgf_measures *measures, double *X, double *R, sgf_error *error)
+/* What to add to X for a residual R, both in the units of the form. block: n^2 */
+static sgf_status correction_for(const problem *all, const double *R, double *block, double *correction,
+                                 sgf_error *error)
 {
   size_t n = all->n;
-  double *better, *correction, *block, across, before = all->certificate->residual;
-  sgf_status status = sgf_new_reals(&better, 3 * n, n, "refinement", error);
-  if (status != SGF_OK) return status;
-  correction = better + n * n;
-  block = correction + n * n;
+  double across;
+  sgf_status status;
   congruence(n, all->form.W, true, R, all->work, correction);
   if (all->form.null > 0) {
     sgf_form_null_block(&all->form, correction, all->work, block, &across);
@@ -223,7 +224,27 @@ static sgf_status refine(const problem *all, const sgf_measures *measures, doubl
   }
   SGF_TRY(sgf_form_solve(&all->form, NULL, correction, all->work, error));
   congruence(n, all->form.W, false, correction, all->work, correction);
+done:
+  return status;
+}
+
+/* One step of refinement of X with residual R, kept if the residual falls by a half or more; X in the units of the form
+ * or, with `given`, in those of A and Q as they were given, where it is to be of least norm. */
+static sgf_status refine(const problem *all, const sgf_measures *measures, bool given, double *X, double *R,
+                         sgf_error *error)
+{
+  size_t n = all->n;
+  double *better, *correction, *block, before = all->certificate->residual;
+  sgf_status status = sgf_new_reals(&better, 3 * n, n, "refinement", error);
+  if (status != SGF_OK) return status;
+  correction = better + n * n;
+  block = correction + n * n;
+  memcpy(better, R, n * n * sizeof *R);
+  if (given) sgf_covariance_into_units(n, all->E, better);
+  SGF_TRY(correction_for(all, better, block, correction, error));
+  if (given) sgf_covariance_out_of_units(n, all->E, correction);
   for (size_t k = 0; k < n * n; k++) better[k] = X[k] + correction[k];
+  if (given) SGF_TRY(sgf_take_least_norm(n, all->form.null, all->E, all->form.W, better, error));
   residual_of(all, better, correction);
   sgf_measures after = *measures;
   after.residual = sgf_norm(n * n, correction);
@@ -232,6 +253,7 @@ static sgf_status refine(const problem *all, const sgf_measures *measures, doubl
     memcpy(X, better, n * n * sizeof *X);
     memcpy(R, correction, n * n * sizeof *R);
     all->certificate->refined = true;
+    all->certificate->residual = sgf_scaled_residual(&after);
   }
 done:
   free(better);
@@ -257,10 +279,9 @@ static sgf_status certify(const problem *all, double *X, sgf_error *error)
   measures.X = sgf_norm(n * n, X);
   certificate->residual = sgf_scaled_residual(&measures);
   if (certificate->residual > WORTH_REFINING) {
-    SGF_TRY(refine(all, &measures, X, R, error));
+    SGF_TRY(refine(all, &measures, false, X, R, error));
     measures.residual = sgf_norm(n * n, R);
     measures.X = sgf_norm(n * n, X);
-    certificate->residual = sgf_scaled_residual(&measures);
   }
   SGF_TRY(sgf_form_condition(&all->form, all->work, &measures.Y_spectral, &measures.Y_frobenius, error));
   certificate->separation = all->scale_A / measures.Y_spectral;
@@ -274,21 +295,23 @@ done:
   return status;
 }
 
+/* Back from the powers of 2. */
 static sgf_status unscale(const problem *all, double *X, sgf_error *error)
 {
   size_t n = all->n;
-  for (size_t k = 0; k < n * n; k++) X[k] = X[k] / all->scale_A * all->scale_Q;
+  int shift = ilogb(all->scale_Q) - ilogb(all->scale_A);
+  for (size_t k = 0; k < n * n; k++) X[k] = ldexp(X[k], shift);
   if (isfinite(sgf_norm(n * n, X))) return SGF_OK;
-  return sgf_fail(error, SGF_ERROR_NUMERICAL, "X: overflow, ||Q|| is %.3g and ||A|| %.3g", all->scale_Q,
+  return sgf_fail(error, SGF_ERROR_NUMERICAL, "X: overflow, ||Q|| is about %.3g and ||A|| %.3g", all->scale_Q,
                   all->scale_A);
 }
 
+/* The solution in equilibrated units, with its certificate. */
 static sgf_status solve(problem *all, const sgf_lyapunov_options *options, double *X, sgf_error *error)
 {
   sgf_certificate *certificate = all->certificate;
   size_t n = all->n;
   sgf_status status;
-  SGF_TRY(choose_method(all, options->method, &certificate->method, error));
   bool is_symmetric = certificate->method == SGF_METHOD_SYMMETRIC;
   /* The symmetric form reads the lower triangle: an asymmetry of round-off is within the backward error. */
   SGF_TRY((is_symmetric ? sgf_symmetric_form : sgf_schur_form)(n, all->A, all->discrete, options->rank_tolerance,
@@ -299,8 +322,82 @@ static sgf_status solve(problem *all, const sgf_lyapunov_options *options, doubl
   SGF_TRY(sgf_form_solve(&all->form, all->initial, X, all->work, error));
   congruence(n, all->form.W, false, X, all->work, X);
   SGF_TRY(certify(all, X, error));
-  SGF_TRY(unscale(all, X, error));
 done:
+  return status;
+}
+
+/* Back from equilibrated units: X, its residual from the A and Q that were given, and the bound, for which an error of
+ * norm e becomes one of at most max(E)^2 e. Null vectors that are known to an angle are known to max(E) / min(E) of it. */
+static sgf_status leave_units(problem *all, const double *A, const double *Q, bool least_norm, double *X,
+                              sgf_error *error)
+{
+  size_t n = all->n;
+  const double *E = all->E;
+  sgf_certificate *certificate = all->certificate;
+  double largest = E[0], least = E[0], within = sgf_norm(n * n, X), *R;
+  sgf_status status = sgf_new_reals(&R, n, n, "residual", error);
+  if (status != SGF_OK) return status;
+  for (size_t k = 1; k < n; k++) {
+    largest = fmax(largest, E[k]);
+    least = fmin(least, E[k]);
+  }
+  sgf_covariance_out_of_units(n, E, X);
+  certificate->error_bound *= largest * largest * within;
+  least_norm = least_norm && all->form.null > 0 && all->form.null < n;
+  if (least_norm) {
+    certificate->error_bound +=
+        16.0 * DBL_EPSILON * all->form.left_norm / all->form.smallest * largest / least * sgf_norm(n * n, X);
+    SGF_TRY(sgf_take_least_norm(n, all->form.null, E, all->form.W, X, error));
+  }
+  memcpy(all->A, A, n * n * sizeof *A);
+  memcpy(all->Q, Q, n * n * sizeof *Q);
+  residual_of(all, X, R);
+  sgf_measures measures = {.discrete = all->discrete,
+                           .A = sgf_norm(n * n, A),
+                           .Q = sgf_norm(n * n, Q),
+                           .X = sgf_norm(n * n, X),
+                           .residual = sgf_norm(n * n, R)};
+  certificate->residual = sgf_scaled_residual(&measures);
+  if (least_norm && certificate->residual > WORTH_REFINING) SGF_TRY(refine(all, &measures, true, X, R, error));
+  if (measures.X > 0.0) certificate->error_bound /= measures.X;
+  if (!(certificate->error_bound < 1.0))
+    status = sgf_fail(error, SGF_ERROR_AMBIGUOUS,
+                      "A: badly scaled, its coordinates differ by %.2g in size: no digit of X is certain",
+                      largest / least);
+done:
+  free(R);
+  return status;
+}
+
+/* Solve a general drift in equilibrated units, where that is worth it. */
+static sgf_status solve_in_units(problem *all, const sgf_lyapunov_options *options, double *X, sgf_error *error)
+{
+  size_t n = all->n;
+  bool worth = false;
+  double *A = NULL, *Q = NULL;
+  sgf_status status;
+  SGF_TRY(choose_method(all, options->method, &all->certificate->method, error));
+  if (all->certificate->method == SGF_METHOD_SCHUR) {
+    SGF_TRY(sgf_new_reals(&all->E, n, 1, "equilibrated units", error));
+    SGF_TRY(sgf_equilibrate(n, all->A, all->E, &worth, error));
+  }
+  if (!worth) {
+    free(all->E);
+    all->E = NULL;
+    status = solve(all, options, X, error);
+    goto done;
+  }
+  SGF_TRY(sgf_new_reals(&A, n, n, "A", error));
+  SGF_TRY(sgf_new_reals(&Q, n, n, "Q", error));
+  memcpy(A, all->A, n * n * sizeof *A);
+  memcpy(Q, all->Q, n * n * sizeof *Q);
+  sgf_drift_into_units(n, all->E, all->A);
+  sgf_covariance_into_units(n, all->E, all->Q);
+  SGF_TRY(solve(all, options, X, error));
+  SGF_TRY(leave_units(all, A, Q, options->initial == NULL, X, error));
+done:
+  free(A);
+  free(Q);
   return status;
 }
 
@@ -346,11 +443,13 @@ sgf_status sgf_lyapunov_solve(size_t n, const double *A, size_t columns, const d
   if (!all.discrete) all.scale_A = power_near(sgf_norm(n * n, A));
   scaled_copy(n * n, A, all.scale_A, all.A);
   SGF_TRY(take_right_hand_side(&all, columns, Q, error));
-  SGF_TRY(solve(&all, options, X, error));
+  SGF_TRY(solve_in_units(&all, options, X, error));
+  SGF_TRY(unscale(&all, X, error));
 done:
   if (status != SGF_OK) sgf_fill_nan(n * n, X);
   free(all.A);
   free(all.Q);
+  free(all.E);
   free(all.initial);
   free(all.work);
   sgf_drift_form_free(&all.form);

@@ -1,4 +1,6 @@
 solver_sources = \
+  %D%/equilibration.c \
+  %D%/equilibration.h \
   %D%/certificate.c \
   %D%/certificate.h \
   %D%/equation.c \

@@ -1,7 +1,7 @@
 /* Random Lyapunov and Stein equations whose solutions are known to more digits than a double has.
  *
  * In coordinates z, x = P z, the drift is block-diagonal, F = diag(0 ... 0, rates, pairs of them), and the equation falls
- * into pieces of at most 2 x 2 unknowns; P = O U with O orthogonal and U upper triangular has an easy inverse. All in long
+ * into pieces of at most 2 x 2 unknowns; P = E O U with E diagonal, O orthogonal and U upper triangular has an easy inverse. All in long
  * double, rounded at the end. */
 #include "random_systems.h"
 
@@ -26,6 +26,7 @@ recipe random_recipe(uint64_t index)
   made.scale_Q = pow(10.0, 60.0 * (uniform(&random) - 0.5));
   made.leak = made.null > 0 && uniform(&random) < 0.3 ? pow(10.0, -8.0 * uniform(&random)) : 0.0;
   made.from_initial = uniform(&random) < 0.5;
+  made.units = made.symmetric || uniform(&random) < 0.75 ? 0.0 : 8.0 * uniform(&random);
   return made;
 }
 
@@ -58,8 +59,8 @@ static void orthonormalize(size_t n, size_t columns, wide *V)
   }
 }
 
-/* P = O U and its inverse, U unit upper triangular with elements of variance skew^2 / n. */
-static void make_basis(size_t n, double skew, sgf_random *random, wide *P, wide *inverse)
+/* P = E O U and its inverse, U unit upper triangular with elements of variance skew^2 / n, E of powers of 10. */
+static void make_basis(size_t n, double skew, double units, sgf_random *random, wide *P, wide *inverse)
 {
   static wide O[N * N], U[N * N], W[N * N];
   for (size_t k = 0; k < n * n; k++) O[k] = sgf_random_normal(random);
@@ -75,6 +76,13 @@ static void make_basis(size_t n, double skew, sgf_random *random, wide *P, wide 
       W[i * n + j] = sum;
     }
   product(n, W, false, O, true, inverse);
+  for (size_t i = 0; i < n && units > 0.0; i++) {
+    wide size = powl(10.0L, (wide)(units * (uniform(random) - 0.5)));
+    for (size_t j = 0; j < n; j++) {
+      P[i * n + j] *= size;
+      inverse[j * n + i] /= size;
+    }
+  }
 }
 
 /* ---------------------------------------------------------------- pieces */
@@ -197,7 +205,7 @@ void make_random_system(const recipe *made, uint64_t seed, random_system *system
   sgf_random random;
   sgf_random_at(&random, seed, 7, 0);
   system->made = *made;
-  make_basis(n, made->skew, &random, P, inverse);
+  make_basis(n, made->skew, made->units, &random, P, inverse);
   size_t pieces = make_drift(made, &random, F, starts);
   product(n, P, false, F, false, W);
   product(n, W, false, inverse, false, Z);

@@ -11,6 +11,7 @@ typedef struct recipe {
   size_t n, null;
   bool discrete, symmetric, factored;
   double skew;    /* of the eigenvectors: 0 for a normal drift */
+  double units;   /* decades by which coordinates differ in size */
   double softest; /* smallest rate over the largest */
   double scale_A, scale_Q;
   double leak; /* noise on what does not relax, relative; 0: compatible */

@@ -35,10 +35,11 @@ static void count_solution(const random_system *system, const double *X, const s
     seen->compared++;
   }
   if (getenv("SGF_SHOW") != NULL && (made->leak > 0.0 || !(wrong <= certificate->error_bound && residual <= 1e-13)))
-    printf("n %zu null %zu discrete %d symmetric %d skew %g softest %.2g initial %d: error %.2g bound %.2g residual "
+    printf("n %zu null %zu discrete %d symmetric %d skew %g units %.1f softest %.2g initial %d: error %.2g bound "
+           "%.2g residual "
            "%.2g (%.2g) gap %.2g separation %.2g leak %g null noise %.2g\n",
-           made->n, made->null, made->discrete, made->symmetric, made->skew, made->softest, made->from_initial, wrong,
-           certificate->error_bound, residual, certificate->residual, certificate->gap,
+           made->n, made->null, made->discrete, made->symmetric, made->skew, made->units, made->softest,
+           made->from_initial, wrong, certificate->error_bound, residual, certificate->residual, certificate->gap,
            certificate->separation / made->scale_A, made->leak, certificate->null_noise);
 }
 
@@ -53,9 +54,9 @@ static void count_refusal(const random_system *system, sgf_status status, const 
   else
     seen->false_alarm++;
   if (getenv("SGF_SHOW") != NULL && status != SGF_ERROR_INCOMPATIBLE)
-    printf("n %zu null %zu discrete %d skew %g softest %.2g leak %g: %s (gap %.2g null noise %.2g)\n", made->n,
-           made->null, made->discrete, made->skew, made->softest, made->leak, error->message, certificate->gap,
-           certificate->null_noise);
+    printf("n %zu null %zu discrete %d skew %g units %.1f softest %.2g leak %g: %s (gap %.2g null noise %.2g)\n",
+           made->n, made->null, made->discrete, made->skew, made->units, made->softest, made->leak, error->message,
+           certificate->gap, certificate->null_noise);
 }
 
 START_TEST(random_systems_are_solved_within_their_bound)
