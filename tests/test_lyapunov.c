@@ -29,7 +29,7 @@ static void count_solution(const random_system *system, const double *X, const s
   seen->beyond_bound += !(wrong <= certificate->error_bound);
   seen->far_beyond += !(wrong <= 10.0 * certificate->error_bound);
   seen->missed_leak += made->leak > 0.0;
-  seen->large_leak += made->leak > 0.0 && !(certificate->null_noise <= 1e-6);
+  seen->large_leak += made->leak > 0.0 && !(certificate->null_noise <= fmax(1e-6, certificate->error_bound));
   if (wrong > 0.0) {
     seen->loosest += log10(certificate->error_bound / wrong);
     seen->compared++;
