@@ -24,7 +24,7 @@ typedef struct {
   double *A, *Q;           /* (n, n) row-major */
   double *E;               /* (n) x = E z, or NULL: as given */
   double *initial;         /* L^T X(0) L (null, null), or NULL */
-  double *work;            /* 2 n^2 + 2 n */
+  double *work;            /* 2 n^2 and a little more: sgf_form_work */
   sgf_drift_form form;
   sgf_certificate *certificate;
 } problem;
@@ -49,18 +49,6 @@ static sgf_status check_finite(size_t rows, size_t columns, const double *values
       return sgf_fail(error, SGF_ERROR_VALUE, "%s: element (%zu, %zu) is %g", name, k / columns, k % columns,
                       values[k]);
   return SGF_OK;
-}
-
-static double asymmetry(size_t n, const double *A)
-{
-  double square = 0.0, norm = sgf_norm(n * n, A);
-  if (norm == 0.0) return 0.0;
-  for (size_t i = 0; i < n; i++)
-    for (size_t j = 0; j < i; j++) {
-      double difference = A[i * n + j] / norm - A[j * n + i] / norm;
-      square += 2.0 * difference * difference;
-    }
-  return sqrt(square);
 }
 
 /* The power of 2 next to the norm, 1 for norm 0: dividing by it is exact but for underflow. */
@@ -92,7 +80,7 @@ static sgf_status take_right_hand_side(problem *all, size_t columns, const doubl
     scale *= scale;
   } else {
     scaled_copy(n * n, Q, scale, all->Q);
-    double difference = asymmetry(n, all->Q);
+    double difference = sgf_asymmetry(n, all->Q);
     if (difference > ASYMMETRIC) {
       status = sgf_fail(error, SGF_ERROR_VALUE, "Q: not symmetric, ||Q - Q^T|| / ||Q|| = %.3g", difference);
       goto done;
@@ -108,7 +96,7 @@ done:
 /* Without a choice a drift that is symmetric to round-off takes the symmetric way. */
 static sgf_status choose_method(const problem *all, sgf_method asked, sgf_method *method, sgf_error *error)
 {
-  double difference = asymmetry(all->n, all->A);
+  double difference = sgf_asymmetry(all->n, all->A);
   bool is_symmetric = difference <= 16.0 * DBL_EPSILON;
   *method = asked != SGF_METHOD_AUTO ? asked : is_symmetric ? SGF_METHOD_SYMMETRIC : SGF_METHOD_SCHUR;
   if (*method == SGF_METHOD_SYMMETRIC && !is_symmetric)
@@ -134,8 +122,7 @@ static void congruence(size_t n, const double *W, bool into, const double *Q, do
     cblas_dgemm(CblasColMajor, first, CblasNoTrans, (int)(j + columns), (int)columns, (int)n, 1.0, W, (int)n,
                 work + j * n, (int)n, 0.0, out + j * n, (int)n);
   }
-  for (size_t j = 0; j < n; j++)
-    for (size_t i = 0; i < j; i++) out[j + i * n] = out[i + j * n];
+  sgf_mirror(n, out);
 }
 
 static sgf_status take_initial(problem *all, const double *initial, sgf_error *error)
@@ -149,9 +136,9 @@ static sgf_status take_initial(problem *all, const double *initial, sgf_error *e
   SGF_TRY(sgf_new_reals(&all->initial, null + 1, null + 1, "X0", error));
   /* X is in units of scale_Q / scale_A. */
   scaled_copy(n * n, initial, all->scale_Q / all->scale_A, scaled);
-  if (!(asymmetry(n, scaled) <= ASYMMETRIC)) {
-    status =
-        sgf_fail(error, SGF_ERROR_VALUE, "X0: not symmetric, ||X0 - X0^T|| / ||X0|| = %.3g", asymmetry(n, scaled));
+  if (!(sgf_asymmetry(n, scaled) <= ASYMMETRIC)) {
+    status = sgf_fail(error, SGF_ERROR_VALUE, "X0: not symmetric, ||X0 - X0^T|| / ||X0|| = %.3g",
+                      sgf_asymmetry(n, scaled));
     goto done;
   }
   sgf_symmetrize(n, scaled);
@@ -195,19 +182,15 @@ static sgf_status check_compatible(const problem *all, double *Q, sgf_error *err
 
 /* --------------------------------------------------------------- solution */
 
-/* R = Q - A X - X A^T, or Q - X + A X A^T; row-major. */
+/* R = Q - A X - X A^T, or Q - X + A X A^T: the symmetric part of what the sums over A alone leave. */
 static void residual_of(const problem *all, const double *X, double *R)
 {
   size_t n = all->n;
   double *AX = all->work;
   sgf_multiply(n, n, n, SGF_PLAIN, all->A, SGF_PLAIN, X, AX);
   if (all->discrete) sgf_multiply(n, n, n, SGF_PLAIN, AX, SGF_TRANSPOSED, all->A, R);
-  for (size_t i = 0; i < n; i++)
-    for (size_t j = 0; j <= i; j++) {
-      size_t here = i * n + j, there = j * n + i;
-      double made = all->discrete ? X[here] - 0.5 * (R[here] + R[there]) : AX[here] + AX[there];
-      R[here] = R[there] = all->Q[here] - made;
-    }
+  for (size_t k = 0; k < n * n; k++) R[k] = all->discrete ? all->Q[k] - X[k] + R[k] : all->Q[k] - 2.0 * AX[k];
+  sgf_symmetrize(n, R);
 }
 
 /* What to add to X for a residual R, both in the units of the form. block: n^2 */
@@ -270,10 +253,9 @@ static sgf_status certify(const problem *all, double *X, sgf_error *error)
                            .Q = sgf_norm(n * n, all->Q),
                            .smallest = all->form.smallest,
                            .left_norm = all->form.left_norm};
-  double *R;
+  double *R = all->work + n * n; /* until the condition takes all of the work space */
   sgf_certificate *certificate = all->certificate;
   sgf_status status;
-  SGF_TRY(sgf_new_reals(&R, n, n, "residual", error));
   residual_of(all, X, R);
   measures.residual = sgf_norm(n * n, R);
   measures.X = sgf_norm(n * n, X);
@@ -291,7 +273,6 @@ static sgf_status certify(const problem *all, double *X, sgf_error *error)
                       "A: its separation is %.3g, %.2g of its norm: the equation is singular to working accuracy",
                       certificate->separation, 1.0 / (measures.Y_spectral * measures.A));
 done:
-  free(R);
   return status;
 }
 
@@ -314,8 +295,8 @@ static sgf_status solve(problem *all, const sgf_lyapunov_options *options, doubl
   sgf_status status;
   bool is_symmetric = certificate->method == SGF_METHOD_SYMMETRIC;
   /* The symmetric form reads the lower triangle: an asymmetry of round-off is within the backward error. */
-  SGF_TRY((is_symmetric ? sgf_symmetric_form : sgf_schur_form)(n, all->A, all->discrete, options->rank_tolerance,
-                                                               all->scale_A, &all->form, certificate, error));
+  SGF_TRY((is_symmetric ? sgf_symmetric_form : sgf_schur_form)(
+      n, all->A, all->discrete, options->rank_tolerance, all->scale_A, all->work, &all->form, certificate, error));
   congruence(n, all->form.W, true, all->Q, all->work, X);
   SGF_TRY(check_compatible(all, X, error));
   SGF_TRY(take_initial(all, options->initial, error));
@@ -407,7 +388,8 @@ static sgf_status check_size(size_t n, const sgf_lyapunov_options *options, sgf_
 {
   /* A, Q, X, W, T, two for work, one for LAPACK; singular drifts and refinement take up to four more */
   double bytes = 12.0 * (double)n * (double)n * sizeof(double);
-  double memory = options->memory > 0.0 ? options->memory : sgf_memory_to_use();
+  const double always_there = 1e6;
+  double memory = options->memory > 0.0 ? options->memory : bytes < always_there ? bytes : sgf_memory_to_use();
   if (n == 0) return sgf_fail(error, SGF_ERROR_VALUE, "A: it has no rows");
   if (n > 46340) return sgf_fail(error, SGF_ERROR_VALUE, "A: %zu rows, a dense matrix has at most 46340", n);
   if (bytes <= memory) return SGF_OK;
@@ -439,7 +421,7 @@ sgf_status sgf_lyapunov_solve(size_t n, const double *A, size_t columns, const d
   SGF_TRY(check_finite(n, n, A, "A", error));
   SGF_TRY(sgf_new_reals(&all.A, n, n, "A", error));
   SGF_TRY(sgf_new_reals(&all.Q, n, n, "Q", error));
-  SGF_TRY(sgf_new_reals(&all.work, 2 * n + 2, n, "Lyapunov equation", error));
+  SGF_TRY(sgf_new_reals(&all.work, sgf_form_work(n), 1, "Lyapunov equation", error));
   if (!all.discrete) all.scale_A = power_near(sgf_norm(n * n, A));
   scaled_copy(n * n, A, all.scale_A, all.A);
   SGF_TRY(take_right_hand_side(&all, columns, Q, error));

@@ -24,6 +24,8 @@ void sgf_drift_form_free(sgf_drift_form *form)
   memset(form, 0, sizeof *form);
 }
 
+size_t sgf_form_work(size_t n) { return 2 * n * n + 6 * n + 1; }
+
 double sgf_rank_round_off(size_t n) { return 4.0 * (n < 8 ? 8.0 : (double)n) * DBL_EPSILON; }
 
 sgf_status sgf_form_rank(size_t n, const double *singular_values, double unit, double tolerance,
@@ -67,10 +69,10 @@ static void solve_diagonal(const sgf_drift_form *form, const double *initial, do
     for (size_t i = 0; i <= j; i++) {
       double first = i < null ? 0.0 : form->rates[i - null];
       double sum = first + second - (form->discrete ? first * second : 0.0);
-      double value = j >= null ? Q[i + j * n] / sum : initial != NULL ? initial[i + j * null] : 0.0;
-      Q[i + j * n] = Q[j + i * n] = value;
+      Q[i + j * n] = j >= null ? Q[i + j * n] / sum : initial != NULL ? initial[i + j * null] : 0.0;
     }
   }
+  sgf_mirror(n, Q);
 }
 
 static void multiply(CBLAS_TRANSPOSE transpose_b, size_t rows, size_t columns, size_t inner, double factor,
@@ -209,8 +211,7 @@ sgf_status sgf_form_make_compatible(const sgf_drift_form *form, double *block, d
   }
   for (size_t j = 0; j < null; j++)
     for (size_t i = 0; i < null; i++) Q[i + j * n] -= block[i + j * null];
-  for (size_t j = 0; j < n; j++)
-    for (size_t i = 0; i < j; i++) Q[j + i * n] = Q[i + j * n];
+  sgf_mirror(n, Q);
 done:
   free(BK);
   return status;
@@ -229,7 +230,8 @@ double sgf_largest_eigenvalue(size_t n, const double *Y, double *v)
   for (size_t step = 0; step < MOST_STEPS; step++) {
     double norm = sgf_norm(n, v), before = value;
     for (size_t i = 0; i < n; i++) v[i] /= norm;
-    cblas_dsymv(CblasColMajor, CblasUpper, (int)n, 1.0, Y, (int)n, v, 1, 0.0, next, 1);
+    /* Not dsymv: OpenBLAS shares that out to threads at any size, which takes longer than a small equation. */
+    cblas_dgemv(CblasColMajor, CblasTrans, (int)n, (int)n, 1.0, Y, (int)n, v, 1, 0.0, next, 1);
     value = sgf_norm(n, next);
     memcpy(v, next, n * sizeof *v);
     if (!(value - before > 1e-3 * value)) break;

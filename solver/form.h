@@ -28,13 +28,17 @@ typedef struct sgf_drift_form {
  *   n, A       (n, n), row-major; symmetric to the last bit for the first
  *   tolerance  of the rank, NaN: chosen
  *   scale      what A was divided by, for messages
+ *   work       sgf_form_work(n) numbers
  * Errors: SGF_ERROR_UNSTABLE with the offending eigenvalue, SGF_ERROR_AMBIGUOUS for a gap below 1e3 when no tolerance
  * was given, SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
-sgf_status sgf_symmetric_form(size_t n, const double *A, bool discrete, double tolerance, double scale,
+sgf_status sgf_symmetric_form(size_t n, const double *A, bool discrete, double tolerance, double scale, double *work,
                               sgf_drift_form *form, sgf_certificate *certificate, sgf_error *error);
-sgf_status sgf_schur_form(size_t n, const double *A, bool discrete, double tolerance, double scale,
+sgf_status sgf_schur_form(size_t n, const double *A, bool discrete, double tolerance, double scale, double *work,
                           sgf_drift_form *form, sgf_certificate *certificate, sgf_error *error);
 void sgf_drift_form_free(sgf_drift_form *form);
+
+/* Work space for both: that of LAPACK's dsyevd. */
+size_t sgf_form_work(size_t n);
 
 /* Round-off of computed eigenvalues and singular values, relative to the norm of the matrix. */
 double sgf_rank_round_off(size_t n);

@@ -78,15 +78,14 @@ done:
 }
 
 /* The null space, if it can be that there is one; without it W is left as it is. */
-static sgf_status find_null_space(size_t n, const double *A, double tolerance, sgf_drift_form *form,
+static sgf_status find_null_space(size_t n, const double *A, double tolerance, double *work, sgf_drift_form *form,
                                   sgf_certificate *certificate, sgf_error *error)
 {
   /* The estimate of dgecon may be several times too large, and norms differ by up to a factor n. */
   const double safe = 1e5 * (double)n * DBL_EPSILON;
-  double *M = NULL, norm, reciprocal;
+  double *M = work, norm, reciprocal;
   void *pivots = NULL;
   sgf_status status;
-  SGF_TRY(sgf_new_reals(&M, n, n, "A", error));
   SGF_TRY(sgf_allocate(&pivots, n, 1, sizeof(int), "pivots", error));
   shifted(n, A, form->discrete, M);
   SGF_TRY(reciprocal_condition(n, M, &norm, &reciprocal, pivots, error));
@@ -100,7 +99,6 @@ static sgf_status find_null_space(size_t n, const double *A, double tolerance, s
     status = deflate(n, A, tolerance, form, certificate, error);
   }
 done:
-  free(M);
   free(pivots);
   return status;
 }
@@ -220,14 +218,14 @@ done:
   return status;
 }
 
-sgf_status sgf_schur_form(size_t n, const double *A, bool discrete, double tolerance, double scale,
+sgf_status sgf_schur_form(size_t n, const double *A, bool discrete, double tolerance, double scale, double *work,
                           sgf_drift_form *form, sgf_certificate *certificate, sgf_error *error)
 {
   sgf_status status;
   double *A12 = NULL;
   *form = (sgf_drift_form){.n = n, .discrete = discrete, .left_norm = 1.0};
   SGF_TRY(sgf_new_reals(&form->W, n, n, "Schur vectors of A", error));
-  SGF_TRY(find_null_space(n, A, tolerance, form, certificate, error));
+  SGF_TRY(find_null_space(n, A, tolerance, work, form, certificate, error));
   size_t null = form->null, rest = n - null;
   if (rest == 0) goto done;
   SGF_TRY(sgf_new_reals(&form->T, rest, rest, "Schur form of A", error));

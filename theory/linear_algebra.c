@@ -79,12 +79,42 @@ void sgf_out_of_basis(size_t n, const double *V, const double *A, double *work, 
   sgf_symmetrize(n, B);
 }
 
+/* By tiles: a column of a large matrix touches a page of memory with every element. */
+enum { TILE = 32 };
+
 void sgf_symmetrize(size_t n, double *A)
 {
-  for (size_t i = 0; i < n; i++)
-    for (size_t j = 0; j < i; j++) A[i * n + j] = A[j * n + i] = 0.5 * (A[i * n + j] + A[j * n + i]);
+  for (size_t rows = 0; rows < n; rows += TILE)
+    for (size_t columns = 0; columns <= rows; columns += TILE)
+      for (size_t i = rows; i < n && i < rows + TILE; i++)
+        for (size_t j = columns; j < i && j < columns + TILE; j++)
+          A[i * n + j] = A[j * n + i] = 0.5 * (A[i * n + j] + A[j * n + i]);
 }
 
+void sgf_mirror(size_t n, double *A)
+{
+  for (size_t rows = 0; rows < n; rows += TILE)
+    for (size_t columns = 0; columns <= rows; columns += TILE)
+      for (size_t i = rows; i < n && i < rows + TILE; i++)
+        for (size_t j = columns; j < i && j < columns + TILE; j++) A[j * n + i] = A[i * n + j];
+}
+
+double sgf_asymmetry(size_t n, const double *A)
+{
+  double square = 0.0, norm = sgf_norm(n * n, A);
+  if (norm == 0.0) return 0.0;
+  for (size_t rows = 0; rows < n; rows += TILE)
+    for (size_t columns = 0; columns <= rows; columns += TILE)
+      for (size_t i = rows; i < n && i < rows + TILE; i++)
+        for (size_t j = columns; j < i && j < columns + TILE; j++) {
+          double difference = A[i * n + j] / norm - A[j * n + i] / norm;
+          square += 2.0 * difference * difference;
+        }
+  return sqrt(square);
+}
+
+/* In one pass and several sums, which the compiler makes into vectors; numbers so large or small that squares could
+ * overflow or be lost take the pass before it that scales. */
 /* Sum of squares in eight chains, which the compiler makes vectors of: one chain waits for each addition. */
 static double sum_of_squares(size_t count, const double *values)
 {

@@ -30,6 +30,12 @@ void sgf_out_of_basis(size_t n, const double *V, const double *A, double *work, 
 /* A <- (A + A^T) / 2. */
 void sgf_symmetrize(size_t n, double *A);
 
+/* Copy the triangle below the diagonal over the one above (column-major: the upper over the lower). */
+void sgf_mirror(size_t n, double *A);
+
+/* ||A - A^T|| / ||A||, Frobenius; 0 for A = 0. */
+double sgf_asymmetry(size_t n, const double *A);
+
 double sgf_norm(size_t count, const double *values); /* Frobenius; NaN if any is NaN */
 double sgf_dot(size_t count, const double *a, const double *b);
 double sgf_trace(size_t n, const double *A);
