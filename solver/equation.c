@@ -170,6 +170,12 @@ static sgf_status check_compatible(const problem *all, double *Q, sgf_error *err
   all->certificate->null_noise = noise / norm;
   if (noise <= tolerated)
     status = sgf_form_make_compatible(form, block, Q, error);
+  else if (!(tolerated < norm))
+    status =
+        sgf_fail(error, SGF_ERROR_AMBIGUOUS,
+                 "A: its left null vectors are %.3g times as long as the right ones that they belong to: whether Q "
+                 "drives what does not relax cannot be told to working accuracy",
+                 size);
   else
     status =
         sgf_fail(error, SGF_ERROR_INCOMPATIBLE,
