@@ -113,8 +113,6 @@ double sgf_asymmetry(size_t n, const double *A)
   return sqrt(square);
 }
 
-/* In one pass and several sums, which the compiler makes into vectors; numbers so large or small that squares could
- * overflow or be lost take the pass before it that scales. */
 /* Sum of squares in eight chains, which the compiler makes vectors of: one chain waits for each addition. */
 static double sum_of_squares(size_t count, const double *values)
 {
