@@ -628,6 +628,32 @@ SGF_API sgf_status sgf_lyapunov_solve_low_rank(const sgf_sparse *A, size_t colum
 /* "symmetric", "schur", ...; never NULL. */
 SGF_API const char *sgf_method_text(sgf_method method);
 
+/* The numbers of a certificate under their names in output files, in the way of sgf_prediction_numbers. */
+SGF_API size_t sgf_certificate_numbers(const sgf_certificate *certificate, sgf_number *numbers, size_t capacity);
+
+/* An equation as files have it; arrays are owned by the struct. */
+typedef struct sgf_system {
+  size_t n;
+  double *A;         /* (n, n), or NULL: the drift is sparse */
+  sgf_sparse sparse; /* empty unless A is NULL */
+  size_t columns;    /* as for sgf_lyapunov_solve */
+  double *Q;         /* (n, n), or B (n, columns) */
+  double *initial;   /* (n, n) or NULL */
+} sgf_system;
+
+/* Read an equation.
+ *   drift    an HDF5 file with A, dataset (n, n) or a sparse group in SciPy's way (data, indices, indptr, attributes
+ *            shape and format), and dataset Q (n, n) or B (n, m); or a Matrix Market file with A
+ *   noise    the Matrix Market file with Q, or with `factor` B; NULL for an HDF5 drift
+ *   initial  NULL, or a file with X(0): HDF5, dataset X0, or Matrix Market
+ * Entries are not looked at, but for what makes a sparse matrix one. Errors: SGF_ERROR_NO_INPUT, SGF_ERROR_VALUE
+ * that names file and dataset, or file and line, SGF_ERROR_MEMORY. */
+SGF_API sgf_status sgf_system_read(const char *drift, const char *noise, bool factor, const char *initial,
+                                   sgf_system *system, sgf_error *error);
+
+/* Free what a system owns; freeing a zeroed one does nothing. */
+SGF_API void sgf_system_free(sgf_system *system);
+
 /* ------------------------------------------------------------------ output */
 
 /* Where a result comes from: strings of the caller, none NULL. */
@@ -650,6 +676,26 @@ SGF_API sgf_status sgf_write_results(const char *path, const sgf_provenance *pro
 SGF_API sgf_status sgf_write_report(const char *path, const sgf_provenance *provenance, const sgf_problem *problem,
                                     const sgf_prediction *prediction, const sgf_ensemble *ensemble,
                                     const sgf_comparison *comparison, bool *figures, sgf_error *error);
+
+/* A solution of an equation; strings and arrays are the caller's. */
+typedef struct sgf_solution {
+  size_t n;
+  const double *X; /* (n, n), or NULL */
+  size_t rank;
+  const double *Z; /* (n, rank) with X = Z Z^T, or NULL */
+  const sgf_certificate *certificate;
+  const char *command; /* that reproduces it */
+} sgf_solution;
+
+/* Write datasets X or Z and the root attributes: the numbers of the certificate, method, command, version, date and
+ *   host. base  NULL: a new file; else an HDF5 file of which everything but an older X, Z and these attributes is
+ * kept Errors: as for sgf_write_results; base may be path, which is then intact. SGF_ERROR_UNSUPPORTED for a base
+ * with a user block. */
+SGF_API sgf_status sgf_write_solution(const char *path, const char *base, const sgf_solution *solution,
+                                      sgf_error *error);
+
+/* Fail now, with SGF_ERROR_CREATE, if X could not be written into the file at `path`. */
+SGF_API sgf_status sgf_check_extension(const char *path, sgf_error *error);
 
 /* Fail now, with SGF_ERROR_CREATE, if nothing could be created at `path`: before a long run, not after. */
 SGF_API sgf_status sgf_check_output(const char *path, sgf_error *error);

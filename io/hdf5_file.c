@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../solver/sparse.h"
 #include "../theory/memory.h"
 
 enum { MOST_DIMENSIONS = 4 };
@@ -170,6 +171,163 @@ done:
   return status;
 }
 
+static bool has_object(const sgf_hdf5_input *input, const char *name, H5I_type_t kind)
+{
+  bool found;
+  H5E_BEGIN_TRY
+  {
+    hid_t object = H5Oopen(input->file, name, H5P_DEFAULT);
+    found = object >= 0 && H5Iget_type(object) == kind;
+    if (object >= 0) H5Oclose(object);
+  }
+  H5E_END_TRY
+  return found;
+}
+
+bool sgf_hdf5_has_dataset(const sgf_hdf5_input *input, const char *name)
+{
+  return has_object(input, name, H5I_DATASET);
+}
+
+bool sgf_hdf5_has_group(const sgf_hdf5_input *input, const char *name) { return has_object(input, name, H5I_GROUP); }
+
+void sgf_hdf5_names(const sgf_hdf5_input *input, char *text, size_t capacity)
+{
+  enum { MOST_NAMES = 8 };
+  H5G_info_t info;
+  size_t used = 0;
+  text[0] = '\0';
+  H5E_BEGIN_TRY
+  {
+    if (H5Gget_info(input->file, &info) < 0) info.nlinks = 0;
+    for (hsize_t k = 0; k < info.nlinks && k < MOST_NAMES && used < capacity; k++) {
+      char name[40] = "";
+      H5Lget_name_by_idx(input->file, ".", H5_INDEX_NAME, H5_ITER_INC, k, name, sizeof name, H5P_DEFAULT);
+      used += (size_t)snprintf(text + used, capacity - used, "%s%s", k > 0 ? ", " : "", name);
+    }
+    if (info.nlinks > MOST_NAMES && used < capacity) snprintf(text + used, capacity - used, ", ...");
+  }
+  H5E_END_TRY
+}
+
+/* ---------------------------------------------------------- sparse matrices */
+
+/* The attribute shape of a group: two numbers. */
+static sgf_status read_shape(const sgf_hdf5_input *input, const char *group, size_t shape[2], sgf_error *error)
+{
+  double values[2] = {NAN, NAN};
+  H5E_BEGIN_TRY
+  {
+    hid_t found = H5Aopen_by_name(input->file, group, "shape", H5P_DEFAULT, H5P_DEFAULT);
+    hid_t space = found >= 0 ? H5Aget_space(found) : -1, type = found >= 0 ? H5Aget_type(found) : -1;
+    if (is_numeric(type) && H5Sget_simple_extent_npoints(space) == 2) H5Aread(found, H5T_NATIVE_DOUBLE, values);
+    if (type >= 0) H5Tclose(type);
+    if (space >= 0) H5Sclose(space);
+    if (found >= 0) H5Aclose(found);
+  }
+  H5E_END_TRY
+  for (int k = 0; k < 2; k++) {
+    if (!(values[k] >= 0.0 && values[k] <= 0x1p53 && values[k] == floor(values[k])))
+      return sgf_fail(error, SGF_ERROR_VALUE, "%s: group %s has no attribute shape of two sizes", input->path, group);
+    shape[k] = (size_t)values[k];
+  }
+  return SGF_OK;
+}
+
+/* The attribute format of a group, "csc" when there is none. */
+static sgf_status read_format(const sgf_hdf5_input *input, const char *group, bool *by_rows, sgf_error *error)
+{
+  char text[16] = "csc";
+  H5E_BEGIN_TRY
+  {
+    hid_t found = H5Aopen_by_name(input->file, group, "format", H5P_DEFAULT, H5P_DEFAULT);
+    hid_t type = found >= 0 ? H5Aget_type(found) : -1;
+    if (found >= 0) text[0] = '\0';
+    if (type >= 0 && H5Tis_variable_str(type) > 0) {
+      char *read = NULL;
+      if (H5Aread(found, type, &read) >= 0 && read != NULL) snprintf(text, sizeof text, "%s", read);
+      H5free_memory(read);
+    } else if (type >= 0 && H5Tget_class(type) == H5T_STRING && H5Tget_size(type) < sizeof text) {
+      memset(text, 0, sizeof text);
+      H5Aread(found, type, text);
+    }
+    if (type >= 0) H5Tclose(type);
+    if (found >= 0) H5Aclose(found);
+  }
+  H5E_END_TRY
+  *by_rows = strcmp(text, "csr") == 0;
+  if (*by_rows || strcmp(text, "csc") == 0) return SGF_OK;
+  return sgf_fail(error, SGF_ERROR_VALUE, "%s: the format of group %s is '%s': csc or csr is expected", input->path,
+                  group, text);
+}
+
+/* A dataset of counts in a group; *count of them. */
+static sgf_status read_counts(const sgf_hdf5_input *input, const char *group, const char *name, size_t *count,
+                              double **values, sgf_error *error)
+{
+  char path[64];
+  snprintf(path, sizeof path, "%s/%s", group, name);
+  sgf_status status = sgf_hdf5_read(input, path, 1, count, values, error);
+  for (size_t k = 0; status == SGF_OK && k < *count; k++)
+    if (!(fabs((*values)[k]) <= 0x1p53 && (*values)[k] == floor((*values)[k])))
+      status =
+          sgf_fail(error, SGF_ERROR_VALUE, "%s: %s[%zu] is %g, not an integer", input->path, path, k, (*values)[k]);
+  return status;
+}
+
+/* As it is in the file, rows taken for columns where it is kept by rows. */
+static sgf_status read_compressed(const sgf_hdf5_input *input, const char *group, size_t major, size_t minor,
+                                  sgf_sparse *sparse, sgf_error *error)
+{
+  double *starts = NULL, *indices = NULL, *values = NULL;
+  size_t start_count, index_count, value_count;
+  char path[64];
+  sgf_status status;
+  snprintf(path, sizeof path, "%s/data", group);
+  SGF_TRY(sgf_hdf5_read(input, path, 1, &value_count, &values, error));
+  SGF_TRY(read_counts(input, group, "indices", &index_count, &indices, error));
+  SGF_TRY(read_counts(input, group, "indptr", &start_count, &starts, error));
+  if (start_count != major + 1 || index_count != value_count || starts[major] != (double)value_count) {
+    status = sgf_fail(error, SGF_ERROR_VALUE,
+                      "%s: group %s has %zu data, %zu indices and %zu indptr that end with %g: they do not fit its "
+                      "shape and each other",
+                      input->path, group, value_count, index_count, start_count,
+                      start_count > 0 ? starts[start_count - 1] : NAN);
+    goto done;
+  }
+  SGF_TRY(sgf_sparse_create(minor, major, value_count, sparse, path, error));
+  for (size_t k = 0; k <= major; k++) sparse->starts[k] = (int64_t)starts[k];
+  for (size_t k = 0; k < value_count; k++) sparse->indices[k] = (int64_t)indices[k];
+  memcpy(sparse->values, values, value_count * sizeof *values);
+done:
+  free(starts);
+  free(indices);
+  free(values);
+  return status;
+}
+
+sgf_status sgf_hdf5_read_sparse(const sgf_hdf5_input *input, const char *group, sgf_sparse *sparse, sgf_error *error)
+{
+  size_t shape[2];
+  bool by_rows;
+  char what[256];
+  sgf_sparse turned;
+  sgf_status status;
+  *sparse = (sgf_sparse){0};
+  SGF_TRY(read_shape(input, group, shape, error));
+  SGF_TRY(read_format(input, group, &by_rows, error));
+  SGF_TRY(read_compressed(input, group, shape[by_rows ? 0 : 1], shape[by_rows ? 1 : 0], sparse, error));
+  snprintf(what, sizeof what, "%s: %s%s", input->path, group, by_rows ? "^T" : "");
+  SGF_TRY(sgf_sparse_check(sparse, what, error));
+  if (!by_rows) goto done;
+  turned = *sparse;
+  status = sgf_sparse_transpose(&turned, sparse, error);
+  sgf_sparse_free(&turned);
+done:
+  if (status != SGF_OK) sgf_sparse_free(sparse);
+  return status;
+}
+
 /* ------------------------------------------------------------------ output */
 
 static void note(sgf_hdf5_output *output, const char *name, bool succeeded)
@@ -195,6 +353,74 @@ void sgf_hdf5_create(const char *path, sgf_hdf5_output *output)
   }
   H5E_END_TRY
   note(output, "file", output->file >= 0 && output->path != NULL);
+}
+
+/* All bytes of a file; NULL, with errno, on failure. */
+static void *read_image(const char *path, size_t *size)
+{
+  struct stat properties;
+  FILE *file = fopen(path, "rb");
+  if (file == NULL) return NULL;
+  void *image = NULL;
+  if (fstat(fileno(file), &properties) == 0 && properties.st_size > 0) {
+    *size = (size_t)properties.st_size;
+    image = malloc(*size);
+    if (image != NULL && fread(image, 1, *size, file) != *size) {
+      free(image);
+      image = NULL;
+      errno = EIO;
+    }
+  }
+  fclose(file);
+  return image;
+}
+
+sgf_status sgf_hdf5_extend(const char *source, const char *path, sgf_hdf5_output *output, sgf_error *error)
+{
+  size_t size = 0;
+  hsize_t user_block = 0;
+  memset(output, 0, sizeof *output);
+  output->file = -1;
+  void *image = read_image(source, &size);
+  if (image == NULL)
+    return sgf_fail(error, SGF_ERROR_NO_INPUT, "%s: cannot be read again: %s", source, strerror(errno));
+  output->path = strdup(path);
+  H5E_BEGIN_TRY
+  {
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_fapl_core(access, GROWTH, 0);
+    if (H5Pset_file_image(access, image, size) >= 0) output->file = H5Fopen(path, H5F_ACC_RDWR, access);
+    H5Pclose(access);
+    hid_t made = output->file >= 0 ? H5Fget_create_plist(output->file) : -1;
+    if (made >= 0) {
+      H5Pget_userblock(made, &user_block);
+      H5Pclose(made);
+    }
+  }
+  H5E_END_TRY
+  free(image);
+  if (output->file >= 0 && output->path != NULL && user_block == 0) return SGF_OK;
+  if (output->file >= 0) H5Fclose(output->file);
+  free(output->path);
+  output->file = -1;
+  if (user_block > 0)
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
+                    "%s: it has a user block of %llu bytes and cannot be extended: -o "
+                    "writes another file",
+                    source, (unsigned long long)user_block);
+  return sgf_fail(error, SGF_ERROR_VALUE, "%s: the HDF5 file cannot be extended", source);
+}
+
+void sgf_hdf5_remove(sgf_hdf5_output *output, const char *name)
+{
+  bool removed = true;
+  if (output->failed) return;
+  H5E_BEGIN_TRY
+  {
+    if (H5Lexists(output->file, name, H5P_DEFAULT) > 0) removed = H5Ldelete(output->file, name, H5P_DEFAULT) >= 0;
+  }
+  H5E_END_TRY
+  note(output, name, removed);
 }
 
 void sgf_hdf5_group(sgf_hdf5_output *output, const char *name)
@@ -265,6 +491,8 @@ static void write_attribute(sgf_hdf5_output *output, const char *owner, const ch
   H5E_BEGIN_TRY
   {
     space = H5Screate(H5S_SCALAR);
+    if (H5Aexists_by_name(output->file, owner, name, H5P_DEFAULT) > 0)
+      H5Adelete_by_name(output->file, owner, name, H5P_DEFAULT);
     attribute = H5Acreate_by_name(output->file, owner, name, file_type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     if (attribute >= 0) outcome = H5Awrite(attribute, memory_type, value);
     if (attribute >= 0) H5Aclose(attribute);

@@ -24,10 +24,23 @@ sgf_status sgf_hdf5_rank(const sgf_hdf5_input *input, const char *name, size_t *
 sgf_status sgf_hdf5_read(const sgf_hdf5_input *input, const char *name, size_t rank, size_t *shape, double **values,
                          sgf_error *error);
 
-/* A numeric attribute of a dataset; *value is NaN when the dataset has none of that name. Errors: SGF_ERROR_VALUE when the
- * dataset is missing or the attribute is not one number. */
+/* A numeric attribute of a dataset; *value is NaN when the dataset has none of that name. Errors: SGF_ERROR_VALUE
+ * when the dataset is missing or the attribute is not one number. */
 sgf_status sgf_hdf5_read_attribute(const sgf_hdf5_input *input, const char *dataset, const char *name, double *value,
                                    sgf_error *error);
+
+/* Whether there is a dataset, or a group, of this name. */
+bool sgf_hdf5_has_dataset(const sgf_hdf5_input *input, const char *name);
+bool sgf_hdf5_has_group(const sgf_hdf5_input *input, const char *name);
+
+/* The names in the root group, up to some, comma between: for messages. text[0 .. capacity - 1] is always
+ * terminated. */
+void sgf_hdf5_names(const sgf_hdf5_input *input, char *text, size_t capacity);
+
+/* A sparse matrix as SciPy and others keep it: a group with datasets data, indices and indptr, an attribute shape
+ * (rows, columns) and, unless it is "csc", an attribute format "csr". Errors: SGF_ERROR_VALUE for what does not fit
+ * together, SGF_ERROR_MEMORY. */
+sgf_status sgf_hdf5_read_sparse(const sgf_hdf5_input *input, const char *group, sgf_sparse *sparse, sgf_error *error);
 
 /* Output: groups, datasets and root attributes of a file being written. Every function does nothing after the
  * first failure and `failed` keeps it: write everything, then ask once. The file is made in memory and written as a
@@ -41,6 +54,11 @@ typedef struct sgf_hdf5_output {
 } sgf_hdf5_output;
 
 void sgf_hdf5_create(const char *path, sgf_hdf5_output *output);
+/* The same, but beginning with all that the file `source` has. Attributes that are there already are replaced.
+ * Errors: SGF_ERROR_NO_INPUT, SGF_ERROR_VALUE, SGF_ERROR_MEMORY: there is then nothing to finish. */
+sgf_status sgf_hdf5_extend(const char *source, const char *path, sgf_hdf5_output *output, sgf_error *error);
+/* Remove a dataset or a group, if there is one. */
+void sgf_hdf5_remove(sgf_hdf5_output *output, const char *name);
 void sgf_hdf5_group(sgf_hdf5_output *output, const char *name);
 void sgf_hdf5_write(sgf_hdf5_output *output, const char *name, size_t rank, const size_t *shape,
                     const double *values);

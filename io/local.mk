@@ -2,4 +2,7 @@ io_sources = \
   %D%/atomic_file.c \
   %D%/atomic_file.h \
   %D%/hdf5_file.c \
-  %D%/hdf5_file.h
+  %D%/hdf5_file.h \
+  %D%/matrix_market.c \
+  %D%/matrix_market.h \
+  %D%/system_file.c
