@@ -27,8 +27,7 @@ static sgf_status go_on(job *run)
   return progress_signal() == 0 ? SGF_OK : fail(run, SGF_ERROR_INTERRUPTED, "interrupted");
 }
 
-/* Whether two names are the same existing file, or the same text. */
-static bool same_file(const char *one, const char *other)
+bool job_same_file(const char *one, const char *other)
 {
   struct stat a, b;
   if (one == NULL || other == NULL) return false;
@@ -43,13 +42,13 @@ static bool same_as_named(const char *output, const char *folder, const char *na
   char path[4096];
   if (output == NULL || name == NULL) return false;
   snprintf(path, sizeof path, "%s%s%s", name[0] == '/' ? "" : folder, name[0] == '/' ? "" : "/", name);
-  return same_file(output, path);
+  return job_same_file(output, path);
 }
 
 static sgf_status check_output(job *run, const char *output, const char *folder, const sgf_settings *settings)
 {
   if (output == NULL) return SGF_OK;
-  if (same_file(output, run->asked->config) || same_file(output, run->asked->trajectory) ||
+  if (job_same_file(output, run->asked->config) || job_same_file(output, run->asked->trajectory) ||
       same_as_named(output, folder, settings->data.file) ||
       same_as_named(output, folder, settings->network.weights)) {
     snprintf(run->error.message, sizeof run->error.message, "%s: cannot be created, it is an input", output);
@@ -64,7 +63,7 @@ static sgf_status check_outputs(job *run, const char *folder, const sgf_settings
   const options *asked = run->asked;
   sgf_status status = check_output(run, asked->output, folder, settings);
   if (status == SGF_OK) status = check_output(run, asked->report, folder, settings);
-  if (status == SGF_OK && same_file(asked->output, asked->report)) {
+  if (status == SGF_OK && job_same_file(asked->output, asked->report)) {
     snprintf(run->error.message, sizeof run->error.message, "%s: cannot be both the output and the report",
              asked->report);
     run->error.status = status = SGF_ERROR_CREATE;
@@ -236,8 +235,7 @@ sgf_status job_finish(job *run, bool with_theory)
   return status == SGF_OK ? print_results(run, prediction) : status;
 }
 
-/* Exit statuses of the contract. */
-static int exit_status(sgf_status status)
+int job_exit_status(sgf_status status)
 {
   switch (status) {
   case SGF_OK: return 0;
@@ -259,7 +257,7 @@ static int exit_status(sgf_status status)
 
 int job_close(job *run, sgf_status status)
 {
-  int code = exit_status(status);
+  int code = job_exit_status(status);
   if (status == SGF_OK && run->comparison != NULL) code = (int)sgf_comparison_get_info(run->comparison)->verdict;
   if (status != SGF_OK) fprintf(stderr, "sgflow: %s\n", run->error.message);
   sgf_comparison_free(run->comparison);

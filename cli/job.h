@@ -31,6 +31,12 @@ bool job_is_unstable(const job *run);
 /* Print the table or the JSON, then write the outputs; with_theory says whether the prediction belongs to them. */
 sgf_status job_finish(job *run, bool with_theory);
 
+/* Whether two names are the same existing file, or the same text; NULL is no file. */
+bool job_same_file(const char *one, const char *other);
+
+/* Exit status of the contract. */
+int job_exit_status(sgf_status status);
+
 /* Free everything; report a failure on stderr; return the exit status of the contract. */
 int job_close(job *run, sgf_status status);
 

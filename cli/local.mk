@@ -1,6 +1,7 @@
 bin_PROGRAMS += sgflow
 sgflow_SOURCES = \
   %D%/command_compare.c \
+  %D%/command_lyapunov.c \
   %D%/command_predict.c \
   %D%/command_simulate.c \
   %D%/command_verify.c \

@@ -8,7 +8,8 @@
 #include "progress.h"
 #include "sgflow.h"
 
-static const command *const commands[] = {&command_predict, &command_simulate, &command_verify, &command_compare};
+static const command *const commands[] = {&command_predict, &command_simulate, &command_verify, &command_compare,
+                                          &command_lyapunov};
 enum { COMMANDS = sizeof commands / sizeof *commands, EXIT_USAGE = 64 };
 
 /* OpenBLAS has this function, other BLAS libraries do not, and then it is NULL. */
@@ -16,7 +17,7 @@ extern void openblas_set_num_threads(int) __attribute__((weak));
 
 static void print_help(FILE *out)
 {
-  fputs("Usage: sgflow COMMAND CONFIG [OPTION...]\n"
+  fputs("Usage: sgflow COMMAND FILE [OPTION...]\n"
         "Predict how the weights of a linear network fluctuate under SGD, and prove it against SGD.\n\nCommands:\n",
         out);
   for (size_t k = 0; k < COMMANDS; k++) fprintf(out, "  %-10s %s\n", commands[k]->name, commands[k]->summary);
@@ -40,6 +41,13 @@ static const command *find_command(const char *name)
   for (size_t k = 0; k < COMMANDS; k++)
     if (strcmp(commands[k]->name, name) == 0) return commands[k];
   return NULL;
+}
+
+static void print_unknown(const char *name)
+{
+  fprintf(stderr, "sgflow: unknown command '%s', there are", name);
+  for (size_t k = 0; k < COMMANDS; k++) fprintf(stderr, "%s %s", k > 0 ? "," : "", commands[k]->name);
+  fputs("\n", stderr);
 }
 
 static int finish_output(void)
@@ -80,7 +88,7 @@ int main(int argc, char **argv)
   if (argc < 2)
     fputs("sgflow: a command is expected\n", stderr);
   else
-    fprintf(stderr, "sgflow: unknown command '%s'\n", first);
+    print_unknown(first);
   fputs("Try `sgflow --help' for more information.\n", stderr);
   return EXIT_USAGE;
 }

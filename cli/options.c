@@ -2,11 +2,26 @@
 #include "options.h"
 
 #include <argp.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_REPORT = 256, KEY_SET, KEY_JSON, KEY_FULL, KEY_FORCE, KEY_TRAJECTORY, KEY_THREADS, KEY_USAGE };
+enum {
+  KEY_REPORT = 256,
+  KEY_SET,
+  KEY_JSON,
+  KEY_FULL,
+  KEY_FORCE,
+  KEY_TRAJECTORY,
+  KEY_THREADS,
+  KEY_USAGE,
+  KEY_DISCRETE,
+  KEY_FACTOR,
+  KEY_INITIAL,
+  KEY_METHOD,
+  KEY_TOLERANCE
+};
 
 static const struct argp_option output_option = {"output", 'o', "FILE", 0, "write the HDF5 output here", 0};
 static const struct argp_option set_option = {
@@ -21,6 +36,17 @@ static const struct argp_option trajectory_option = {
     "trajectory", KEY_TRAJECTORY, "FILE", 0, "HDF5 file with the recorded weights, shape (R, T, n) or (T, n)", 0};
 static const struct argp_option threads_option = {
     "threads", KEY_THREADS, "N", 0, "threads to use; the results are the same bits for any number", 0};
+static const struct argp_option equation_options[] = {
+    {"output", 'o', "FILE", 0, "write a new HDF5 file and leave SYSTEM.h5 as it is", 0},
+    {"discrete", KEY_DISCRETE, NULL, 0, "solve X - A X A^T = Q", 0},
+    {"factor", KEY_FACTOR, "FILE", 0, "Matrix Market file with B, Q = B B^T, in the place of Q.mtx", 0},
+    {"initial", KEY_INITIAL, "FILE", 0,
+     "of all solutions for a singular A that which X(0) leads to: HDF5 dataset X0, or Matrix Market", 0},
+    {"rank-tolerance", KEY_TOLERANCE, "T", 0,
+     "singular values of A (discrete: of 1 - A) up to T times the largest count as 0", 0},
+    {"method", KEY_METHOD, "NAME", 0, "auto, symmetric, schur, kronecker or low-rank", 0},
+    {"threads", KEY_THREADS, "N", 0, "threads of the BLAS where n is above 300; the last digits may depend on it", 0},
+    {"full", KEY_FULL, NULL, 0, "write X even when n > 4000", 0}};
 static const struct argp_option usage_option = {"usage", KEY_USAGE, NULL, OPTION_HIDDEN, NULL, -1};
 static const struct argp_option help_option = {"help", '?', NULL, 0, "print this help", -1};
 
@@ -60,8 +86,46 @@ static void print_help(const struct argp_state *state, const command *what)
   exit(0);
 }
 
+static sgf_method method_named(struct argp_state *state, const char *text)
+{
+  for (int k = SGF_METHOD_AUTO; k <= SGF_METHOD_LOW_RANK; k++)
+    if (strcmp(text, sgf_method_text((sgf_method)k)) == 0) return (sgf_method)k;
+  argp_error(state, "--method is '%s': auto, symmetric, schur, kronecker or low-rank is expected", text);
+  return SGF_METHOD_AUTO;
+}
+
+static double tolerance(struct argp_state *state, const char *text)
+{
+  char *end;
+  double value = strtod(text, &end);
+  if (end == text || *end != '\0' || !(value >= 0.0 && value < 1.0))
+    argp_error(state, "--rank-tolerance is '%s': a number from 0 to below 1 is expected", text);
+  return value;
+}
+
+/* The second file of an equation, by its place or by --factor. */
+static void take_noise(struct argp_state *state, options *parsed, const char *text, bool factor)
+{
+  if (parsed->noise != NULL)
+    argp_error(state, "lyapunov: Q.mtx or --factor B.mtx is expected, '%s' and '%s' are given", parsed->noise, text);
+  parsed->noise = text;
+  parsed->factor = factor;
+}
+
+static void take_argument(struct argp_state *state, const command *what, options *parsed, const char *text)
+{
+  if (parsed->config == NULL)
+    parsed->config = text;
+  else if (what->accepts & ACCEPTS_EQUATION)
+    take_noise(state, parsed, text, false);
+  else
+    argp_error(state, "%s: one config file is expected, '%s' is another", what->name, text);
+}
+
 static void check_complete(struct argp_state *state, const parsing *input)
 {
+  if (input->parsed->config == NULL && (input->what->accepts & ACCEPTS_EQUATION))
+    argp_error(state, "%s: a file with A and Q is expected, or two", input->what->name);
   if (input->parsed->config == NULL) argp_error(state, "%s: a config file is expected", input->what->name);
   if ((input->what->accepts & ACCEPTS_TRAJECTORY) && input->parsed->trajectory == NULL)
     argp_error(state, "%s: --trajectory FILE is expected", input->what->name);
@@ -82,35 +146,51 @@ static error_t take(int key, char *argument, struct argp_state *state)
   case KEY_THREADS: parsed->threads = thread_count(state, argument); break;
   case KEY_USAGE:
   case '?': print_help(state, input->what); break;
-  case ARGP_KEY_ARG:
-    if (parsed->config != NULL)
-      argp_error(state, "%s: one config file is expected, '%s' is another", input->what->name, argument);
-    parsed->config = argument;
-    break;
+  case KEY_DISCRETE: parsed->discrete = true; break;
+  case KEY_FACTOR: take_noise(state, parsed, file_name(state, "--factor", argument), true); break;
+  case KEY_INITIAL: parsed->initial = file_name(state, "--initial", argument); break;
+  case KEY_METHOD: parsed->method = method_named(state, argument); break;
+  case KEY_TOLERANCE: parsed->rank_tolerance = tolerance(state, argument); break;
+  case ARGP_KEY_ARG: take_argument(state, input->what, parsed, argument); break;
   case ARGP_KEY_END: check_complete(state, input); break;
   default: return ARGP_ERR_UNKNOWN;
   }
   return 0;
 }
 
-void options_parse(const command *what, int argc, char **argv, options *parsed)
+/* The options of a command, in the order of its help; returns how many. */
+static size_t accepted_options(const command *what, struct argp_option *accepted)
 {
-  struct argp_option accepted[12];
   size_t count = 0;
-  parsing input = {what, parsed};
-  memset(parsed, 0, sizeof *parsed);
-  accepted[count++] = output_option;
-  if (what->accepts & ACCEPTS_REPORT) accepted[count++] = report_option;
-  if (what->accepts & ACCEPTS_TRAJECTORY) accepted[count++] = trajectory_option;
-  if (what->accepts & ACCEPTS_THREADS) accepted[count++] = threads_option;
-  accepted[count++] = set_option;
-  accepted[count++] = json_option;
-  accepted[count++] = full_option;
-  accepted[count++] = force_option;
+  if (what->accepts & ACCEPTS_EQUATION) {
+    count = sizeof equation_options / sizeof *equation_options;
+    memcpy(accepted, equation_options, sizeof equation_options);
+    accepted[count++] = json_option;
+  } else {
+    accepted[count++] = output_option;
+    if (what->accepts & ACCEPTS_REPORT) accepted[count++] = report_option;
+    if (what->accepts & ACCEPTS_TRAJECTORY) accepted[count++] = trajectory_option;
+    if (what->accepts & ACCEPTS_THREADS) accepted[count++] = threads_option;
+    accepted[count++] = set_option;
+    accepted[count++] = json_option;
+    accepted[count++] = full_option;
+    accepted[count++] = force_option;
+  }
   accepted[count++] = help_option;
   accepted[count++] = usage_option;
-  accepted[count] = (struct argp_option){0};
-  struct argp parser = {accepted, take, "CONFIG", what->text, NULL, NULL, NULL};
+  return count;
+}
+
+void options_parse(const command *what, int argc, char **argv, options *parsed)
+{
+  struct argp_option accepted[16];
+  parsing input = {what, parsed};
+  memset(parsed, 0, sizeof *parsed);
+  parsed->rank_tolerance = NAN;
+  accepted[accepted_options(what, accepted)] = (struct argp_option){0};
+  const char *arguments =
+      what->accepts & ACCEPTS_EQUATION ? "SYSTEM.h5\nA.mtx Q.mtx\nA.mtx --factor B.mtx" : "CONFIG";
+  struct argp parser = {accepted, take, arguments, what->text, NULL, NULL, NULL};
   argp_parse(&parser, argc, argv, ARGP_NO_HELP, NULL, &input);
 }
 
@@ -149,6 +229,14 @@ char *options_text(const command *what, const options *parsed)
   fprintf(out, "sgflow %s", what->name);
   put_quoted(out, parsed->config);
   put_option(out, "--trajectory", parsed->trajectory);
+  if (parsed->factor)
+    put_option(out, "--factor", parsed->noise);
+  else if (parsed->noise != NULL)
+    put_quoted(out, parsed->noise);
+  if (parsed->discrete) fputs(" --discrete", out);
+  put_option(out, "--initial", parsed->initial);
+  if (!isnan(parsed->rank_tolerance)) fprintf(out, " --rank-tolerance %.17g", parsed->rank_tolerance);
+  if (parsed->method != SGF_METHOD_AUTO) put_option(out, "--method", sgf_method_text(parsed->method));
   for (size_t k = 0; k < parsed->override_count; k++) put_option(out, "--set", parsed->overrides[k]);
   if (parsed->force) fputs(" --force", out);
   if (parsed->full) fputs(" --full", out);

@@ -5,15 +5,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "sgflow.h"
+
 /* Options that a command accepts beside those common to all. */
 typedef enum {
   ACCEPTS_REPORT = 1,
   ACCEPTS_TRAJECTORY = 2, /* and requires */
-  ACCEPTS_THREADS = 4
+  ACCEPTS_THREADS = 4,
+  ACCEPTS_EQUATION = 8 /* files of an equation in the place of a config */
 } acceptance;
 
 typedef struct options {
-  const char *config;
+  const char *config;     /* or the file with the drift */
   const char *output;     /* NULL: none */
   const char *report;     /* NULL: none */
   const char *trajectory; /* NULL: none */
@@ -21,6 +24,12 @@ typedef struct options {
   size_t override_count;
   int threads; /* 0: all */
   bool json, full, force;
+  const char *noise;   /* second file of an equation, or NULL */
+  const char *initial; /* NULL: none */
+  bool factor;         /* the second file is that of --factor */
+  bool discrete;
+  sgf_method method;
+  double rank_tolerance; /* NaN: chosen */
 } options;
 
 typedef struct command {
@@ -31,7 +40,7 @@ typedef struct command {
   int (*run)(const options *); /* returns the exit status */
 } command;
 
-extern const command command_predict, command_simulate, command_verify, command_compare;
+extern const command command_predict, command_simulate, command_verify, command_compare, command_lyapunov;
 
 /* Parse what follows the command's name; exits with 64 on misuse, 0 after --help. */
 void options_parse(const command *what, int argc, char **argv, options *parsed);

@@ -74,6 +74,17 @@ static json_t *comparison(const sgf_comparison *made)
   return object;
 }
 
+/* Print an object and free it. */
+static bool print_object(json_t *root)
+{
+  char *text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+  json_decref(root);
+  if (text == NULL) return false;
+  puts(text);
+  free(text);
+  return true;
+}
+
 bool summary_print(const job *run, const sgf_prediction *prediction)
 {
   const sgf_settings *settings = sgf_problem_settings(run->problem);
@@ -92,10 +103,16 @@ bool summary_print(const job *run, const sgf_prediction *prediction)
                         json_string(sgf_verdict_text(sgf_comparison_get_info(run->comparison)->verdict)));
     json_object_set_new(root, "comparison", comparison(run->comparison));
   }
-  char *text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
-  json_decref(root);
-  if (text == NULL) return false;
-  puts(text);
-  free(text);
-  return true;
+  return print_object(root);
+}
+
+bool summary_print_certificate(const sgf_certificate *certificate, const char *made_by, const char *failure)
+{
+  sgf_number numbers[SGF_MOST_NUMBERS];
+  json_t *root = object_of(numbers, sgf_certificate_numbers(certificate, numbers, SGF_MOST_NUMBERS));
+  json_object_set_new(root, "method", json_string(sgf_method_text(certificate->method)));
+  json_object_set_new(root, "version", json_string(sgf_version()));
+  json_object_set_new(root, "command", json_string(made_by));
+  if (failure != NULL) json_object_set_new(root, "error", json_string(failure));
+  return print_object(root);
 }

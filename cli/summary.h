@@ -7,4 +7,7 @@
 /* prediction may be NULL: SGD alone. NaN and infinities become null. False when out of memory. */
 bool summary_print(const job *run, const sgf_prediction *prediction);
 
+/* The numbers of a certificate; `failure` is NULL or why there is no solution. */
+bool summary_print_certificate(const sgf_certificate *certificate, const char *made_by, const char *failure);
+
 #endif

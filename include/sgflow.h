@@ -687,10 +687,10 @@ typedef struct sgf_solution {
   const char *command; /* that reproduces it */
 } sgf_solution;
 
-/* Write datasets X or Z and the root attributes: the numbers of the certificate, method, command, version, date and
- *   host. base  NULL: a new file; else an HDF5 file of which everything but an older X, Z and these attributes is
- * kept Errors: as for sgf_write_results; base may be path, which is then intact. SGF_ERROR_UNSUPPORTED for a base
- * with a user block. */
+/* Write datasets X or Z and the root attributes: the numbers of the certificate, method, command, version, date, host.
+ *   base  NULL: a new file; else an HDF5 file of which all but an older X, Z and these attributes is kept, and which
+ *         may be path
+ * Errors: as for sgf_write_results; SGF_ERROR_UNSUPPORTED for a base with a user block. */
 SGF_API sgf_status sgf_write_solution(const char *path, const char *base, const sgf_solution *solution,
                                       sgf_error *error);
 
