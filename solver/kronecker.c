@@ -13,8 +13,8 @@
 #include "certificate.h"
 #include "form.h"
 
-/* A singular system is shifted by this part of the smallest singular value of M that is not 0. That of the system is
- * the same for a symmetric drift, and may be much smaller for others. */
+/* A singular system is shifted by this part of its smallest eigenvalue; the smallest singular value may be much smaller
+ * for a drift that is not symmetric. */
 static const double SHIFT = 1e-2, OBLIQUE_SHIFT = 1e-4;
 
 size_t sgf_kronecker_size(size_t n) { return n % 2 == 0 ? n / 2 * (n + 1) : (n + 1) / 2 * n; }
@@ -121,8 +121,8 @@ sgf_status sgf_sparse_check_null_noise(double noise, double across, double norm,
                                        sgf_certificate *certificate, sgf_error *error)
 {
   double round_off = sgf_rank_round_off(drift->n), size = drift->left_norm;
-  /* The null vectors are known to this angle, n eps in the worst case and sqrt(n) eps in the mean. */
-  double unit = (2.0 + sqrt((double)drift->n)) * DBL_EPSILON * fmax(drift->norm, drift->discrete ? 1.0 : 0.0);
+  /* The null vectors are known to this angle, n eps in the worst case and about 2 sqrt(n) eps in the mean. */
+  double unit = 2.0 * (2.0 + sqrt((double)drift->n)) * DBL_EPSILON * fmax(drift->norm, drift->discrete ? 1.0 : 0.0);
   double angle = drift->null < drift->n ? unit / drift->smallest : 0.0;
   double tolerated = size * size * (4.0 * round_off + angle * angle) * norm + angle * size * across;
   certificate->null_noise = norm > 0.0 ? noise / norm : 0.0;
@@ -209,7 +209,7 @@ done:
 typedef struct {
   sgf_sparse_drift *drift;
   sgf_sparse_factors factors;
-  double *step, *residual, *work; /* (n, n) each */
+  double *step, *residual, *work; /* (n, n) each, and n more for work */
   double *packed;
 } kronecker_system;
 
@@ -220,13 +220,21 @@ static void free_system(kronecker_system *system)
   free(system->packed);
 }
 
+/* The smallest rate at which something relaxes: of a mode against one that does not, or against itself. */
+static double slowest(const sgf_sparse_drift *drift, const sgf_certificate *certificate)
+{
+  double modulus = hypot(certificate->real, certificate->imaginary);
+  return fmin(drift->smallest, drift->discrete ? (1.0 - modulus) * (1.0 + modulus) : 2.0 * certificate->real);
+}
+
 /* Factors of K, or of K + shift 1 where it is singular: the refinement takes the shift out again, and what it makes
  * of round-off in the null space, which is known, is projected out. */
-static sgf_status factorize(kronecker_system *system, double memory, sgf_error *error)
+static sgf_status factorize(kronecker_system *system, double memory, const sgf_certificate *certificate,
+                            sgf_error *error)
 {
   sgf_sparse_drift *drift = system->drift;
   sgf_sparse K = {0};
-  double shift = drift->null == 0 ? 0.0 : (drift->symmetric ? SHIFT : OBLIQUE_SHIFT) * drift->smallest;
+  double shift = drift->null > 0 ? (drift->symmetric ? SHIFT : OBLIQUE_SHIFT) * slowest(drift, certificate) : 0.0;
   bool positive = true;
   sgf_status status;
   SGF_TRY(sgf_kronecker_matrix(&drift->A, drift->discrete, shift, drift->symmetric, memory, &K, error));
@@ -252,7 +260,7 @@ done:
 /* The solution of least norm, refined while the residual falls by a half or more. */
 static sgf_status solve(kronecker_system *system, const double *Q, double *X, bool *refined, sgf_error *error)
 {
-  enum { MOST_STEPS = 20 };
+  enum { MOST_STEPS = 60 };
   sgf_sparse_drift *drift = system->drift;
   size_t n = drift->n;
   double *step = system->step, *residual = system->residual, before = INFINITY;
@@ -392,12 +400,12 @@ sgf_status sgf_kronecker_solve(sgf_sparse_drift *drift, const double *Q, const d
   kronecker_system system = {.drift = drift};
   sgf_status status;
   SGF_TRY(check_compatible(drift, Q, certificate, error));
-  SGF_TRY(sgf_new_reals(&system.step, 3 * n, n, "Kronecker system", error));
+  SGF_TRY(sgf_new_reals(&system.step, 3 * n + 1, n, "Kronecker system", error));
   system.residual = system.step + n * n;
   system.work = system.residual + n * n;
   SGF_TRY(sgf_new_reals(&system.packed, sgf_kronecker_size(n), 1, "Kronecker system", error));
   if (drift->null < n) {
-    SGF_TRY(factorize(&system, drift->memory - dense, error));
+    SGF_TRY(factorize(&system, drift->memory - dense, certificate, error));
     SGF_TRY(solve(&system, Q, X, &certificate->refined, error));
   }
   SGF_TRY(sgf_sparse_set_null_part(drift, initial, X, error));

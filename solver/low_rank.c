@@ -366,7 +366,7 @@ static sgf_status certify(krylov_space *space, size_t rank, const double *Z, sgf
   }
   if (!drift->symmetric || drift->null == drift->n) goto done;
   /* The operator is symmetric: its inverse is bounded by its smallest eigenvalue, in the Frobenius norm too. */
-  double slow = drift->smallest, fast = drift->norm;
+  double slow = drift->smallest, fast = drift->alternating;
   certificate->separation = drift->discrete ? fmin(slow * (2.0 - slow), fast * (2.0 - fast)) : 2.0 * slow;
   measures.Y_spectral = measures.Y_frobenius = 1.0 / certificate->separation;
   certificate->error_bound = sgf_error_bound(&measures);
@@ -396,7 +396,8 @@ static sgf_status take_noise(krylov_space *space, const double *B, sgf_certifica
   cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, (int)null, (int)columns, (int)n, 1.0, drift->L, (int)n,
               space->B, (int)n, 0.0, outside, (int)null);
   double noise = sgf_norm(null * columns, outside), round_off = sgf_rank_round_off(n) * drift->left_norm;
-  double tolerated = round_off * norm * (4.0 + (null < n ? 2.0 * drift->norm / drift->smallest : 0.0));
+  double size = drift->discrete ? fmax(drift->norm, 1.0) : drift->norm;
+  double tolerated = round_off * norm * (4.0 + (null < n ? 2.0 * size / drift->smallest : 0.0));
   certificate->null_noise = noise * noise / space->norm_Q;
   if (noise <= tolerated)
     status = sgf_sparse_drift_project(drift, columns, space->B, error);

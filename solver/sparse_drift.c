@@ -148,9 +148,7 @@ void sgf_sparse_residual(const sgf_sparse_drift *drift, const double *Q, const d
 
 /* ---------------------------------------------------------- singular values */
 
-/* The largest singular value of M, or with `inverse` of its pseudo-inverse, by the power method from a random start;
- * it is approached from below. */
-static sgf_status largest_singular_value(sgf_sparse_drift *drift, bool inverse, double *value, sgf_error *error)
+sgf_status sgf_sparse_singular_value(sgf_sparse_drift *drift, bool inverse, double *value, sgf_error *error)
 {
   size_t n = drift->n;
   double *v = NULL, *w = NULL, before = 0.0;
@@ -185,7 +183,7 @@ done:
 static sgf_status find_smallest(sgf_sparse_drift *drift, sgf_error *error)
 {
   double inverse;
-  sgf_status status = largest_singular_value(drift, true, &inverse, error);
+  sgf_status status = sgf_sparse_singular_value(drift, true, &inverse, error);
   drift->smallest = drift->null < drift->n && inverse > 0.0 ? 1.0 / inverse : NAN;
   return status;
 }
@@ -347,7 +345,7 @@ static sgf_status factorize(sgf_sparse_drift *drift, double tolerance, sgf_certi
 {
   sgf_status status;
   bool positive = false;
-  SGF_TRY(largest_singular_value(drift, false, &drift->norm, error));
+  SGF_TRY(sgf_sparse_singular_value(drift, false, &drift->norm, error));
   double round_off = sgf_rank_round_off(drift->n);
   double zero = fmax(round_off * fmax(drift->norm, drift->discrete ? 1.0 : 0.0),
                      isnan(tolerance) ? 0.0 : tolerance * drift->norm);
@@ -370,7 +368,8 @@ sgf_status sgf_sparse_drift_create(const sgf_sparse *A, const sgf_lyapunov_optio
                                    sgf_certificate *certificate, sgf_error *error)
 {
   sgf_status status;
-  *drift = (sgf_sparse_drift){.n = A->rows, .discrete = options->discrete, .left_norm = 1.0, .smallest = NAN};
+  *drift = (sgf_sparse_drift){
+      .n = A->rows, .discrete = options->discrete, .left_norm = 1.0, .smallest = NAN, .alternating = NAN};
   drift->memory = options->memory > 0.0 ? options->memory : sgf_memory_to_use();
   SGF_TRY(sgf_sparse_check(A, "A", error));
   SGF_TRY(sgf_sparse_order(A, &drift->A, error));

@@ -15,12 +15,13 @@ typedef struct sgf_sparse_drift {
   bool proven;    /* stable beyond doubt; false: only no sign of the contrary was found */
   double memory;  /* bytes that may be used */
   sgf_sparse A, M;
-  double *R, *L;    /* (n, null) */
-  double *left;     /* (n, null), orthonormal, spans L */
-  double norm;      /* ||M||_2, estimated */
-  double smallest;  /* smallest singular value of M that is not 0, estimated; at most a few per cent above it */
-  double left_norm; /* of the projection R L^T */
-  double shift;     /* factors are of M + shift 1 */
+  double *R, *L;      /* (n, null) */
+  double *left;       /* (n, null), orthonormal, spans L */
+  double norm;        /* ||M||_2, estimated */
+  double smallest;    /* smallest singular value of M that is not 0, estimated; at most a few per cent above it */
+  double alternating; /* symmetric and discrete: smallest eigenvalue of 1 + A, likewise; else NaN */
+  double left_norm;   /* of the projection R L^T */
+  double shift;       /* factors are of M + shift 1 */
   sgf_sparse_factors factors;
   bool turned; /* they are of M^T */
 } sgf_sparse_drift;
@@ -46,6 +47,10 @@ void sgf_sparse_drift_free(sgf_sparse_drift *drift);
 /* X (n, width) in the range of M with M X = P B; X must not be B. */
 sgf_status sgf_sparse_drift_solve(sgf_sparse_drift *drift, size_t width, const double *B, double *X,
                                   sgf_error *error);
+
+/* The largest singular value of M, or with `inverse` of its pseudo-inverse, by the power method from a random start;
+ * it is approached from below. */
+sgf_status sgf_sparse_singular_value(sgf_sparse_drift *drift, bool inverse, double *value, sgf_error *error);
 
 /* X <- P X, and the block L^T X L (null, null) of a symmetric X (n, n). */
 sgf_status sgf_sparse_drift_project(const sgf_sparse_drift *drift, size_t width, double *X, sgf_error *error);

@@ -184,16 +184,20 @@ done:
 /* Of 1 + A, for the eigenvalues of A at -1 and below; those at 1 and above M has already told of. */
 static sgf_status check_symmetric_discrete(sgf_sparse_drift *drift, sgf_certificate *certificate, sgf_error *error)
 {
-  sgf_sparse sum = {0};
-  sgf_sparse_factors factors = {0};
+  sgf_sparse_drift sum = {.n = drift->n, .symmetric = true};
+  double inverse;
   bool positive = false;
   sgf_status status;
-  SGF_TRY(sgf_sparse_shift(&drift->A, 1.0, 1.0, &sum, error));
-  SGF_TRY(sgf_sparse_cholesky(&sum, 0.0, drift->memory, "A", &factors, &positive, error));
-  if (!positive) status = sgf_sparse_refuse(drift, certificate, error);
+  SGF_TRY(sgf_sparse_shift(&drift->A, 1.0, 1.0, &sum.M, error));
+  SGF_TRY(sgf_sparse_cholesky(&sum.M, 0.0, drift->memory, "A", &sum.factors, &positive, error));
+  if (positive) {
+    SGF_TRY(sgf_sparse_singular_value(&sum, true, &inverse, error));
+    drift->alternating = 1.0 / inverse;
+  }
+  if (!positive || !(drift->alternating > sgf_rank_round_off(drift->n)))
+    status = sgf_sparse_refuse(drift, certificate, error);
 done:
-  sgf_sparse_free(&sum);
-  sgf_sparse_factors_free(&factors);
+  sgf_sparse_drift_free(&sum);
   return status;
 }
 
@@ -207,9 +211,9 @@ sgf_status sgf_sparse_check_stable(sgf_sparse_drift *drift, sgf_certificate *cer
   sgf_status status = drift->discrete ? check_symmetric_discrete(drift, certificate, error) : SGF_OK;
   if (status != SGF_OK) return status;
   drift->proven = true;
-  double slowest =
-      drift->discrete && fabs(1.0 - drift->norm) > fabs(1.0 - drift->smallest) ? drift->norm : drift->smallest;
-  certificate->real = drift->discrete ? 1.0 - slowest : slowest;
+  certificate->real = drift->smallest;
+  if (drift->discrete)
+    certificate->real = drift->alternating < drift->smallest ? drift->alternating - 1.0 : 1.0 - drift->smallest;
   certificate->imaginary = 0.0;
   return SGF_OK;
 }

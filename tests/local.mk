@@ -11,6 +11,7 @@ test_programs = \
   %D%/test_observables \
   %D%/test_statistics \
   %D%/test_simulation \
+  %D%/test_sparse \
   %D%/test_depth_simulation \
   %D%/test_files
 test_scripts = %D%/separation.sh %D%/bad_input.sh %D%/commands.sh %D%/claims.sh
@@ -37,6 +38,10 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_lyapunov_SOURCES = %D%/test_lyapunov.c %D%/random_systems.c %D%/random_systems.h $(test_common)
 %C%_test_lyapunov_CFLAGS = $(test_cflags)
 %C%_test_lyapunov_LDADD = $(test_ldadd)
+
+%C%_test_sparse_SOURCES = %D%/test_sparse.c %D%/random_systems.c %D%/random_systems.h $(test_common)
+%C%_test_sparse_CFLAGS = $(test_cflags)
+%C%_test_sparse_LDADD = $(test_ldadd)
 
 %C%_test_covariance_SOURCES = %D%/test_covariance.c $(test_common)
 %C%_test_covariance_CFLAGS = $(test_cflags)
