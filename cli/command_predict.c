@@ -5,14 +5,20 @@ static int run(const options *asked)
 {
   job work;
   sgf_status status = job_open(&work, &command_predict, asked);
+  if (status == SGF_OK && asked->plan) {
+    job_print_costs(&work);
+    return job_close(&work, job_check_costs(&work));
+  }
   if (status == SGF_OK) status = job_predict(&work);
   if (status == SGF_OK) status = job_finish(&work, true);
   return job_close(&work, status);
 }
 
 const command command_predict = {
-    "predict", 0, "the stationary weight covariance from theory",
+    "predict", ACCEPTS_PLAN, "the stationary weight covariance from theory",
     "Predict the stationary fluctuations of the weights: drift, diffusion, their ranks, the covariance, curvature, "
-    "flatness and detailed balance.\v"
+    "flatness and detailed balance. Beyond 4000 weights by the covariance operator, where it is built: no n x n "
+    "sets, "
+    "unless --full asks for them.\v"
     "Exit status: 0 success, 64 usage, 65 bad data or config, 66 no such input, 70 internal, 73 or 74 output.",
     run};

@@ -35,6 +35,7 @@
   KEY(theory, noise, CHOICE, "empirical|population|isotropic")             \
   KEY(theory, equation, CHOICE, "continuum|discrete|exact|closure")        \
   KEY(theory, rank_tolerance, REAL, "")                                    \
+  KEY(theory, modes, COUNT, "")                                            \
   KEY(theory, flatness_factor, REAL, "")                                   \
   KEY(simulation, dynamics, CHOICE, "sgd|langevin")                        \
   KEY(simulation, protocol, CHOICE, "ensemble|window-pca")                 \
@@ -61,7 +62,7 @@ typedef struct {
   char *learning_rate, *batch_size, *sampling, *momentum, *weight_decay;
 } training_section;
 typedef struct {
-  char *noise, *equation, *rank_tolerance, *flatness_factor;
+  char *noise, *equation, *rank_tolerance, *modes, *flatness_factor;
 } theory_section;
 typedef struct {
   char *dynamics, *protocol, *uncoupled, *replicas, *burn_in, *window;
@@ -98,9 +99,9 @@ static const cyaml_schema_field_t network_fields[] = {TEXT_FIELD(network, init_s
 static const cyaml_schema_field_t training_fields[] = {
     TEXT_FIELD(training, learning_rate), TEXT_FIELD(training, batch_size),   TEXT_FIELD(training, sampling),
     TEXT_FIELD(training, momentum),      TEXT_FIELD(training, weight_decay), CYAML_FIELD_END};
-static const cyaml_schema_field_t theory_fields[] = {TEXT_FIELD(theory, noise), TEXT_FIELD(theory, equation),
-                                                     TEXT_FIELD(theory, rank_tolerance),
-                                                     TEXT_FIELD(theory, flatness_factor), CYAML_FIELD_END};
+static const cyaml_schema_field_t theory_fields[] = {
+    TEXT_FIELD(theory, noise), TEXT_FIELD(theory, equation),        TEXT_FIELD(theory, rank_tolerance),
+    TEXT_FIELD(theory, modes), TEXT_FIELD(theory, flatness_factor), CYAML_FIELD_END};
 static const cyaml_schema_field_t simulation_fields[] = {TEXT_FIELD(simulation, dynamics),
                                                          TEXT_FIELD(simulation, protocol),
                                                          TEXT_FIELD(simulation, uncoupled),

@@ -97,7 +97,12 @@ sgf_status job_open(job *run, const command *what, const options *asked)
   if (path == NULL) status = fail(run, SGF_ERROR_MEMORY, "no memory for a path");
   if (status == SGF_OK) status = check_outputs(run, folder, &settings);
   if (status == SGF_OK) {
-    status = sgf_problem_create(&settings, folder, asked->force, &run->problem, &run->error);
+    /* only the prediction alone can do without n x n matrices */
+    bool dense = !(what->accepts & ACCEPTS_PLAN) || asked->full;
+    status = sgf_estimate_costs(&settings, folder, dense, &run->costs, &run->error);
+    if (status == SGF_OK && !asked->plan) status = job_check_costs(run);
+    if (status == SGF_OK && !asked->plan)
+      status = sgf_problem_create(&settings, folder, asked->force, &run->problem, &run->error);
     name_the_config(run, status);
   }
   free(path);
@@ -105,10 +110,45 @@ sgf_status job_open(job *run, const command *what, const options *asked)
   return status;
 }
 
+static const double GIB = 1073741824.0;
+
+void job_print_costs(const job *run)
+{
+  const sgf_costs *costs = &run->costs;
+  printf("n = %zu weights, P = %zu samples; the machine has %.3g GiB\n", costs->weights, costs->samples,
+         costs->memory / GIB);
+  printf("  %-12s %12s %12s\n", "path", "seconds", "GiB");
+  for (size_t k = 0; k < SGF_PATHS; k++) {
+    const sgf_cost *cost = &costs->paths[k];
+    printf("%s %-12s %12.3g %12.3g%s%s\n", k == costs->chosen ? "*" : " ", cost->path, cost->seconds,
+           cost->bytes / GIB, cost->refusal != NULL ? "   not here: " : "",
+           cost->refusal != NULL ? cost->refusal : "");
+  }
+  printf("path         %s: %s%s\n", costs->paths[costs->chosen].path, costs->reason,
+         costs->fits ? "" : "; it does not fit");
+}
+
+sgf_status job_check_costs(job *run)
+{
+  const sgf_costs *costs = &run->costs;
+  const sgf_cost *cost = &costs->paths[costs->chosen];
+  if (costs->fits) return SGF_OK;
+  snprintf(
+      run->error.message, sizeof run->error.message,
+      "network.widths give n = %zu weights: the path %s (%s) needs about %.3g GiB and %.3g s, the machine has %.3g "
+      "GiB%s",
+      costs->weights, cost->path, costs->reason, cost->bytes / GIB, cost->seconds, costs->memory / GIB,
+      costs->chosen == 0 ? "; n x n matrices have at most 46340 rows" : "");
+  return run->error.status = SGF_ERROR_VALUE;
+}
+
 sgf_status job_predict(job *run)
 {
   sgf_status status = go_on(run);
-  if (status == SGF_OK) status = sgf_predict(run->problem, run->asked->force, &run->prediction, &run->error);
+  bool dense = run->costs.chosen == 0;
+  if (status == SGF_OK)
+    status = dense ? sgf_predict(run->problem, run->asked->force, &run->prediction, &run->error)
+                   : sgf_predict_by_operator(run->problem, &run->prediction, &run->error);
   if (status == SGF_OK && job_is_unstable(run))
     fprintf(
         stderr,

@@ -8,6 +8,7 @@
 typedef struct job {
   const command *what;
   const options *asked;
+  sgf_costs costs; /* of the ways to predict */
   sgf_problem *problem;
   sgf_prediction *prediction;
   sgf_plan plan;
@@ -19,8 +20,14 @@ typedef struct job {
   sgf_error error;
 } job;
 
+/* Say what the ways to predict would take, and which is chosen. */
+void job_print_costs(const job *run);
+/* Refuse, with the numbers, what does not fit into the machine. */
+sgf_status job_check_costs(job *run);
+
 /* Each stage returns SGF_OK, or a status with job->error filled; SGF_ERROR_INTERRUPTED after a signal. */
-sgf_status job_open(job *run, const command *what, const options *asked); /* outputs checked, config, problem */
+sgf_status job_open(job *run, const command *what, const options *asked); /* outputs checked, config, problem; with
+                                                                             --plan the config alone */
 sgf_status job_predict(job *run);
 sgf_status job_plan(job *run);
 sgf_status job_simulate(job *run);

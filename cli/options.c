@@ -15,6 +15,7 @@ enum {
   KEY_FORCE,
   KEY_TRAJECTORY,
   KEY_THREADS,
+  KEY_PLAN,
   KEY_USAGE,
   KEY_DISCRETE,
   KEY_FACTOR,
@@ -47,6 +48,8 @@ static const struct argp_option equation_options[] = {
     {"method", KEY_METHOD, "NAME", 0, "auto, symmetric, schur, kronecker or low-rank", 0},
     {"threads", KEY_THREADS, "N", 0, "threads of the BLAS where n is above 300; the last digits may depend on it", 0},
     {"full", KEY_FULL, NULL, 0, "write X even when n > 4000", 0}};
+static const struct argp_option plan_option = {
+    "plan", KEY_PLAN, NULL, 0, "print the path that would be taken, with time and memory of each, and stop", 0};
 static const struct argp_option usage_option = {"usage", KEY_USAGE, NULL, OPTION_HIDDEN, NULL, -1};
 static const struct argp_option help_option = {"help", '?', NULL, 0, "print this help", -1};
 
@@ -143,6 +146,7 @@ static error_t take(int key, char *argument, struct argp_state *state)
   case KEY_JSON: parsed->json = true; break;
   case KEY_FULL: parsed->full = true; break;
   case KEY_FORCE: parsed->force = true; break;
+  case KEY_PLAN: parsed->plan = true; break;
   case KEY_THREADS: parsed->threads = thread_count(state, argument); break;
   case KEY_USAGE:
   case '?': print_help(state, input->what); break;
@@ -171,6 +175,7 @@ static size_t accepted_options(const command *what, struct argp_option *accepted
     if (what->accepts & ACCEPTS_REPORT) accepted[count++] = report_option;
     if (what->accepts & ACCEPTS_TRAJECTORY) accepted[count++] = trajectory_option;
     if (what->accepts & ACCEPTS_THREADS) accepted[count++] = threads_option;
+    if (what->accepts & ACCEPTS_PLAN) accepted[count++] = plan_option;
     accepted[count++] = set_option;
     accepted[count++] = json_option;
     accepted[count++] = full_option;

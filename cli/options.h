@@ -12,7 +12,8 @@ typedef enum {
   ACCEPTS_REPORT = 1,
   ACCEPTS_TRAJECTORY = 2, /* and requires */
   ACCEPTS_THREADS = 4,
-  ACCEPTS_EQUATION = 8 /* files of an equation in the place of a config */
+  ACCEPTS_PLAN = 8,
+  ACCEPTS_EQUATION = 16 /* files of an equation in the place of a config */
 } acceptance;
 
 typedef struct options {
@@ -24,6 +25,7 @@ typedef struct options {
   size_t override_count;
   int threads; /* 0: all */
   bool json, full, force;
+  bool plan;           /* only say what it would take */
   const char *noise;   /* second file of an equation, or NULL */
   const char *initial; /* NULL: none */
   bool factor;         /* the second file is that of --factor */

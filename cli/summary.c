@@ -24,6 +24,7 @@ static json_t *theory(const sgf_prediction *prediction)
   sgf_number numbers[SGF_MOST_NUMBERS];
   char name[32];
   json_t *object = object_of(numbers, sgf_prediction_numbers(prediction, numbers, SGF_MOST_NUMBERS));
+  json_object_set_new(object, "path", json_string(sgf_prediction_get_info(prediction)->path));
   for (size_t l = 1; l <= sgf_prediction_get_info(prediction)->layers; l++) {
     snprintf(name, sizeof name, "layer%zu", l);
     json_object_set_new(object, name,

@@ -60,8 +60,39 @@ static void print_theory(const job *run, const sgf_prediction_info *info)
   printf("\n");
 }
 
+/* What the covariance operator can say of all weights together. */
+static void print_theory_by_operator(const job *run, const sgf_prediction_info *info)
+{
+  double rate = sgf_problem_settings(run->problem)->training.learning_rate;
+  printf("path         %s: %s\n", info->path, run->costs.reason);
+  printf("drift        rank %zu of %zu%s, curvature %.4g ... %.4g, condition number %.4g\n", info->rank_hessian,
+         info->weights, info->rank_ambiguous ? " (ambiguous)" : "", info->relaxation_rate, info->largest_curvature,
+         info->condition_number);
+  if (info->noise_free) printf("             the residuals are round-off: nothing fluctuates\n");
+  printf("stability    learning rate below %.6g (here %.3g of it)%s\n", info->stability_limit,
+         rate / info->stability_limit, "; of the drift alone, noise lowers it");
+  printf("covariance   trace %.6g, kappa/S = %.4g\n", info->trace, info->noise_strength);
+  printf("loss         minimum %.6g, mean excess %.6g\n", info->min_loss, info->excess_loss);
+}
+
+/* How far the modes of a layer are principal, and all. */
+static void print_layer_by_operator(size_t l, const sgf_layer_info *layer)
+{
+  printf("layer %-3zu    %zu weights, trace %.4g\n            ", l, layer->weights, layer->trace);
+  print_fit("", &layer->ivfr);
+  printf(", %zu modes, %zu left out", layer->ivfr.modes, layer->ivfr.left_out);
+  if (!isnan(layer->ivfr_closed_form.psi)) printf("; closed form psi = %.3g", layer->ivfr_closed_form.psi);
+  printf("\n");
+  if (!layer->found.principal)
+    printf("             along the principal directions within each eigenvector of the outputs: what couples them is "
+           "%.2g of the block\n",
+           layer->found.coupling);
+  if (layer->found.modes < layer->weights)
+    printf("             the %zu leading principal directions, to %.2g\n", layer->found.modes, layer->found.residual);
+}
+
 /* The minimum, each layer by itself, and how long the state lasts. */
-static void print_layers(const sgf_prediction *prediction)
+static void print_layers(const sgf_prediction *prediction, bool by_operator)
 {
   const sgf_prediction_info *info = sgf_prediction_get_info(prediction);
   printf("minimum      global to %.2g, gradient %.2g", info->min_loss - info->global_loss, info->gradient_norm);
@@ -70,6 +101,10 @@ static void print_layers(const sgf_prediction *prediction)
   printf("\n");
   for (size_t l = 1; l <= info->layers; l++) {
     const sgf_layer_info *layer = sgf_prediction_get_layer(prediction, l);
+    if (by_operator) {
+      print_layer_by_operator(l, layer);
+      continue;
+    }
     printf("layer %-3zu    rank of H %zu, of C %zu, of %zu; trace coupled %.4g, uncoupled %.4g\n            ", l,
            layer->rank_hessian, layer->rank_noise, layer->weights, layer->trace, layer->trace_uncoupled);
     print_fit(" coupled", &layer->ivfr);
@@ -77,8 +112,11 @@ static void print_layers(const sgf_prediction *prediction)
     if (!isnan(layer->ivfr_closed_form.psi)) printf("; closed form psi = %.3g", layer->ivfr_closed_form.psi);
     printf("\n");
   }
-  printf("lifetime     %.4g, balance rate %.3g = %.3g of the slowest relaxation, drift of the balance %.3g\n",
-         info->lifetime, info->balance_rate, info->rate_ratio, info->balance_drift);
+  if (info->layers == 1) return;
+  printf("lifetime     %.4g, balance rate %.3g = %.3g of the slowest relaxation", info->lifetime, info->balance_rate,
+         info->rate_ratio);
+  if (!by_operator) printf(", drift of the balance %.3g", info->balance_drift);
+  printf("\n");
   if (info->rate_ratio > SGF_NOT_SHORT)
     printf(
         "             not quasi-stationary in the slowest modes: the balance drifts about as fast as they relax\n");
@@ -170,8 +208,13 @@ static void print_verdict(const job *run)
 void table_print(const job *run, const sgf_prediction *prediction)
 {
   print_problem(run);
-  if (prediction != NULL) print_theory(run, sgf_prediction_get_info(prediction));
-  if (prediction != NULL && sgf_prediction_get_info(prediction)->layers > 1) print_layers(prediction);
+  bool by_operator = prediction != NULL && run->costs.chosen != 0;
+  if (by_operator)
+    print_theory_by_operator(run, sgf_prediction_get_info(prediction));
+  else if (prediction != NULL)
+    print_theory(run, sgf_prediction_get_info(prediction));
+  if (prediction != NULL && (by_operator || sgf_prediction_get_info(prediction)->layers > 1))
+    print_layers(prediction, by_operator);
   if (run->ensemble != NULL) print_experiment(run);
   if (run->ensemble != NULL) print_components(run);
   if (run->comparison != NULL) {

@@ -117,6 +117,7 @@ typedef struct sgf_settings {
     sgf_noise noise;
     sgf_equation equation;
     double rank_tolerance;  /* relative to the largest eigenvalue; NaN: from the largest gap */
+    size_t modes;           /* leading modes of a layer that is too large for all; 0: chosen */
     double flatness_factor; /* flatness is the distance between the points with L = factor L*; above 1 */
   } theory;
   struct {
@@ -189,9 +190,21 @@ typedef struct sgf_ivfr {
   size_t left_out;    /* modes of zero variance or curvature */
 } sgf_ivfr;
 
+/* How the covariance operator found the modes of a layer. */
+typedef struct sgf_layer_modes {
+  size_t modes;   /* found: entries of variance and curvature */
+  bool principal; /* along the principal directions of the layer's block */
+  double
+      coupling; /* not principal: along those within each eigenvector of W_2 W_2^T; the Frobenius norm of what of the
+                      block couples different ones, relative to the block's. Sorted, the variances differ from the
+                      principal ones by at most as much (Hoffman and Wielandt) */
+  double residual; /* of leading modes that were found by iteration; else 0 */
+} sgf_layer_modes;
+
 typedef struct sgf_prediction_info {
-  size_t weights; /* n */
-  size_t layers;  /* L */
+  const char *path; /* "dense", or that of the covariance operator */
+  size_t weights;   /* n */
+  size_t layers;    /* L */
   size_t rank_hessian;
   size_t rank_noise;
   double rank_gap;             /* smallest kept / largest dropped eigenvalue of H; infinite at full rank */
@@ -246,6 +259,7 @@ typedef struct sgf_layer_info {
   double anisotropy_uncoupled;
   sgf_ivfr ivfr; /* coupled */
   sgf_ivfr ivfr_uncoupled;
+  sgf_layer_modes found;     /* by the covariance operator: how variances and curvatures were found */
   sgf_ivfr ivfr_closed_form; /* of the closed form for C = s^2 H, two layers without bottleneck; NaN otherwise */
 } sgf_layer_info;
 
@@ -367,17 +381,6 @@ SGF_API sgf_status sgf_covariance_operator_principal(const sgf_covariance_operat
                                                      size_t count, double *variance, double *curvature,
                                                      double *directions, double *residual, sgf_error *error);
 
-/* How the modes of a layer were found. */
-typedef struct sgf_layer_modes {
-  size_t modes;   /* found: entries of variance and curvature */
-  bool principal; /* along the principal directions of the layer's block */
-  double
-      coupling; /* not principal: along those within each eigenvector of W_2 W_2^T; the Frobenius norm of what of the
-                      block couples different ones, relative to the block's. Sorted, the variances differ from the
-                      principal ones by at most as much (Hoffman and Wielandt) */
-  double residual; /* of leading modes that were found by iteration; else 0 */
-} sgf_layer_modes;
-
 /* Variances and the curvature along their directions for a layer: all N_l N_{l-1} of them, exactly, where the noise
  * does not couple outputs or the layer has up to 4000 weights. Beyond: two layers, all of them within the outputs'
  * eigenvectors; else, or where `leading` is not 0, the `leading` largest (0: 200).
@@ -391,6 +394,42 @@ SGF_API sgf_status sgf_covariance_operator_layer(const sgf_covariance_operator *
  * Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
 SGF_API sgf_status sgf_covariance_operator_samples(const sgf_covariance_operator *covariance, size_t count,
                                                    uint64_t seed, double *samples, sgf_error *error);
+
+/* One way to predict, and what it would take. */
+typedef struct sgf_cost {
+  const char *path;    /* "dense", "reduced", "kronecker" or "closed-form" */
+  const char *refusal; /* NULL, or why the settings exclude it */
+  double seconds;      /* on one thread, to a factor of about 2; without reading data and finding the minimum */
+  double bytes;        /* at its largest */
+} sgf_cost;
+
+enum { SGF_PATHS = 4 };
+
+typedef struct sgf_costs {
+  sgf_cost paths[SGF_PATHS];
+  size_t chosen;      /* index of the path to take */
+  const char *reason; /* for the choice */
+  size_t weights;     /* n */
+  size_t samples;     /* P */
+  double memory;      /* bytes of the machine */
+  bool fits;          /* what the chosen path needs */
+} sgf_costs;
+
+/* Estimate what each path takes for the settings, before anything is made: dense for n <= 4000, for what the covariance
+ * operator is not built for, or when the n x n sets are asked for; else the operator's path. The machine's speed is measured
+ * for some milliseconds.
+ *   folder  what relative paths in the settings are relative to; NULL: the current folder
+ *   dense   n x n matrices are asked for at any n
+ * Errors: SGF_ERROR_VALUE and those of reading data.file, whose number of samples is needed. */
+SGF_API sgf_status sgf_estimate_costs(const sgf_settings *settings, const char *folder, bool dense, sgf_costs *costs,
+                                      sgf_error *error);
+
+/* As sgf_predict, by the covariance operator: no n x n array, so that it is neither simulated nor compared with. Numbers
+ * that need them are NaN, and left out of sgf_prediction_numbers. Arrays: covariance_diagonal (n); spectrum/hessian (rank),
+ * its nonzero part, where it is affordable; layerN/variance, curvature, flatness: all, or the leading ones (info of
+ * sgf_covariance_operator_layer as numbers of the layer).
+ * theory.modes is as `leading` of sgf_covariance_operator_layer. Errors: those of sgf_covariance_operator_create and sgf_covariance_operator_layer. */
+SGF_API sgf_status sgf_predict_by_operator(const sgf_problem *problem, sgf_prediction **prediction, sgf_error *error);
 
 /* -------------------------------------------------------------- simulation */
 

@@ -58,6 +58,28 @@ done
 
 expect 0 "predict" "$SGFLOW" predict "$folder/config.yaml" -o "$folder/p.h5"
 has "predict prints the rank" "rank 5 of 5" "$folder/out"
+expect 0 "predict --plan" "$SGFLOW" predict "$folder/config.yaml" --plan -o "$folder/none.h5"
+has "--plan names the path" '^path +dense: ' "$folder/out"
+has "--plan says what excludes another" "closed-form .*not here: theory.equation is exact" "$folder/out"
+[ ! -e "$folder/none.h5" ]
+report "--plan makes nothing" $?
+expect 0 "--plan of two million weights" "$SGFLOW" predict "$folder/config.yaml" --plan --set network.widths=[1000,1000,1000] \
+  --set theory.equation=continuum --set theory.noise=isotropic
+has "--plan chooses the closed form" '^\* closed-form ' "$folder/out"
+expect 65 "what does not fit is refused" "$SGFLOW" predict "$folder/config.yaml" --set network.widths=[30000,30000,30000] \
+  --set theory.equation=continuum
+has "the refusal has the numbers" "n = 1800000000 weights: .* needs about .* GiB and .* s, the machine has " "$folder/err"
+expect 65 "n x n matrices that do not fit" "$SGFLOW" verify "$folder/config.yaml" --set network.widths=[300,300,300] \
+  --set theory.equation=discrete
+has "of the dense path" "n = 180000 weights: the path dense" "$folder/err"
+expect 0 "predict by the operator" "$SGFLOW" predict "$folder/config.yaml" --set network.widths=[50,50,50] \
+  --set network.init_scale=1 --set data.samples=400 --set theory.equation=discrete --set theory.noise=isotropic \
+  --set training.learning_rate=0.01 -o "$folder/large.h5"
+has "the path is said" '^path +kronecker: n is above 4000' "$folder/out"
+has "the layers are fitted" 'layer 2 +2500 weights, trace ' "$folder/out"
+expect 0 "its JSON" "$SGFLOW" predict "$folder/config.yaml" --set network.widths=[50,50,50] --json \
+  --set data.samples=400 --set theory.equation=discrete --set theory.noise=population --set training.learning_rate=0.01
+has "JSON has the path" '"path": "kronecker"' "$folder/out"
 expect 0 "predict --json" "$SGFLOW" predict "$folder/config.yaml" --json
 has "JSON has the stability limit" '"stability_limit": [0-9.]+' "$folder/out"
 expect 0 "simulate" "$SGFLOW" simulate "$folder/config.yaml" --set simulation.replicas=20 -o "$folder/s.h5"

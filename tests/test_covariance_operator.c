@@ -319,6 +319,81 @@ START_TEST(planted_errors_are_seen)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- predictions */
+
+START_TEST(predicts_like_the_dense_prediction)
+{
+  fixture at;
+  sgf_error error = {SGF_OK, ""};
+  sgf_prediction *large;
+  sgf_plan plan;
+  sgf_number numbers[SGF_MOST_NUMBERS];
+  open_fixture(&CASES[_i], &at);
+  ASSERT_OK(sgf_predict_by_operator(at.problem, &large, &error), error);
+  const sgf_prediction_info *info = sgf_prediction_get_info(large), *dense = sgf_prediction_get_info(at.dense);
+  const double *diagonal = array_of(large, "covariance_diagonal");
+  ck_assert_str_eq(info->path, CASES[_i].path);
+  ck_assert_str_eq(dense->path, "dense");
+  ASSERT_NEAR(info->trace, dense->trace, 1e-10 * dense->trace);
+  ASSERT_NEAR(info->condition_number, dense->condition_number, 1e-8 * dense->condition_number);
+  ck_assert(info->rank_hessian == dense->rank_hessian && info->null_noise == 0.0);
+  if (info->layers > 1) ASSERT_NEAR(info->balance_rate, dense->balance_rate, 1e-9 * dense->balance_rate);
+  for (size_t k = 0; k < at.n; k++) ASSERT_NEAR(diagonal[k], at.Sigma[k * (at.n + 1)], 1e-10 * dense->trace);
+  for (size_t l = 1; l <= info->layers; l++) {
+    char name[32];
+    const sgf_layer_info *one = sgf_prediction_get_layer(large, l), *other = sgf_prediction_get_layer(at.dense, l);
+    snprintf(name, sizeof name, "layer%zu/variance", l);
+    ASSERT_NEAR(one->trace, other->trace, 1e-10 * other->trace);
+    ASSERT_CLOSE(other->weights, array_of(large, name), array_of(at.dense, name), 1e-10);
+    ck_assert_uint_eq(one->ivfr.modes, other->ivfr.modes);
+    ck_assert_uint_eq(one->ivfr.left_out, other->ivfr.left_out);
+  }
+  size_t count = sgf_prediction_numbers(large, numbers, SGF_MOST_NUMBERS);
+  for (size_t k = 0; k < count; k++) ck_assert_msg(!isnan(numbers[k].value), "%s is NaN", numbers[k].name);
+  ck_assert_int_eq(sgf_plan_simulation(at.problem, large, &plan, &error), SGF_ERROR_UNSUPPORTED);
+  sgf_prediction_free(large);
+  close_fixture(&at);
+}
+END_TEST
+
+typedef struct {
+  size_t widths[4], count;
+  sgf_noise noise;
+  sgf_equation equation;
+  bool dense;
+  const char *chosen;
+  bool fits;
+} cost_case;
+
+static const cost_case COSTS[] = {{{5, 4, 3}, 3, EMPIRICAL, DISCRETE, false, "dense", true},
+                                  {{50, 50, 50}, 3, EMPIRICAL, DISCRETE, false, "reduced", true},
+                                  {{50, 50, 50}, 3, EMPIRICAL, DISCRETE, true, "dense", true},
+                                  {{50, 50, 50}, 3, POPULATION, DISCRETE, false, "kronecker", true},
+                                  {{50, 50, 50}, 3, ISOTROPIC, CONTINUUM, false, "closed-form", true},
+                                  {{50, 50, 50, 50}, 4, ISOTROPIC, CONTINUUM, false, "reduced", true},
+                                  {{1000, 1000, 1000}, 3, ISOTROPIC, CONTINUUM, false, "closed-form", true},
+                                  {{1000, 10, 1000}, 3, ISOTROPIC, CONTINUUM, false, "dense", true},
+                                  {{1000, 100, 1000}, 3, ISOTROPIC, CONTINUUM, false, "dense", false},
+                                  {{30000, 30000, 30000}, 3, POPULATION, DISCRETE, false, "kronecker", false}};
+
+START_TEST(costs_choose_a_path)
+{
+  const cost_case *from = &COSTS[_i];
+  sgf_settings settings;
+  sgf_costs costs;
+  sgf_error error = {SGF_OK, ""};
+  settings_with_widths(&settings, from->count, from->widths);
+  settings.theory.noise = from->noise;
+  settings.theory.equation = from->equation;
+  ASSERT_OK(sgf_estimate_costs(&settings, NULL, from->dense, &costs, &error), error);
+  ck_assert_str_eq(costs.paths[costs.chosen].path, from->chosen);
+  if (from->widths[1] != 10) ck_assert(costs.fits == from->fits); /* 20 000 x 20 000 may fit or not */
+  for (size_t k = 0; k < SGF_PATHS; k++) ck_assert(costs.paths[k].seconds > 0.0 && costs.paths[k].bytes > 0.0);
+  if (costs.chosen > 0) ck_assert_ptr_null(costs.paths[costs.chosen].refusal);
+  sgf_settings_free(&settings);
+}
+END_TEST
+
 /* -------------------------------------------------------- leading eigenpairs */
 
 typedef struct {
@@ -438,6 +513,8 @@ int main(void)
   tcase_add_loop_test(paths, principal_directions_of_layers_and_of_all, 0, ALL);
   tcase_add_loop_test(paths, samples_have_the_covariance, 0, ALL);
   tcase_add_loop_test(paths, planted_errors_are_seen, 0, ALL);
+  tcase_add_loop_test(paths, predicts_like_the_dense_prediction, 0, ALL);
+  tcase_add_loop_test(rest, costs_choose_a_path, 0, sizeof COSTS / sizeof *COSTS);
   tcase_add_loop_test(rest, what_is_not_stored_is_the_same, 0, 3);
   tcase_add_loop_test(rest, leading_eigenpairs_of_known_matrices, 0, 4);
   tcase_add_loop_test(rest, refuses_what_is_not_built, 0, sizeof REFUSALS / sizeof *REFUSALS);

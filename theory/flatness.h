@@ -27,7 +27,8 @@ double sgf_anisotropy(size_t modes, const double *variance);
 
 /* Least squares of log variance on log curvature h; F ~ h^{-1/2}, so variance ~ F^{-psi} has slope psi / 2.
  * Modes of zero variance or curvature (relative to the largest, at round-off) are left out and counted.
- * The interval is the 95 % percentile bootstrap over modes, its draws fixed by the seed. Source: section 9. */
+ * The interval is the 95 % percentile bootstrap over modes, its draws fixed by the seed; beyond 20 000 modes the normal
+ * interval that it tends to. Source: section 9. */
 sgf_status sgf_ivfr_fit(size_t modes, const double *variance, const double *curvature, uint64_t seed, sgf_ivfr *fit,
                         sgf_error *error);
 

@@ -4,6 +4,7 @@ theory_sources = \
   %D%/certificate.h \
   %D%/closed_form.c \
   %D%/closed_form.h \
+  %D%/cost.c \
   %D%/covariance.c \
   %D%/covariance.h \
   %D%/covariance_operator.c \
@@ -51,6 +52,7 @@ theory_sources = \
   %D%/operators.c \
   %D%/prediction.c \
   %D%/prediction.h \
+  %D%/prediction_by_operator.c \
   %D%/problem.c \
   %D%/problem.h \
   %D%/random.c \

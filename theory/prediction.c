@@ -109,8 +109,12 @@ done:
 sgf_status sgf_predict(const sgf_problem *problem, bool force, sgf_prediction **prediction, sgf_error *error)
 {
   void *block;
-  sgf_status status = sgf_allocate(&block, 1, 1, sizeof **prediction, "prediction", error);
+  *prediction = NULL;
+  sgf_status status = sgf_check_dense(&problem->network, error);
+  if (status != SGF_OK) return status;
+  status = sgf_allocate(&block, 1, 1, sizeof **prediction, "prediction", error);
   *prediction = block;
+  if (status == SGF_OK) (*prediction)->info.path = "dense";
   if (status == SGF_OK) status = build(problem, force, *prediction, error);
   if (status == SGF_OK) return SGF_OK;
   sgf_prediction_free(*prediction);
@@ -141,19 +145,28 @@ const sgf_layer_info *sgf_prediction_get_layer(const sgf_prediction *prediction,
   return layer >= 1 && layer <= prediction->info.layers ? &prediction->layers[layer - 1] : NULL;
 }
 
-static size_t copy_numbers(const sgf_number *all, size_t count, sgf_number *numbers, size_t capacity)
+/* All of them, or those that are known where there is no dense prediction. */
+static size_t copy_numbers(const sgf_number *all, size_t count, bool dense, sgf_number *numbers, size_t capacity)
 {
-  memcpy(numbers, all, (count < capacity ? count : capacity) * sizeof *numbers);
-  return count;
+  size_t copied = 0;
+  for (size_t k = 0; k < count; k++) {
+    if (!dense && isnan(all[k].value)) continue;
+    if (copied < capacity) numbers[copied] = all[k];
+    copied++;
+  }
+  return copied;
 }
+
+static bool is_dense(const sgf_prediction *prediction) { return prediction->joint.range.V != NULL; }
 
 size_t sgf_prediction_numbers(const sgf_prediction *prediction, sgf_number *numbers, size_t capacity)
 {
   const sgf_prediction_info *info = &prediction->info;
+  bool dense = is_dense(prediction);
   const sgf_number all[] = {{"weights", (double)info->weights, true},
                             {"layers", (double)info->layers, true},
                             {"rank_hessian", (double)info->rank_hessian, true},
-                            {"rank_noise", (double)info->rank_noise, true},
+                            {"rank_noise", dense ? (double)info->rank_noise : NAN, true},
                             {"rank_ambiguous", info->rank_ambiguous, true},
                             {"rank_gap", info->rank_gap, false},
                             {"rank_tolerance", info->rank_tolerance, false},
@@ -179,12 +192,12 @@ size_t sgf_prediction_numbers(const sgf_prediction *prediction, sgf_number *numb
                             {"trace", info->trace, false},
                             {"excess_loss", info->excess_loss, false},
                             {"anisotropy", info->anisotropy, false},
-                            {"isotropic_noise", info->isotropic_noise, true},
+                            {"isotropic_noise", dense ? info->isotropic_noise : NAN, true},
                             {"commutator", info->commutator, false},
                             {"commutator_relative", info->commutator_relative, false},
                             {"irreversible", info->irreversible, false},
                             {"entropy_production", info->entropy_production, false},
-                            {"entropy_on_range", info->entropy_on_range, true},
+                            {"entropy_on_range", dense ? info->entropy_on_range : NAN, true},
                             {"noise_free", info->noise_free, true},
                             {"spectrum_distance", info->spectrum_distance, false},
                             {"hessian_law_distance", info->hessian_law_distance, false},
@@ -193,18 +206,19 @@ size_t sgf_prediction_numbers(const sgf_prediction *prediction, sgf_number *numb
                             {"ivfr_psi_low", info->ivfr.psi_low, false},
                             {"ivfr_psi_high", info->ivfr.psi_high, false},
                             {"ivfr_correlation", info->ivfr.correlation, false},
-                            {"ivfr_modes", (double)info->ivfr.modes, true},
-                            {"ivfr_left_out", (double)info->ivfr.left_out, true}};
-  return copy_numbers(all, sizeof all / sizeof *all, numbers, capacity);
+                            {"ivfr_modes", dense ? (double)info->ivfr.modes : NAN, true},
+                            {"ivfr_left_out", dense ? (double)info->ivfr.left_out : NAN, true}};
+  return copy_numbers(all, sizeof all / sizeof *all, dense, numbers, capacity);
 }
 
 size_t sgf_layer_numbers(const sgf_prediction *prediction, size_t layer, sgf_number *numbers, size_t capacity)
 {
   const sgf_layer_info *info = sgf_prediction_get_layer(prediction, layer);
   if (info == NULL) return 0;
+  bool dense = is_dense(prediction);
   const sgf_number all[] = {{"weights", (double)info->weights, true},
                             {"rank_hessian", (double)info->rank_hessian, true},
-                            {"rank_noise", (double)info->rank_noise, true},
+                            {"rank_noise", dense ? (double)info->rank_noise : NAN, true},
                             {"null_noise", info->null_noise, false},
                             {"trace", info->trace, false},
                             {"trace_uncoupled", info->trace_uncoupled, false},
@@ -221,6 +235,11 @@ size_t sgf_layer_numbers(const sgf_prediction *prediction, size_t layer, sgf_num
                             {"ivfr_psi_uncoupled_high", info->ivfr_uncoupled.psi_high, false},
                             {"ivfr_correlation_uncoupled", info->ivfr_uncoupled.correlation, false},
                             {"ivfr_psi_closed_form", info->ivfr_closed_form.psi, false},
-                            {"ivfr_correlation_closed_form", info->ivfr_closed_form.correlation, false}};
-  return copy_numbers(all, sizeof all / sizeof *all, numbers, capacity);
+                            {"ivfr_correlation_closed_form", info->ivfr_closed_form.correlation, false},
+                            /* the last four are of the covariance operator alone */
+                            {"modes", (double)info->found.modes, true},
+                            {"principal", info->found.principal, true},
+                            {"coupling", info->found.coupling, false},
+                            {"modes_residual", info->found.residual, false}};
+  return copy_numbers(all, sizeof all / sizeof *all - (dense ? 4 : 0), dense, numbers, capacity);
 }

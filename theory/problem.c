@@ -126,19 +126,17 @@ done:
   return status;
 }
 
-/* The dense operators index n x n matrices with LAPACK's 32-bit integers, and hold about a score of them. */
+static double machine_memory(void) { return (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE); }
+
+static const double GIB = 1073741824.0;
+
+/* LAPACK's integers have 32 bits, and the data are held twice while they are read. */
 static sgf_status check_size(const sgf_problem *problem, sgf_error *error)
 {
   const sgf_network *network = &problem->network;
-  const size_t most = 46340; /* its square is the largest below 2^31 */
-  double n = (double)network->weights, P = (double)problem->settings.data.samples;
-  double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE), GiB = 1073741824.0;
-  double needed = 20.0 * n * n * sizeof(double) +
-                  P * (double)(sgf_network_inputs(network) + sgf_network_outputs(network)) * sizeof(double);
-  if (network->weights > most)
-    return sgf_fail(error, SGF_ERROR_VALUE,
-                    "network.widths give n = %zu weights: the dense n x n operators hold at most %zu",
-                    network->weights, most);
+  double memory = machine_memory(), P = (double)problem->settings.data.samples, n = (double)network->weights;
+  double needed =
+      (8.0 * n + P * (double)(sgf_network_inputs(network) + sgf_network_outputs(network))) * sizeof(double);
   if (problem->settings.data.samples > INT_MAX)
     return sgf_fail(error, SGF_ERROR_VALUE, "data.samples is %zu: at most %d", problem->settings.data.samples,
                     INT_MAX);
@@ -146,7 +144,24 @@ static sgf_status check_size(const sgf_problem *problem, sgf_error *error)
     return sgf_fail(
         error, SGF_ERROR_VALUE,
         "network.widths give n = %zu weights, with %zu samples: about %.3g GiB are needed, the machine has %.3g",
-        network->weights, problem->settings.data.samples, needed / GiB, memory / GiB);
+        network->weights, problem->settings.data.samples, needed / GIB, memory / GIB);
+  return SGF_OK;
+}
+
+/* The dense operators index n x n matrices with LAPACK's 32-bit integers, and hold about a score of them. */
+sgf_status sgf_check_dense(const sgf_network *network, sgf_error *error)
+{
+  double memory = machine_memory(), n = (double)network->weights, needed = 20.0 * n * n * sizeof(double);
+  if (network->weights > SGF_MOST_DENSE_WEIGHTS)
+    return sgf_fail(error, SGF_ERROR_VALUE,
+                    "network.widths give n = %zu weights: the dense n x n operators hold at most %d",
+                    network->weights, SGF_MOST_DENSE_WEIGHTS);
+  if (memory > 0.0 && needed > memory)
+    return sgf_fail(
+        error, SGF_ERROR_VALUE,
+        "network.widths give n = %zu weights: about %.3g GiB are needed for n x n matrices, the machine has "
+        "%.3g",
+        network->weights, needed / GIB, memory / GIB);
   return SGF_OK;
 }
 

@@ -14,6 +14,12 @@ struct sgf_problem {
   sgf_minimum_certificate certificate; /* of theta* */
 };
 
+/* Weights of which the dense n x n operators hold at most: its square is the largest below 2^31. */
+enum { SGF_MOST_DENSE_WEIGHTS = 46340 };
+
+/* Refuse, with the numbers, networks whose n x n matrices would not fit. Errors: SGF_ERROR_VALUE. */
+sgf_status sgf_check_dense(const sgf_network *network, sgf_error *error);
+
 /* Refuse settings that are out of range on their own (SGF_ERROR_VALUE) and combinations that are not built
  * (SGF_ERROR_UNSUPPORTED). The message names the key and its value. */
 sgf_status sgf_settings_check(const sgf_settings *settings, sgf_error *error);

@@ -478,6 +478,9 @@ sgf_status sgf_compare(const sgf_problem *problem, const sgf_prediction *predict
                        sgf_comparison **result, sgf_error *error)
 {
   void *block;
+  *result = NULL;
+  if (prediction->joint.range.V == NULL)
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "a prediction by the covariance operator is not compared with");
   sgf_status status = sgf_allocate(&block, 1, 1, sizeof **result, "comparison", error);
   *result = block;
   if (status != SGF_OK) return status;

@@ -82,6 +82,7 @@ static void write_prediction(sgf_hdf5_output *out, const sgf_problem *problem, c
     sgf_hdf5_write(out, name, array->vector ? 1 : 2, (size_t[]){array->rows, array->columns}, array->values);
   }
   write_numbers(out, "theory", numbers, sgf_prediction_numbers(prediction, numbers, SGF_MOST_NUMBERS));
+  sgf_hdf5_attribute_text(out, "theory", "path", prediction->info.path);
   for (size_t l = 1; l <= problem->network.layers; l++) {
     snprintf(name, sizeof name, "theory/layer%zu", l);
     write_numbers(out, name, numbers, sgf_layer_numbers(prediction, l, numbers, SGF_MOST_NUMBERS));

@@ -175,6 +175,9 @@ static void keep_lifetime(double lifetime, double share, draft *times)
 sgf_status sgf_plan_simulation(const sgf_problem *problem, const sgf_prediction *prediction, sgf_plan *plan,
                                sgf_error *error)
 {
+  if (prediction->joint.range.V == NULL)
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
+                    "a prediction by the covariance operator does not plan simulations");
   const sgf_settings *settings = &problem->settings;
   double h = planning_rate(problem, prediction), rate = settings->training.learning_rate, burn_in, window;
   bool one_layer = problem->network.layers == 1;

@@ -448,6 +448,10 @@ sgf_status sgf_write_report(const char *path, const sgf_provenance *provenance, 
   sgf_atomic_file file;
   sgf_status status = sgf_atomic_begin(path, &file, error);
   *figures = false;
+  if (status == SGF_OK && prediction != NULL && prediction->joint.range.V == NULL) {
+    sgf_atomic_discard(&file);
+    status = sgf_fail(error, SGF_ERROR_UNSUPPORTED, "a prediction by the covariance operator has no report");
+  }
   if (status != SGF_OK) return status;
   page.out = fopen(file.temporary, "w");
   if (page.out == NULL) {

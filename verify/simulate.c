@@ -296,7 +296,9 @@ sgf_status sgf_simulate(const sgf_problem *problem, const sgf_plan *plan, int th
                     "simulation of %zu replicas and a window of %zu steps, every %zu: nothing to do", plan->replicas,
                     plan->window_steps, plan->stride);
   if (threads <= 0) threads = omp_get_max_threads();
-  sgf_status status = run_ensemble(&all, 0, 0, threads, ensemble, error);
+  sgf_status status = sgf_check_dense(&problem->network, error);
+  if (status != SGF_OK) return status;
+  status = run_ensemble(&all, 0, 0, threads, ensemble, error);
   if (status == SGF_OK && uncoupled) status = run_uncoupled(&all, threads, *ensemble, error);
   if (status == SGF_OK) return SGF_OK;
   sgf_ensemble_free(*ensemble);

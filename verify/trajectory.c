@@ -109,6 +109,7 @@ sgf_status sgf_trajectory_read(const char *path, const sgf_problem *problem, sgf
   sgf_ensemble *made = NULL;
   sgf_status status;
   *ensemble = NULL;
+  SGF_TRY(sgf_check_dense(&problem->network, error));
   SGF_TRY(read_weights(path, shape, &weights, &stride, error));
   SGF_TRY(check_shape(path, shape, n, error));
   SGF_TRY(check_finite(path, shape, weights, error));

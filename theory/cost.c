@@ -1,0 +1,267 @@
+/* What a prediction takes in time and memory, estimated from the settings before anything is made. */
+#include <cblas.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../io/hdf5_file.h"
+#include "memory.h"
+#include "mode_covariance.h"
+#include "problem.h"
+
+/* Above this n the dense path is taken only if nothing else will do: its n x n sets are not written then either. */
+static const double MOST_DENSE = 4000.0;
+/* Layers up to this size have a dense eigenproblem of their own. */
+static const double DENSE_LAYER = 4000.0;
+
+/* Everything that the estimates depend on, in real numbers: their products overflow integers. */
+typedef struct {
+  const sgf_settings *settings;
+  double inputs, outputs, weights, samples, map; /* N_0, N_L, n, P, N_0 N_L */
+  size_t layers;
+  double rate; /* operations of large products per second */
+  bool separate, shared;
+} shape;
+
+/* ------------------------------------------------------- operations and bytes */
+
+static double cube(double n) { return n * n * n; }
+
+/* Operations of a symmetric eigenproblem, in those of products of the same speed: measured for 100 to 3200 rows. */
+static double eigen(double n) { return 7.0 * cube(n) + 3300.0 * n * n; }
+static double eigenvalues(double n) { return 3.2 * cube(n) + 1500.0 * n * n; }
+
+/* A change of the weights of a layer to the map, or back. */
+static double push(const shape *of, size_t layer)
+{
+  double to = (double)of->settings->network.widths[layer], from = (double)of->settings->network.widths[layer - 1];
+  return 2.0 * of->outputs * from * (to + of->inputs);
+}
+
+static double layer_size(const shape *of, size_t layer)
+{
+  return (double)of->settings->network.widths[layer] * (double)of->settings->network.widths[layer - 1];
+}
+
+static bool sampled(const shape *of)
+{
+  return of->settings->theory.noise == SGF_NOISE_EMPIRICAL && of->map > SGF_STORED_MODES && of->layers <= 2;
+}
+
+static bool stored(const shape *of)
+{
+  return !of->separate && (of->layers > 2 || of->map <= SGF_STORED_MODES) &&
+         !(of->settings->theory.noise == SGF_NOISE_POPULATION && of->layers <= 2);
+}
+
+/* Z pair of blocks by pair of blocks, once. */
+static double all_blocks(const shape *of)
+{
+  if (of->separate || stored(of)) return 0.0;
+  double inner = sampled(of) ? of->samples : of->inputs;
+  return of->outputs * of->outputs * of->inputs * of->inputs * (inner + 20.0);
+}
+
+static double dense_operations(const shape *of)
+{
+  double n = of->weights, operations = of->layers == 1 ? 90.0 * cube(n) : 50.0 * cube(n);
+  return operations + n * n * of->samples + 4e7 * sqrt(n);
+}
+
+static double dense_bytes(const shape *of) { return 8.0 * 20.0 * of->weights * of->weights; }
+
+/* Variance and curvature of one layer. */
+static double layer_operations(const shape *of, size_t layer)
+{
+  double size = layer_size(of, layer), width = (double)of->settings->network.widths[layer - 1], m = of->inputs;
+  double pair = 2.0 * m * width * (m + width);
+  if (of->separate && of->shared) return 4.0 * m * m * width + 2000.0 * size;
+  if (of->separate && of->layers <= 2) return of->outputs * (pair + eigen(width) + 4.0 * m * m * width);
+  if (size <= DENSE_LAYER)
+    return eigen(size) + size * (3.0 * push(of, layer) + 2.0 * of->map * of->map + 4.0 * of->map * m) +
+           all_blocks(of) * ceil(size / 128.0);
+  if (of->layers <= 2)
+    return of->outputs * (pair + eigen(width)) + all_blocks(of) + 0.5 * of->outputs * of->outputs * pair;
+  return 12.0 * 832.0 * (2.0 * push(of, layer) + 2.0 * of->map * of->map) + 2e6 * size;
+}
+
+static double diagonal_operations(const shape *of, size_t layer)
+{
+  double width = (double)of->settings->network.widths[layer - 1], m = of->inputs;
+  if (of->separate && of->shared) return 4.0 * cube(m);
+  if (of->layers > 2) return layer_size(of, layer) * (2.0 * push(of, layer) + 2.0 * of->map * of->map);
+  double pairs = of->separate ? of->outputs : 0.5 * of->outputs * of->outputs;
+  return pairs * (2.0 * m * m * width + 8.0 * layer_size(of, layer)) + all_blocks(of);
+}
+
+static double operator_operations(const shape *of, bool closed)
+{
+  double m = of->inputs, sum = 4.0 * of->samples * m * of->outputs;
+  if (of->layers > 2)
+    sum += eigen(of->map);
+  else if (closed)
+    sum += eigen(m) + (of->outputs * cube(m) <= 2e10 ? of->outputs : 2.0) * eigenvalues(m);
+  else
+    sum += (of->shared ? 1.0 : of->outputs) * eigen(m);
+  if (stored(of) || sampled(of)) sum += of->samples * of->map * (2.0 * m + (sampled(of) ? 4.0 : of->map));
+  for (size_t l = 1; l <= of->layers; l++) sum += layer_operations(of, l) + diagonal_operations(of, l);
+  return sum;
+}
+
+static double operator_bytes(const shape *of)
+{
+  double m = of->inputs, count = 6.0 * of->weights + of->samples * (2.0 * of->outputs + m), widest = 0.0;
+  if (!of->shared) count += of->layers > 2 ? 3.0 * of->map * of->map : of->outputs * m * m;
+  if (stored(of)) count += of->map * of->map + 512.0 * of->map;
+  if (sampled(of)) count += of->map * (of->samples + 512.0);
+  for (size_t l = 1; l <= of->layers; l++) {
+    double size = layer_size(of, l), width = (double)of->settings->network.widths[l - 1];
+    double dense = !(of->separate && of->layers <= 2) && size <= DENSE_LAYER ? 3.0 * size * size : 0.0;
+    double krylov = of->layers > 2 && size > DENSE_LAYER ? 3.0 * 832.0 * size : 0.0;
+    double seen = of->shared ? 0.0 : of->outputs * m * width;
+    widest = fmax(widest, fmax(seen, dense + krylov) + 256.0 * of->map);
+  }
+  return 8.0 * (count + widest + 8.0 * m * m);
+}
+
+/* ------------------------------------------------------------------ the choice */
+
+static double wall_seconds(void)
+{
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* Operations per second of products: the best of five of 512 rows. */
+static sgf_status measure_rate(double *rate, sgf_error *error)
+{
+  const int size = 512;
+  double *A = NULL;
+  sgf_status status = sgf_new_reals(&A, 3 * (size_t)size, (size_t)size, "measured speed", error);
+  *rate = 0.0;
+  for (int k = 0; k < 5 && status == SGF_OK; k++) {
+    double start = wall_seconds();
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, size, size, size, 1.0, A, size, A + size * size, size, 0.0,
+                A + 2 * size * size, size);
+    *rate = fmax(*rate, 2.0 * cube(size) / fmax(wall_seconds() - start, 1e-9));
+  }
+  free(A);
+  return status;
+}
+
+static bool has_bottleneck(const sgf_settings *settings)
+{
+  const size_t *widths = settings->network.widths;
+  size_t last = settings->network.width_count - 1;
+  for (size_t l = 1; l < last; l++)
+    if (widths[l] < widths[0] && widths[l] < widths[last]) return true;
+  return false;
+}
+
+/* Why the operator is not built for the settings; NULL if it is. */
+static const char *refusal_of_operator(const sgf_settings *settings)
+{
+  if (settings->theory.equation == SGF_EQUATION_EXACT) return "theory.equation is exact";
+  if (settings->theory.equation == SGF_EQUATION_CLOSURE) return "theory.equation is closure";
+  if (settings->training.sampling == SGF_SAMPLING_EPOCH) return "training.sampling is epoch";
+  if (settings->training.weight_decay > 0.0) return "training.weight_decay is not 0";
+  if (has_bottleneck(settings)) return "network.widths have a bottleneck";
+  return NULL;
+}
+
+/* The index of the operator's path, and why it is not one of the others. */
+static size_t path_of_operator(const shape *of, sgf_costs *costs)
+{
+  const sgf_settings *settings = of->settings;
+  const char *refusal = refusal_of_operator(settings);
+  bool isotropic = settings->theory.noise == SGF_NOISE_ISOTROPIC ||
+                   (settings->theory.noise == SGF_NOISE_POPULATION && of->outputs == 1.0);
+  bool in_blocks = of->layers <= 2 && settings->theory.noise != SGF_NOISE_EMPIRICAL;
+  const char *not_closed = settings->theory.equation != SGF_EQUATION_CONTINUUM ? "theory.equation is not continuum"
+                           : !isotropic                                        ? "theory.noise is not isotropic"
+                           : of->layers > 2                          ? "network.widths have more than two layers"
+                           : !isnan(settings->theory.rank_tolerance) ? "theory.rank_tolerance is given"
+                                                                     : NULL;
+  const char *not_blocks = of->layers > 2 ? "network.widths have more than two layers" : "theory.noise is empirical";
+  costs->paths[1].refusal = refusal != NULL ? refusal : in_blocks ? "kronecker does the same with less" : NULL;
+  costs->paths[2].refusal = refusal != NULL      ? refusal
+                            : !in_blocks         ? not_blocks
+                            : not_closed == NULL ? "closed-form does the same with less"
+                                                 : NULL;
+  costs->paths[3].refusal = refusal != NULL ? refusal : not_closed;
+  return not_closed == NULL ? 3 : in_blocks ? 2 : 1;
+}
+
+static void estimate(shape *of, bool dense, sgf_costs *costs)
+{
+  static const char *const names[SGF_PATHS] = {"dense", "reduced", "kronecker", "closed-form"};
+  size_t path = path_of_operator(of, costs);
+  bool built = costs->paths[path].refusal == NULL;
+  sgf_noise noise = of->settings->theory.noise;
+  for (size_t k = 0; k < SGF_PATHS; k++) {
+    bool closed = k == 3;
+    costs->paths[k].path = names[k];
+    of->shared = of->layers == 1 || closed;
+    of->separate = noise == SGF_NOISE_ISOTROPIC || closed ||
+                   (noise == SGF_NOISE_POPULATION && (of->layers == 1 || of->outputs == 1.0));
+    costs->paths[k].seconds = (k == 0 ? dense_operations(of) : operator_operations(of, closed)) / of->rate;
+    costs->paths[k].bytes = k == 0 ? dense_bytes(of) : operator_bytes(of);
+  }
+  costs->chosen = dense || !built || of->weights <= MOST_DENSE ? 0 : path;
+  costs->reason = dense                       ? "the n x n sets are asked for"
+                  : of->weights <= MOST_DENSE ? "n is at most 4000"
+                  : !built                    ? costs->paths[path].refusal
+                                              : "n is above 4000";
+}
+
+/* P: the settings', or the file's, or the default. */
+static sgf_status count_samples(const sgf_settings *settings, const char *folder, double *samples, sgf_error *error)
+{
+  sgf_hdf5_input file = {0};
+  double *X = NULL;
+  char path[4096];
+  size_t extent[2] = {0};
+  sgf_status status = SGF_OK;
+  *samples = settings->data.samples > 0 ? (double)settings->data.samples : 400.0;
+  if (settings->data.source != SGF_SOURCE_FILE || settings->data.file == NULL) return SGF_OK;
+  bool absolute = folder == NULL || settings->data.file[0] == '/';
+  snprintf(path, sizeof path, "%s%s%s", absolute ? "" : folder, absolute ? "" : "/", settings->data.file);
+  SGF_TRY(sgf_hdf5_open(path, &file, error));
+  SGF_TRY(sgf_hdf5_read(&file, "X", 2, extent, &X, error));
+  *samples = (double)extent[0];
+done:
+  sgf_hdf5_close(&file);
+  free(X);
+  return status;
+}
+
+sgf_status sgf_estimate_costs(const sgf_settings *settings, const char *folder, bool dense, sgf_costs *costs,
+                              sgf_error *error)
+{
+  shape of = {.settings = settings};
+  sgf_network network = {0};
+  sgf_status status;
+  memset(costs, 0, sizeof *costs);
+  SGF_TRY(sgf_network_create(settings->network.widths, settings->network.width_count, &network, error));
+  SGF_TRY(sgf_settings_check(settings, error));
+  of.layers = network.layers;
+  of.inputs = (double)sgf_network_inputs(&network);
+  of.outputs = (double)sgf_network_outputs(&network);
+  of.weights = (double)network.weights;
+  of.map = of.inputs * of.outputs;
+  SGF_TRY(count_samples(settings, folder, &of.samples, error));
+  SGF_TRY(measure_rate(&of.rate, error));
+  estimate(&of, dense, costs);
+  costs->weights = network.weights;
+  costs->samples = (size_t)of.samples;
+  costs->memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+  costs->fits = costs->paths[costs->chosen].bytes <= costs->memory &&
+                (costs->chosen != 0 || costs->weights <= SGF_MOST_DENSE_WEIGHTS);
+done:
+  sgf_network_free(&network);
+  return status;
+}
