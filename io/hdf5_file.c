@@ -377,6 +377,7 @@ static void *read_image(const char *path, size_t *size)
 
 sgf_status sgf_hdf5_extend(const char *source, const char *path, sgf_hdf5_output *output, sgf_error *error)
 {
+  char name[4096];
   size_t size = 0;
   hsize_t user_block = 0;
   memset(output, 0, sizeof *output);
@@ -385,11 +386,13 @@ sgf_status sgf_hdf5_extend(const char *source, const char *path, sgf_hdf5_output
   if (image == NULL)
     return sgf_fail(error, SGF_ERROR_NO_INPUT, "%s: cannot be read again: %s", source, strerror(errno));
   output->path = strdup(path);
+  /* HDF5 wants the name of an image to be none of a file; nothing can exist below a file that is no folder. */
+  snprintf(name, sizeof name, "%.4000s/image", source);
   H5E_BEGIN_TRY
   {
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_fapl_core(access, GROWTH, 0);
-    if (H5Pset_file_image(access, image, size) >= 0) output->file = H5Fopen(path, H5F_ACC_RDWR, access);
+    if (H5Pset_file_image(access, image, size) >= 0) output->file = H5Fopen(name, H5F_ACC_RDWR, access);
     H5Pclose(access);
     hid_t made = output->file >= 0 ? H5Fget_create_plist(output->file) : -1;
     if (made >= 0) {

@@ -503,6 +503,73 @@ trajectory of 2 runs       | 65 | trajectory_two_runs.h5.* 2     | compare good.
 trajectory of claimed size | 65 | trajectory_huge.h5.*weights    | compare good.yaml --trajectory trajectory_huge.h5
 END
 
+# ------------------------------------------------------------------ equations
+
+cp system.h5 kept.h5
+table <<'END'
+equation, no file          | 64 | lyapunov: a file               | lyapunov
+equation, wrong option     | 64 | --rnak                         | lyapunov system.h5 --rnak-tolerance 1e-9
+equation, wrong method     | 64 | 'shcur': auto, symmetric       | lyapunov system.h5 --method shcur
+equation, tolerance        | 64 | --rank-tolerance is '2'        | lyapunov system.h5 --rank-tolerance 2
+equation, tolerance word   | 64 | --rank-tolerance is 'tiny'     | lyapunov system.h5 --rank-tolerance tiny
+equation, a config's option | 64 | --set                         | lyapunov system.h5 --set seed=1
+equation, Q twice          | 64 | 'Q.mtx' and 'B.mtx'            | lyapunov A.mtx Q.mtx --factor B.mtx
+equation missing           | 66 | nosuch.h5                      | lyapunov nosuch.h5
+equation is a folder       | 66 | folder.h5                      | lyapunov folder.h5
+equation not HDF5          | 65 | not_hdf5.h5.*HDF5              | lyapunov not_hdf5.h5
+equation truncated         | 65 | truncated.h5                   | lyapunov truncated.h5
+equation is a config       | 65 | good.yaml.*HDF5                | lyapunov good.yaml
+no A                       | 65 | A is missing, the file has a   | lyapunov system_no_A.h5
+no Q                       | 65 | Q .or B.* missing, the file has A | lyapunov system_no_Q.h5
+Q and B                    | 65 | datasets Q and B               | lyapunov system_both.h5
+A of rank 1                | 65 | A has 1 dimensions             | lyapunov system_A_rank.h5
+A not square               | 65 | A has shape .3, 2.             | lyapunov system_A_shape.h5
+A of claimed size          | 65 | A claims                       | lyapunov system_A_huge.h5
+Q of wrong shape           | 65 | Q has shape .2, 3., .3, 3.     | lyapunov system_Q_shape.h5
+B of wrong shape           | 65 | B has shape .2, 3., .3, 3.     | lyapunov system_B_shape.h5
+NaN in A                   | 65 | nan.h5: A: element .1, 2. is nan | lyapunov system_nan.h5
+Inf in Q                   | 65 | inf.h5: Q: element .1, 1. is inf | lyapunov system_inf.h5
+Q not symmetric            | 65 | Q: not symmetric               | lyapunov system_asymmetric.h5
+A unstable                 | 65 | the eigenvalue -0.5 must       | lyapunov system_unstable.h5
+A unstable, discrete       | 65 | the eigenvalue                 | lyapunov system.h5 --discrete
+null space driven          | 65 | drives the 1 quantities        | lyapunov system_driven.h5
+rank ambiguous             | 65 | ambiguous.h5: A: rank . of 3 is ambiguous.*rank tolerance | lyapunov system_ambiguous.h5
+method for a sparse A      | 65 | method kronecker is for a sparse | lyapunov system.h5 --method kronecker
+method for a symmetric A   | 65 | method symmetric: A is not     | lyapunov system.h5 --method symmetric
+method for a factor        | 65 | low-rank needs Q as a factor   | lyapunov system_csc.h5 --method low-rank
+sparse, another format     | 65 | 'coo': csc or csr              | lyapunov system_coo.h5
+sparse, row outside        | 65 | entry 4 is in row 3 of 3       | lyapunov system_index.h5
+sparse, lengths differ     | 65 | indptr that end with 6         | lyapunov system_indptr.h5
+sparse, no shape           | 65 | no attribute shape             | lyapunov system_no_shape.h5
+sparse, another shape      | 65 | do not fit its shape           | lyapunov system_sparse_shape.h5
+X0 missing                 | 65 | X0 is missing, the file has A, Q, note | lyapunov system.h5 --initial system.h5
+X0 no file                 | 66 | nosuch.h5                      | lyapunov system.h5 --initial nosuch.h5
+X0 of wrong shape          | 65 | X0 has shape .2, 2.            | lyapunov system.h5 --initial small.mtx
+Matrix Market, A alone     | 65 | A.mtx: .*second file           | lyapunov A.mtx
+Matrix Market, Q missing   | 66 | nosuch.mtx                     | lyapunov A.mtx nosuch.mtx
+Matrix Market, a bad line  | 65 | bad.mtx, line 3.*'1 4 1'       | lyapunov bad.mtx Q.mtx
+Matrix Market, Q too small | 65 | small.mtx: Q has shape .2, 2.  | lyapunov A.mtx small.mtx
+Matrix Market, B too small | 65 | wide.mtx: B has shape .2, 3., .3, 3. | lyapunov A.mtx --factor wide.mtx
+Matrix Market, not square  | 65 | wide.mtx: A has shape .2, 3.   | lyapunov wide.mtx Q.mtx
+Matrix Market, Q is HDF5   | 65 | system.h5: not a Matrix Market | lyapunov A.mtx system.h5
+HDF5 and a second file     | 65 | 'Q.mtx' is too much            | lyapunov system.h5 Q.mtx
+solution over its equation | 73 | system.h5.*is an input .without -o | lyapunov system.h5 -o system.h5
+solution over a matrix     | 73 | A.mtx.*is an input             | lyapunov A.mtx Q.mtx -o A.mtx
+solution's folder missing  | 73 | nosuch/x.h5                    | lyapunov system.h5 -o nosuch/x.h5
+solution too large         | 73,74 | system.h5.*cannot be written | small_files lyapunov system.h5
+END
+if cmp -s system.h5 kept.h5; then passed=$((passed + 1)); else
+  failed=$((failed + 1))
+  echo "FAILED: a refused equation's file is not intact"
+fi
+if [ "$(id -u)" -ne 0 ]; then
+  chmod a-w system.h5
+  table <<'END'
+equation read-only         | 73 | system.h5: X cannot be written into it.*-o | lyapunov system.h5
+END
+  chmod u+w system.h5
+fi
+
 # -------------------------------------------------------------------- outputs
 
 table <<'END'

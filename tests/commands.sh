@@ -1,6 +1,6 @@
 #!/bin/sh
 # The commands as a user runs them: exit codes by verdict, the same bits for any number of threads, the resolved config
-# gives the same result again, help and versions. SGFLOW is the program.
+# gives the same result again, help and versions. SGFLOW is the program, FIXTURES make_fixtures.
 folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT INT TERM
 passed=0
@@ -43,7 +43,7 @@ theory:
 EOF
 
 expect 0 "--help" "$SGFLOW" --help
-for command in predict simulate verify compare; do
+for command in predict simulate verify compare lyapunov; do
   has "--help names $command" "^  $command " "$folder/out"
 done
 for command in predict simulate verify compare; do
@@ -162,6 +162,62 @@ has "the report has them" "Principal components of each run" "$folder/w.html"
 expect 0 "simulate, a long window" "$SGFLOW" simulate "$folder/two.yaml" --set simulation.replicas=4 \
   --set simulation.window=2000
 has "warns that the run is not short" "warning: .* of the lifetime" "$folder/err"
+
+# Equations, from HDF5 and Matrix Market; X goes into the file that has the equation, which keeps the rest.
+"$FIXTURES" "$folder" || echo "make_fixtures failed"
+at() { # description, file, dataset, column of row 0, value
+  "$FIXTURES" --has "$2" "$3" "$4" "$5"
+  report "$1" $?
+}
+expect 0 "lyapunov --help" "$SGFLOW" lyapunov --help
+has "lyapunov --help says how it is used" "Usage: sgflow lyapunov .* SYSTEM.h5" "$folder/out"
+expect 0 "lyapunov" "$SGFLOW" lyapunov "$folder/system.h5"
+has "prints the method" "^method +schur" "$folder/out"
+has "prints the rank" "^rank +3 of 3, gap [0-9.e+]+$" "$folder/out"
+has "prints the eigenvalue" "^eigenvalue +0.5, nearest to instability" "$folder/out"
+has "prints the error bound" "^error bound +[0-9.]+e-14" "$folder/out"
+at "X is in the file" "$folder/system.h5" X 2 0.065104166666666667
+at "what was there before is too" "$folder/system.h5" note 5 6
+cp "$folder/system.h5" "$folder/before.h5"
+expect 0 "lyapunov -o" "$SGFLOW" lyapunov "$folder/system.h5" -o "$folder/x.h5" --json
+cmp -s "$folder/system.h5" "$folder/before.h5"
+report "-o leaves the equation's file alone" $?
+for name in size rank gap ambiguous null_noise residual separation error_bound real imaginary refined; do
+  has "JSON has $name" "^  \"$name\": [0-9]" "$folder/out"
+done
+has "JSON has the command" '"command": "sgflow lyapunov .*/system.h5 -o .*/x.h5"' "$folder/out"
+at "X is in the new file" "$folder/x.h5" X 2 0.065104166666666667
+! "$FIXTURES" --has "$folder/x.h5" A 0 1
+report "A is not" $?
+for file in system_csc.h5 system_csr.h5; do
+  expect 0 "lyapunov $file" "$SGFLOW" lyapunov "$folder/$file"
+  at "the same X from $file" "$folder/$file" X 2 0.065104166666666667
+done
+for method in schur kronecker; do
+  expect 0 "lyapunov --method $method" "$SGFLOW" lyapunov "$folder/A.mtx" "$folder/Q.mtx" --method $method -o "$folder/x.h5"
+  at "the same X by $method from Matrix Market" "$folder/x.h5" X 2 0.065104166666666667
+done
+expect 0 "lyapunov with a factor" "$SGFLOW" lyapunov "$folder/system_B.h5"
+expect 0 "lyapunov --factor" "$SGFLOW" lyapunov "$folder/A.mtx" --factor "$folder/B.mtx" --method low-rank -o "$folder/x.h5"
+at "a solution from B" "$folder/system_B.h5" X 8 61
+at "the same from --factor in Krylov space" "$folder/x.h5" X 8 61
+expect 0 "lyapunov, singular" "$SGFLOW" lyapunov "$folder/system_singular.h5" -o "$folder/x.h5"
+at "the solution of least norm" "$folder/x.h5" X 4 0
+expect 0 "lyapunov --initial" "$SGFLOW" lyapunov "$folder/system_singular.h5" --initial "$folder/system_singular.h5" \
+  -o "$folder/x.h5"
+at "that of the initial covariance" "$folder/x.h5" X 4 2
+expect 65 "lyapunov --json, unstable" "$SGFLOW" lyapunov "$folder/system_unstable.h5" --json
+has "JSON has the eigenvalue" '"real": -0.5' "$folder/out"
+has "JSON has the error" '"error": ".*the eigenvalue -0.5 must' "$folder/out"
+has "the message is there too" "^sgflow: .*the eigenvalue -0.5 must" "$folder/err"
+expect 65 "lyapunov, ambiguous" "$SGFLOW" lyapunov "$folder/system_ambiguous.h5" --json
+has "JSON has the gap" '"gap": [0-9.]+' "$folder/out"
+expect 0 "lyapunov --rank-tolerance" "$SGFLOW" lyapunov "$folder/system_ambiguous.h5" --rank-tolerance 1e-15
+has "warns" "^sgflow: warning: .*ambiguous, its gap is" "$folder/err"
+expect 0 "lyapunov --discrete" "$SGFLOW" lyapunov "$folder/half.mtx" "$folder/small.mtx" --discrete -o "$folder/x.h5"
+at "X of the discrete equation" "$folder/x.h5" X 0 1.33333333333333333
+expect 64 "an unknown command" "$SGFLOW" lyapnov "$folder/system.h5"
+has "names those there are" "there are predict, .*, lyapunov$" "$folder/err"
 
 # Products are by the system's BLAS, not by GSL's slow one.
 LD_DEBUG=bindings LD_BIND_NOW=1 "$SGFLOW" --version 2>&1 | grep "cblas_dgemm'" >"$folder/bindings" || true

@@ -1,5 +1,6 @@
 /* Fixtures for bad_input.sh: make_fixtures FOLDER writes HDF5 files there, good ones and ones wrong in one way each;
- * make_fixtures --check FILE says whether FILE is a complete HDF5 file. Exit status 0 or 1. */
+ * make_fixtures --check FILE says whether FILE is a complete HDF5 file; make_fixtures --has FILE DATASET COLUMN VALUE,
+ * whether element (0, COLUMN) of a dataset is VALUE to 12 digits. Exit status 0 or 1. */
 #include <errno.h>
 #include <fcntl.h>
 #include <hdf5.h>
@@ -232,6 +233,113 @@ static void write_trajectories(void)
   single("trajectory_nan.h5", "weights", SHAPE(16, 50, WEIGHTS), weights);
 }
 
+/* ---------------------------------------------------------------- equations */
+
+enum { SIZE = 3 };
+static const double drift[] = {1, 0.3, 0, -0.3, 2, 0, 0, 0, 0.5}, covariance[] = {1, 0, 0.1, 0, 2, 0, 0.1, 0, 1};
+
+static void equation(const char *path, const char *name, int rank, const hsize_t *shape, const double *values)
+{
+  hid_t file = create(path);
+  if (strcmp(name, "A") != 0) put(file, "A", SHAPE(SIZE, SIZE), drift);
+  if (strcmp(name, "Q") != 0 && strcmp(name, "B") != 0) put(file, "Q", SHAPE(SIZE, SIZE), covariance);
+  put(file, name, rank, shape, values);
+  finish(file);
+}
+
+/* One entry of A or Q changed. */
+static void changed_equation(const char *path, const char *name, int element, double value)
+{
+  double values[SIZE * SIZE];
+  memcpy(values, name[0] == 'A' ? drift : covariance, sizeof values);
+  values[element] = value;
+  equation(path, name, SHAPE(SIZE, SIZE), values);
+}
+
+/* A as a sparse group of which some things may be wrong. */
+static void sparse_equation(const char *path, const char *format, hsize_t shape, int last_start, int last_index)
+{
+  const double data[] = {1, -0.3, 0.3, 2, 0.5};
+  const int indices[] = {0, 1, 0, 1, last_index}, starts[] = {0, 2, 4, last_start};
+  hid_t file = create(path), group = H5Gcreate2(file, "A", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), space, type,
+        attribute;
+  hsize_t sizes[2] = {shape, shape}, two = 2;
+  put_as(group, "data", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, SHAPE(5), data);
+  put_as(group, "indices", H5T_STD_I32LE, H5T_NATIVE_INT, SHAPE(5), indices);
+  put_as(group, "indptr", H5T_STD_I32LE, H5T_NATIVE_INT, SHAPE(4), starts);
+  if (shape > 0) {
+    space = H5Screate_simple(1, &two, NULL);
+    attribute = H5Acreate2(group, "shape", H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT);
+    check(H5Awrite(attribute, H5T_NATIVE_HSIZE, sizes) >= 0, path);
+    H5Aclose(attribute);
+    H5Sclose(space);
+  }
+  if (format != NULL) {
+    type = H5Tcopy(H5T_C_S1);
+    H5Tset_size(type, strlen(format));
+    space = H5Screate(H5S_SCALAR);
+    attribute = H5Acreate2(group, "format", type, space, H5P_DEFAULT, H5P_DEFAULT);
+    check(H5Awrite(attribute, type, format) >= 0, path);
+    H5Aclose(attribute);
+    H5Sclose(space);
+    H5Tclose(type);
+  }
+  H5Gclose(group);
+  put(file, "Q", SHAPE(SIZE, SIZE), covariance);
+  finish(file);
+}
+
+static void text_file(const char *path, const char *text)
+{
+  put_bytes(path, text, strlen(text), 0, O_CREAT | O_TRUNC);
+}
+
+static void write_equations(void)
+{
+  const double both[] = {1, 2, 3, 4, 5, 6}, singular[] = {1, 0, 0, 0, 0, 0, 0, 0, 2},
+               unit[] = {1, 0, 0, 0, 0, 0, 0, 0, 1};
+  equation("system.h5", "note", SHAPE(6), both);
+  equation("system_B.h5", "B", SHAPE(SIZE, 2), both);
+  equation("system_X0.h5", "X0", SHAPE(SIZE, SIZE), unit);
+  equation("system_both.h5", "B", SHAPE(SIZE, 2), both);
+  hid_t file = H5Fopen("system_both.h5", H5F_ACC_RDWR, H5P_DEFAULT);
+  put(file, "Q", SHAPE(SIZE, SIZE), covariance);
+  finish(file);
+  file = create("system_singular.h5");
+  put(file, "A", SHAPE(SIZE, SIZE), singular);
+  put(file, "Q", SHAPE(SIZE, SIZE), unit);
+  put(file, "X0", SHAPE(SIZE, SIZE), covariance);
+  finish(file);
+  equation("system_A_rank.h5", "A", SHAPE(SIZE * SIZE), drift);
+  equation("system_A_shape.h5", "A", SHAPE(SIZE, 2), drift);
+  equation("system_Q_shape.h5", "Q", SHAPE(2, SIZE), covariance);
+  equation("system_B_shape.h5", "B", SHAPE(2, SIZE), covariance);
+  equation("system_A_huge.h5", "A", SHAPE((hsize_t)1 << 24, (hsize_t)1 << 24), NULL);
+  single("system_no_A.h5", "a", SHAPE(SIZE, SIZE), drift);
+  single("system_no_Q.h5", "A", SHAPE(SIZE, SIZE), drift);
+  changed_equation("system_nan.h5", "A", 5, NAN);
+  changed_equation("system_inf.h5", "Q", 4, INFINITY);
+  changed_equation("system_asymmetric.h5", "Q", 1, 0.5);
+  changed_equation("system_unstable.h5", "A", 8, -0.5);
+  changed_equation("system_driven.h5", "A", 8, 0.0);
+  changed_equation("system_ambiguous.h5", "A", 8, 1e-13);
+  sparse_equation("system_csc.h5", NULL, SIZE, 5, 2);
+  sparse_equation("system_csr.h5", "csr", SIZE, 5, 2);
+  sparse_equation("system_coo.h5", "coo", SIZE, 5, 2);
+  sparse_equation("system_index.h5", "csc", SIZE, 5, 3);
+  sparse_equation("system_indptr.h5", "csc", SIZE, 6, 2);
+  sparse_equation("system_no_shape.h5", "csc", 0, 5, 2);
+  sparse_equation("system_sparse_shape.h5", "csc", 4, 5, 2);
+  text_file("A.mtx",
+            "%%MatrixMarket matrix coordinate real general\n3 3 5\n1 1 1\n2 1 -0.3\n1 2 0.3\n2 2 2\n3 3 0.5\n");
+  text_file("Q.mtx", "%%MatrixMarket matrix array real symmetric\n3 3\n1\n0\n0.1\n2\n0\n1\n");
+  text_file("B.mtx", "%%MatrixMarket matrix array real general\n3 2\n1\n3\n5\n2\n4\n6\n");
+  text_file("bad.mtx", "%%MatrixMarket matrix coordinate real general\n3 3 1\n1 4 1\n");
+  text_file("small.mtx", "%%MatrixMarket matrix coordinate real general\n2 2 1\n1 1 1\n");
+  text_file("half.mtx", "%%MatrixMarket matrix coordinate real general\n2 2 1\n1 1 0.5\n");
+  text_file("wide.mtx", "%%MatrixMarket matrix coordinate real general\n2 3 1\n1 1 1\n");
+}
+
 static int is_complete(const char *path)
 {
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
@@ -239,8 +347,23 @@ static int is_complete(const char *path)
   return file >= 0 && H5Fclose(file) >= 0;
 }
 
+static int has(const char *path, const char *name, const char *column, const char *value)
+{
+  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+  hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), set = H5Dopen2(file, name, H5P_DEFAULT);
+  hid_t space = H5Dget_space(set);
+  hssize_t count = H5Sget_simple_extent_npoints(space);
+  long element = strtol(column, NULL, 10);
+  double wanted = strtod(value, NULL), *values = count > element ? calloc((size_t)count, sizeof *values) : NULL;
+  int found = values != NULL && H5Dread(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0 &&
+              fabs(values[element] - wanted) <= 1e-12 * fabs(wanted);
+  free(values);
+  return found;
+}
+
 int main(int argc, char **argv)
 {
+  if (argc == 6 && strcmp(argv[1], "--has") == 0) return has(argv[2], argv[3], argv[4], argv[5]) ? 0 : 1;
   if (argc == 3 && strcmp(argv[1], "--check") == 0) return is_complete(argv[2]) ? 0 : 1;
   if (argc != 2) {
     fputs("Usage: make_fixtures FOLDER, or make_fixtures --check FILE\n", stderr);
@@ -251,5 +374,6 @@ int main(int argc, char **argv)
   write_data();
   write_weights();
   write_trajectories();
+  write_equations();
   return 0;
 }

@@ -1,7 +1,9 @@
 /* Lyapunov and Stein equations with a sparse drift: against exact solutions, dense solvers and LAPACK; and the
  * files. */
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "../io/hdf5_file.h"
 #include "../io/matrix_market.h"
 #include "../solver/kronecker.h"
 #include "random_systems.h"
@@ -529,6 +531,55 @@ START_TEST(matrix_market_files)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- solutions */
+
+static long long size_of(const char *path)
+{
+  struct stat properties;
+  ck_assert_int_eq(stat(path, &properties), 0);
+  return properties.st_size;
+}
+
+/* Into a file that has other things, three times: they stay, X is replaced, and its room is used again. */
+START_TEST(a_solution_joins_what_a_file_has)
+{
+  enum { N = 100 };
+  char path[1024];
+  double *X = new_reals(N * N), *values, other[3] = {1.0, 2.0, 3.0};
+  size_t shape[2];
+  long long first = 0;
+  sgf_hdf5_output output;
+  sgf_hdf5_input input;
+  sgf_error error;
+  sgf_certificate certificate = {.size = N, .rank = N - 1, .residual = 0.5};
+  sgf_solution solution = {.n = N, .X = X, .certificate = &certificate, .command = "a test"};
+  snprintf(path, sizeof path, "%s", scratch_path("solution.h5"));
+  sgf_hdf5_create(path, &output);
+  sgf_hdf5_write(&output, "other", 1, (size_t[]){3}, other);
+  sgf_hdf5_attribute(&output, "/", "residual", 7.0);
+  ck_assert(sgf_hdf5_finish(&output));
+  for (int turn = 0; turn < 3; turn++) {
+    fill_normal(1 + (uint64_t)turn, N * N, X);
+    ASSERT_OK(sgf_write_solution(path, path, &solution, &error), error);
+    if (turn == 0) first = size_of(path);
+  }
+  ck_assert_msg(size_of(path) < first + 8 * N * N / 2, "%lld bytes, %lld", size_of(path), first);
+  ASSERT_OK(sgf_hdf5_open(path, &input, &error), error);
+  ASSERT_OK(sgf_hdf5_read(&input, "X", 2, shape, &values, &error), error);
+  ck_assert(memcmp(values, X, N * N * sizeof *X) == 0);
+  free(values);
+  ASSERT_OK(sgf_hdf5_read(&input, "other", 1, shape, &values, &error), error);
+  ck_assert(memcmp(values, other, sizeof other) == 0);
+  free(values);
+  hid_t attribute = H5Aopen(input.file, "residual", H5P_DEFAULT);
+  ck_assert(H5Aread(attribute, H5T_NATIVE_DOUBLE, other) >= 0 && other[0] == 0.5);
+  H5Aclose(attribute);
+  sgf_hdf5_close(&input);
+  unlink(path);
+  free(X);
+}
+END_TEST
+
 int main(void)
 {
   Suite *suite = suite_create("sparse");
@@ -544,6 +595,7 @@ int main(void)
   tcase_add_loop_test(tests, arrays_that_are_no_matrix_are_refused, 0, sizeof malformed / sizeof *malformed);
   tcase_add_test(tests, corner_cases);
   tcase_add_loop_test(tests, matrix_market_files, 0, sizeof files / sizeof *files);
+  tcase_add_test(tests, a_solution_joins_what_a_file_has);
   suite_add_tcase(suite, tests);
   return run_suite(suite);
 }
