@@ -513,7 +513,7 @@ equation, wrong method     | 64 | 'shcur': auto, symmetric       | lyapunov syst
 equation, tolerance        | 64 | --rank-tolerance is '2'        | lyapunov system.h5 --rank-tolerance 2
 equation, tolerance word   | 64 | --rank-tolerance is 'tiny'     | lyapunov system.h5 --rank-tolerance tiny
 equation, a config's option | 64 | --set                         | lyapunov system.h5 --set seed=1
-equation, Q twice          | 64 | 'Q.mtx' and 'B.mtx'            | lyapunov A.mtx Q.mtx --factor B.mtx
+equation, Q twice          | 64 | 'B.mtx' and 'Q.mtx'            | lyapunov A.mtx Q.mtx --factor B.mtx
 equation missing           | 66 | nosuch.h5                      | lyapunov nosuch.h5
 equation is a folder       | 66 | folder.h5                      | lyapunov folder.h5
 equation not HDF5          | 65 | not_hdf5.h5.*HDF5              | lyapunov not_hdf5.h5
