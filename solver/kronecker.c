@@ -127,6 +127,12 @@ sgf_status sgf_sparse_check_null_noise(double noise, double across, double norm,
   double tolerated = size * size * (4.0 * round_off + angle * angle) * norm + angle * size * across;
   certificate->null_noise = norm > 0.0 ? noise / norm : 0.0;
   if (noise <= tolerated) return SGF_OK;
+  if (!(tolerated < norm))
+    return sgf_fail(
+        error, SGF_ERROR_AMBIGUOUS,
+        "A: its left null vectors are %.3g times as long as the right ones that they belong to: whether Q "
+        "drives what does not relax cannot be told to working accuracy",
+        size);
   return sgf_fail(error, SGF_ERROR_INCOMPATIBLE,
                   "Q: %.3g of its norm drives the %zu quantities that A does not let relax (tolerated: %.1g): their "
                   "variance grows without bound, there is no solution",

@@ -26,7 +26,8 @@ sgf_status sgf_kronecker_matrix(const sgf_sparse *A, bool discrete, double shift
 sgf_status sgf_kronecker_solve(sgf_sparse_drift *drift, const double *Q, const double *initial, double *X,
                                sgf_certificate *certificate, sgf_error *error);
 
-/* ||L^T Q L|| / ||Q||, tolerated up to round-off. Errors: SGF_ERROR_INCOMPATIBLE beyond it. */
+/* ||L^T Q L|| / ||Q||, tolerated up to round-off. Errors: SGF_ERROR_INCOMPATIBLE beyond it, SGF_ERROR_AMBIGUOUS where
+ * round-off is all that could be told. */
 sgf_status sgf_sparse_check_null_noise(double noise, double across, double norm, const sgf_sparse_drift *drift,
                                        sgf_certificate *certificate, sgf_error *error);
 

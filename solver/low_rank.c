@@ -22,6 +22,8 @@
 /* A vector of which less is left by orthogonalization is in the space already. */
 static const double DEPENDENT = 1e-13;
 static const double TOLERANCE = 1e-12;
+/* Noise on the null space must be told from round-off at this part of all noise. */
+static const double BLUR = 1e-6;
 
 /* Vectors of V that came last by A, or by the inverse of M. */
 typedef struct {
@@ -399,7 +401,12 @@ static sgf_status take_noise(krylov_space *space, const double *B, sgf_certifica
   double size = drift->discrete ? fmax(drift->norm, 1.0) : drift->norm;
   double tolerated = round_off * norm * (4.0 + (null < n ? 2.0 * size / drift->smallest : 0.0));
   certificate->null_noise = noise * noise / space->norm_Q;
-  if (noise <= tolerated)
+  if (!(tolerated <= BLUR * norm))
+    status = sgf_fail(error, SGF_ERROR_AMBIGUOUS,
+                      "A: its null vectors are known to so few digits, the left ones %.3g times as long as the right "
+                      "ones, that %.1g of B could drive what does not relax",
+                      drift->left_norm, tolerated / norm);
+  else if (noise <= tolerated)
     status = sgf_sparse_drift_project(drift, columns, space->B, error);
   else
     status =

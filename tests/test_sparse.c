@@ -54,7 +54,7 @@ static void count(const random_system *system, sgf_status status, const double *
       strange = true;
     }
   } else if (status == SGF_ERROR_AMBIGUOUS) {
-    seen->ambiguous++;
+    seen->ambiguous += made->units == 0.0; /* the sparse solvers do not equilibrate */
   } else if (status == SGF_ERROR_INCOMPATIBLE && made->leak > 0.0) {
     seen->refused++;
   } else {
@@ -63,9 +63,9 @@ static void count(const random_system *system, sgf_status status, const double *
   }
   if (strange && getenv("SGF_SHOW") != NULL)
     printf(
-        "n %zu null %zu discrete %d symmetric %d skew %g softest %.2g leak %g initial %d: status %d %s, error %.2g "
+        "n %zu null %zu discrete %d symmetric %d skew %g units %.1f softest %.2g leak %g initial %d: status %d %s, error %.2g "
         "bound %.2g residual %.2g (%.2g) gap %.2g\n",
-        made->n, made->null, made->discrete, made->symmetric, made->skew, made->softest, made->leak,
+        made->n, made->null, made->discrete, made->symmetric, made->skew, made->units, made->softest, made->leak,
         made->from_initial, (int)status, status != SGF_OK ? error->message : "", wrong, certificate->error_bound,
         residual, certificate->residual, certificate->gap);
 }
