@@ -85,7 +85,7 @@ static void print_layer_by_operator(size_t l, const sgf_layer_info *layer)
   printf("\n");
   if (!layer->found.principal)
     printf("             along the principal directions within each eigenvector of the outputs: what couples them is "
-           "%.2g of the block\n",
+           "%.2g of the block (psi of the principal directions may differ)\n",
            layer->found.coupling);
   if (layer->found.modes < layer->weights)
     printf("             the %zu leading principal directions, to %.2g\n", layer->found.modes, layer->found.residual);

@@ -360,8 +360,8 @@ SGF_API sgf_status sgf_covariance_operator_curvatures(const sgf_covariance_opera
 SGF_API sgf_status sgf_covariance_operator_diagonal(const sgf_covariance_operator *covariance, double *diagonal,
                                                     sgf_error *error);
 
-/* The nonzero eigenvalues (rank) of H, ascending, x^2. Errors: SGF_ERROR_UNSUPPORTED for a network so large (path
- * closed-form) that only the extreme ones are known. */
+/* The nonzero eigenvalues (rank) of H, ascending, x^2. The path closed-form does not need them and solves for them here, N_L
+ * problems of the size of the inputs. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
 SGF_API sgf_status sgf_covariance_operator_rates(const sgf_covariance_operator *covariance, double *rates,
                                                  sgf_error *error);
 
@@ -383,7 +383,8 @@ SGF_API sgf_status sgf_covariance_operator_principal(const sgf_covariance_operat
 
 /* Variances and the curvature along their directions for a layer: all N_l N_{l-1} of them, exactly, where the noise
  * does not couple outputs or the layer has up to 4000 weights. Beyond: two layers, all of them within the outputs'
- * eigenvectors; else, or where `leading` is not 0, the `leading` largest (0: 200).
+ * eigenvectors; else, or where `leading` is not 0, the `leading` largest (0: 200). A `leading` of all weights of the layer is a dense
+ * problem at any size.
  *   variance, curvature  (N_l N_{l-1}), descending variance; only the first `modes` are set
  * Errors: SGF_ERROR_VALUE for another layer, SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. Source: sections 3, 6 and 9. */
 SGF_API sgf_status sgf_covariance_operator_layer(const sgf_covariance_operator *covariance, size_t layer,

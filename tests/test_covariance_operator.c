@@ -6,7 +6,7 @@
 
 typedef struct {
   size_t widths[4], count, samples;
-  size_t dead; /* rank of W_1 and W_2 is reduced by this */
+  size_t dead; /* hidden units that are copies: the rank of W_1 */
   sgf_noise noise;
   sgf_equation equation;
   const char *path;
@@ -68,7 +68,8 @@ static const double *array_of(const sgf_prediction *prediction, const char *name
   return values;
 }
 
-/* Random weights; the last `dead` hidden units have copies of the first one's weights into them. */
+/* Random weights; the last `dead` hidden units have copies of the first one's weights into them, and with 3 of them the
+ * last output that of the first. */
 static sgf_problem *problem_of(const operator_case *from)
 {
   sgf_settings settings;
@@ -85,6 +86,10 @@ static sgf_problem *problem_of(const operator_case *from)
   fill_normal(71, network.weights, theta);
   for (size_t k = 0; k < from->dead; k++)
     memcpy(W_1 + (from->widths[1] - 1 - k) * from->widths[0], W_1, from->widths[0] * sizeof *W_1);
+  if (from->dead == 3) {
+    size_t last = (from->widths[2] - 1) * from->widths[1];
+    memcpy(theta + network.offsets[2] + last, theta + network.offsets[2], from->widths[1] * sizeof *theta);
+  }
   sgf_problem *problem = planted_problem(&settings, theta, from->samples, 73);
   free(theta);
   sgf_network_free(&network);

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "../io/hdf5_file.h"
+#include "covariance_operator.h"
 #include "memory.h"
-#include "mode_covariance.h"
 #include "problem.h"
 
 /* Above this n the dense path is taken only if nothing else will do: its n x n sets are not written then either. */
@@ -57,6 +57,20 @@ static bool stored(const shape *of)
          !(of->settings->theory.noise == SGF_NOISE_POPULATION && of->layers <= 2);
 }
 
+/* Whether a layer has a dense eigenproblem: it is small, or all its modes are asked for. */
+static bool dense_layer(const shape *of, double size)
+{
+  return size <= DENSE_LAYER || (double)of->settings->theory.modes >= size;
+}
+
+/* Rows of a block Krylov space, for a layer whose leading modes are found; 0 for another. */
+static double krylov_rows(const shape *of, double size)
+{
+  double leading = of->settings->theory.modes > 0 ? (double)of->settings->theory.modes : 200.0;
+  bool within_outputs = of->layers <= 2 && (of->separate || of->settings->theory.modes == 0);
+  return dense_layer(of, size) || within_outputs ? 0.0 : fmin(4.0 * (leading + 8.0), size);
+}
+
 /* Z pair of blocks by pair of blocks, once. */
 static double all_blocks(const shape *of)
 {
@@ -80,12 +94,14 @@ static double layer_operations(const shape *of, size_t layer)
   double pair = 2.0 * m * width * (m + width);
   if (of->separate && of->shared) return 4.0 * m * m * width + 2000.0 * size;
   if (of->separate && of->layers <= 2) return of->outputs * (pair + eigen(width) + 4.0 * m * m * width);
-  if (size <= DENSE_LAYER)
+  double rows = krylov_rows(of, size);
+  if (dense_layer(of, size))
     return eigen(size) + size * (3.0 * push(of, layer) + 2.0 * of->map * of->map + 4.0 * of->map * m) +
            all_blocks(of) * ceil(size / 128.0);
-  if (of->layers <= 2)
-    return of->outputs * (pair + eigen(width)) + all_blocks(of) + 0.5 * of->outputs * of->outputs * pair;
-  return 12.0 * 832.0 * (2.0 * push(of, layer) + 2.0 * of->map * of->map) + 2e6 * size;
+  if (rows > 0.0)
+    return 12.0 * (rows * (2.0 * push(of, layer) + 2.0 * of->map * (stored(of) ? of->map : 0.0)) +
+                   all_blocks(of) * ceil(rows / 128.0) + 4.0 * rows * rows * size);
+  return of->outputs * (pair + eigen(width)) + all_blocks(of) + 0.5 * of->outputs * of->outputs * pair;
 }
 
 static double diagonal_operations(const shape *of, size_t layer)
@@ -103,7 +119,7 @@ static double operator_operations(const shape *of, bool closed)
   if (of->layers > 2)
     sum += eigen(of->map);
   else if (closed)
-    sum += eigen(m) + (of->outputs * cube(m) <= 2e10 ? of->outputs : 2.0) * eigenvalues(m);
+    sum += eigen(m) + (of->outputs * cube(m) <= SGF_SPARE_OPERATIONS ? of->outputs + 3.0 : 3.0) * eigenvalues(m);
   else
     sum += (of->shared ? 1.0 : of->outputs) * eigen(m);
   if (stored(of) || sampled(of)) sum += of->samples * of->map * (2.0 * m + (sampled(of) ? 4.0 : of->map));
@@ -119,8 +135,8 @@ static double operator_bytes(const shape *of)
   if (sampled(of)) count += of->map * (of->samples + 512.0);
   for (size_t l = 1; l <= of->layers; l++) {
     double size = layer_size(of, l), width = (double)of->settings->network.widths[l - 1];
-    double dense = !(of->separate && of->layers <= 2) && size <= DENSE_LAYER ? 3.0 * size * size : 0.0;
-    double krylov = of->layers > 2 && size > DENSE_LAYER ? 3.0 * 832.0 * size : 0.0;
+    double dense = !(of->separate && of->layers <= 2) && dense_layer(of, size) ? 3.0 * size * size : 0.0;
+    double krylov = 3.0 * krylov_rows(of, size) * size;
     double seen = of->shared ? 0.0 : of->outputs * m * width;
     widest = fmax(widest, fmax(seen, dense + krylov) + 256.0 * of->map);
   }

@@ -16,8 +16,6 @@
 static const double ROUND_OFF_RESIDUAL = 1e-12;
 /* A relative gradient beyond this leaves terms linear in G that are not round-off. */
 static const double ZERO_SLOPE = 1e-9;
-/* Multiply-adds for the eigenvalues of H that the closed form does not need. */
-static const double SPARE = 2e10;
 /* Vectors that are worked on together. */
 enum { VECTORS = 128 };
 
@@ -63,19 +61,18 @@ static sgf_noise noise_of(const sgf_problem *problem)
 static sgf_status solve_spaces(const sgf_problem *problem, const double *residual_moment,
                                sgf_covariance_operator *made, sgf_error *error)
 {
-  double tolerance = problem->settings.theory.rank_tolerance, size;
+  double tolerance = problem->settings.theory.rank_tolerance;
   sgf_reduced *drift = &made->drift;
   sgf_status status;
   SGF_TRY(sgf_reduced_create(&problem->network, problem->theta, problem->data.input_moment, residual_moment, drift,
                              error));
-  size = (double)drift->size;
+  made->tolerance = tolerance;
   bool closed = noise_of(problem) == SGF_NOISE_ISOTROPIC && problem->network.layers <= 2 && isnan(tolerance) &&
                 problem->settings.theory.equation == SGF_EQUATION_CONTINUUM && drift->inputs == problem->data.inputs;
-  made->rates_known = !closed || (double)drift->blocks * size * size * size <= SPARE;
-  if (made->rates_known)
-    SGF_TRY(sgf_reduced_solve(drift, tolerance, closed, error));
-  else
+  if (closed)
     SGF_TRY(sgf_reduced_extremes(drift, tolerance, error));
+  else
+    SGF_TRY(sgf_reduced_solve(drift, tolerance, false, error));
   made->space = drift;
   made->info.path =
       noise_of(problem) != SGF_NOISE_EMPIRICAL && problem->network.layers <= 2 ? "kronecker" : "reduced";
@@ -304,16 +301,19 @@ sgf_status sgf_covariance_operator_curvatures(const sgf_covariance_operator *cov
 
 sgf_status sgf_covariance_operator_rates(const sgf_covariance_operator *covariance, double *rates, sgf_error *error)
 {
-  const sgf_reduced *drift = &covariance->drift;
-  size_t found = 0;
-  if (!covariance->rates_known)
-    return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
-                    "the spectrum of H: for %zu weights only its extreme eigenvalues are computed",
-                    covariance->info.weights);
-  for (size_t k = 0; k < drift->blocks * drift->size; k++)
-    if (drift->k[k] > 0.0 && found < covariance->info.rank) rates[found++] = drift->k[k];
+  sgf_reduced drift = covariance->drift; /* all but the eigenvalues belongs to the operator */
+  bool known = drift.k != NULL;
+  size_t found = 0, rank = covariance->info.rank;
+  sgf_status status = known ? SGF_OK : sgf_reduced_solve(&drift, covariance->tolerance, true, error);
+  for (size_t k = 0; k < drift.blocks * drift.size && status == SGF_OK; k++)
+    if (drift.k[k] > 0.0 && found < rank) rates[found++] = drift.k[k];
   gsl_sort(rates, 1, found);
-  return SGF_OK;
+  while (found < rank) rates[found++] = NAN;
+  if (!known) {
+    free(drift.k);
+    free(drift.U);
+  }
+  return status;
 }
 
 /* ------------------------------------------------------- diagonal and blocks */

@@ -11,9 +11,12 @@ struct sgf_covariance_operator {
   sgf_reduced jacobian;      /* K of J J^T, of the path closed-form */
   const sgf_reduced *space;  /* the one of them that Sigma is in */
   sgf_mode_covariance modes; /* Sigma in the modes of `space` */
-  bool rates_known;          /* drift.k holds the eigenvalues of H */
+  double tolerance;          /* of the rank, as the settings have it */
   uint64_t seed;
 };
+
+/* Cubes of sizes up to which a prediction has the eigenvalues of H that the closed form does not need: a second. */
+#define SGF_SPARE_OPERATIONS 2e9
 
 /* Weights of a layer, of all for layer 0. */
 size_t sgf_covariance_operator_size(const sgf_covariance_operator *covariance, size_t layer);

@@ -270,7 +270,7 @@ sgf_status sgf_covariance_operator_principal(const sgf_covariance_operator *cova
   size_t rows = layer > 0 ? size : covariance->space->blocks * covariance->space->size;
   if (count > size || (layer == 0 && count > rows))
     return sgf_fail(error, SGF_ERROR_VALUE, "%zu principal directions of %zu", count, layer == 0 ? rows : size);
-  bool dense = rows <= DENSE;
+  bool dense = rows <= DENSE || (layer > 0 && count == size);
   size_t kept = dense && layer > 0 ? size : count;
   SGF_TRY(sgf_new_reals(&all, kept, 1, "principal variances", error));
   SGF_TRY(sgf_new_reals(&along, kept, 1, "principal variances", error));
@@ -294,10 +294,10 @@ sgf_status sgf_covariance_operator_layer(const sgf_covariance_operator *covarian
   *found = (sgf_layer_modes){0, true, 0.0, 0.0};
   SGF_TRY(check_layer(covariance, layer, 1, error));
   size_t size = sgf_covariance_operator_size(covariance, layer);
-  bool blocks = sgf_covariance_operator_in_blocks(covariance), dense = size <= DENSE;
+  bool blocks = sgf_covariance_operator_in_blocks(covariance), dense = size <= DENSE || leading >= size;
   if (blocks && (covariance->modes.kind == SGF_MODES_SEPARATE || (!dense && leading == 0)))
     return layer_by_blocks(covariance, layer, variance, curvature, found, error);
-  found->modes = dense ? size : leading == 0 ? LEADING : leading < size ? leading : size;
+  found->modes = dense ? size : leading == 0 ? LEADING : leading;
   status = sgf_covariance_operator_principal(covariance, layer, found->modes, variance, curvature, NULL,
                                              &found->residual, error);
 done:

@@ -196,7 +196,8 @@ static sgf_status observe(const sgf_problem *problem, const sgf_covariance_opera
   copy_numbers(problem, sgf_covariance_operator_get_info(covariance), info);
   SGF_TRY(sgf_allocate(&layers, info->layers, 1, sizeof *prediction->layers, "layers", error));
   prediction->layers = layers;
-  if (covariance->rates_known) {
+  double size = (double)covariance->drift.size;
+  if (covariance->drift.k != NULL || (double)covariance->drift.blocks * size * size * size <= SGF_SPARE_OPERATIONS) {
     SGF_TRY(sgf_prediction_add(prediction, "spectrum/hessian", info->rank_hessian, 0, &rates, error));
     SGF_TRY(sgf_covariance_operator_rates(covariance, rates, error));
   }

@@ -258,21 +258,34 @@ done:
   return status;
 }
 
+/* The blocks of the least, the least positive, and the largest eigenvalue of W_2 W_2^T. */
+static void extreme_blocks(const sgf_reduced *reduced, size_t chosen[3])
+{
+  double most = 0.0, least = INFINITY, positive = INFINITY;
+  for (size_t block = 0; block < reduced->blocks; block++) most = fmax(most, sgf_reduced_weight(reduced, 1, block));
+  for (size_t block = 0; block < reduced->blocks; block++) {
+    double weight = sgf_reduced_weight(reduced, 1, block);
+    if (weight < least) chosen[0] = block;
+    if (weight < positive && weight > (double)reduced->blocks * 4.0 * DBL_EPSILON * most) {
+      positive = weight;
+      chosen[1] = block;
+    }
+    if (weight == most) chosen[2] = block;
+    least = fmin(least, weight);
+  }
+}
+
 sgf_status sgf_reduced_extremes(sgf_reduced *reduced, double tolerance, sgf_error *error)
 {
-  size_t size = reduced->size, least = 0, most = 0;
+  size_t size = reduced->size, chosen[3] = {0};
   double *grams = NULL, *room = NULL, *k = NULL;
   sgf_status status;
-  for (size_t block = 1; block < reduced->blocks; block++) {
-    if (sgf_reduced_weight(reduced, 1, block) < sgf_reduced_weight(reduced, 1, least)) least = block;
-    if (sgf_reduced_weight(reduced, 1, block) > sgf_reduced_weight(reduced, 1, most)) most = block;
-  }
+  extreme_blocks(reduced, chosen);
   SGF_TRY(grams_of_inputs(reduced, &grams, error));
   SGF_TRY(sgf_new_reals(&room, size, size, "extreme blocks of K", error));
-  SGF_TRY(sgf_new_reals(&k, 2, size, "eigenvalues of K", error));
-  SGF_TRY(solve_block(reduced, grams, least, true, room, k, error));
-  SGF_TRY(solve_block(reduced, grams, most, true, room, k + size, error));
-  SGF_TRY(decide(reduced, 2 * size, k, tolerance, error));
+  SGF_TRY(sgf_new_reals(&k, 3, size, "eigenvalues of K", error));
+  for (size_t i = 0; i < 3; i++) SGF_TRY(solve_block(reduced, grams, chosen[i], true, room, k + i * size, error));
+  SGF_TRY(decide(reduced, 3 * size, k, tolerance, error));
 done:
   free(grams);
   free(room);
