@@ -474,6 +474,41 @@ START_TEST(a_planted_error_is_seen)
 }
 END_TEST
 
+/* Q = A X + X A^T or X - A X A^T, 2 x 2. */
+static void make_small(bool discrete, double A[2][2], double X[2][2], double Q[2][2])
+{
+  double AX[2][2];
+  for (int i = 0; i < 2; i++)
+    for (int j = 0; j < 2; j++) AX[i][j] = A[i][0] * X[0][j] + A[i][1] * X[1][j];
+  for (int i = 0; i < 2; i++)
+    for (int j = 0; j < 2; j++)
+      Q[i][j] = discrete ? X[i][j] - AX[i][0] * A[j][0] - AX[i][1] * A[j][1] : AX[i][j] + AX[j][i];
+}
+
+/* A = S [d 1; 0 d] S^{-1} (discrete: 1 - A), S = [2 1; 1 1], d = 2^-8, X of small integers: all exact in doubles. The
+ * condition is 1 / d^3, so that the last digit of a double is worth 1e-9. */
+START_TEST(equations_taken_as_exact_are_solved_beyond_double)
+{
+  const double d = 0x1p-8;
+  double continuous[2][2] = {{d - 2.0, 4.0}, {-1.0, d + 2.0}}, known[2][2] = {{3.0, 1.0}, {1.0, 2.0}};
+  double discrete[2][2] = {{3.0 - d, -4.0}, {1.0, -1.0 - d}}, Q[2][2], X[4];
+  for (int k = 0; k < 2; k++) {
+    sgf_lyapunov_options options;
+    sgf_certificate certificate;
+    sgf_error error;
+    sgf_lyapunov_options_init(&options);
+    options.discrete = k == 1;
+    make_small(options.discrete, k == 1 ? discrete : continuous, known, Q);
+    ck_assert_int_eq(
+        sgf_lyapunov_solve(2, k == 1 ? discrete[0] : continuous[0], 0, Q[0], &options, X, &certificate, &error),
+        SGF_OK);
+    ck_assert(certificate.refined);
+    ck_assert(certificate.error_bound > 1e-10 && certificate.error_bound < 1e-4);
+    ASSERT_CLOSE(4, X, known[0], 1e-10);
+  }
+}
+END_TEST
+
 int main(void)
 {
   Suite *suite = suite_create("lyapunov");
@@ -490,6 +525,7 @@ int main(void)
   tcase_add_test(tests, bad_calls_are_refused);
   tcase_add_test(tests, many_systems_have_the_same_bits_for_any_threads);
   tcase_add_test(tests, a_planted_error_is_seen);
+  tcase_add_test(tests, equations_taken_as_exact_are_solved_beyond_double);
   suite_add_tcase(suite, tests);
   return run_suite(suite);
 }
