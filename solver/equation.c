@@ -10,9 +10,8 @@
 #include "certificate.h"
 #include "equilibration.h"
 #include "form.h"
+#include "input.h"
 
-/* A right-hand side that is less symmetric than this, relative to its norm, was not meant to be. */
-static const double ASYMMETRIC = 1e-10;
 /* A residual above this may be worth a step of refinement. */
 static const double WORTH_REFINING = 4e-15;
 
@@ -47,15 +46,6 @@ const char *sgf_method_text(sgf_method method)
 
 /* ------------------------------------------------------------------ input */
 
-static sgf_status check_finite(size_t rows, size_t columns, const double *values, const char *name, sgf_error *error)
-{
-  for (size_t k = 0; k < rows * columns; k++)
-    if (!isfinite(values[k]))
-      return sgf_fail(error, SGF_ERROR_VALUE, "%s: element (%zu, %zu) is %g", name, k / columns, k % columns,
-                      values[k]);
-  return SGF_OK;
-}
-
 /* The power of 2 next to the norm, 1 for norm 0: dividing by it is exact but for underflow. */
 static double power_near(double norm)
 {
@@ -76,7 +66,7 @@ static sgf_status take_right_hand_side(problem *all, size_t columns, const doubl
   size_t n = all->n;
   double *B = NULL;
   sgf_status status;
-  SGF_TRY(check_finite(n, columns > 0 ? columns : n, Q, columns > 0 ? "B" : "Q", error));
+  SGF_TRY(sgf_check_finite(n, columns > 0 ? columns : n, Q, columns > 0 ? "B" : "Q", error));
   double scale = power_near(sgf_norm(n * (columns > 0 ? columns : n), Q));
   if (columns > 0) {
     SGF_TRY(sgf_new_reals(&B, n, columns, "B", error));
@@ -85,11 +75,7 @@ static sgf_status take_right_hand_side(problem *all, size_t columns, const doubl
     scale *= scale;
   } else {
     scaled_copy(n * n, Q, scale, all->Q);
-    double difference = sgf_asymmetry(n, all->Q);
-    if (difference > ASYMMETRIC) {
-      status = sgf_fail(error, SGF_ERROR_VALUE, "Q: not symmetric, ||Q - Q^T|| / ||Q|| = %.3g", difference);
-      goto done;
-    }
+    SGF_TRY(sgf_check_symmetric(n, all->Q, "Q", error));
   }
   all->scale_Q = scale;
   sgf_symmetrize(n, all->Q);
@@ -136,16 +122,12 @@ static sgf_status take_initial(problem *all, const double *initial, sgf_error *e
   double *scaled = NULL, across;
   sgf_status status;
   if (initial == NULL) return SGF_OK;
-  SGF_TRY(check_finite(n, n, initial, "X0", error));
+  SGF_TRY(sgf_check_finite(n, n, initial, "X0", error));
   SGF_TRY(sgf_new_reals(&scaled, n, n, "X0", error));
   SGF_TRY(sgf_new_reals(&all->initial, null + 1, null + 1, "X0", error));
   /* X is in units of scale_Q / scale_A. */
   scaled_copy(n * n, initial, all->scale_Q / all->scale_A, scaled);
-  if (!(sgf_asymmetry(n, scaled) <= ASYMMETRIC)) {
-    status = sgf_fail(error, SGF_ERROR_VALUE, "X0: not symmetric, ||X0 - X0^T|| / ||X0|| = %.3g",
-                      sgf_asymmetry(n, scaled));
-    goto done;
-  }
+  SGF_TRY(sgf_check_symmetric(n, scaled, "X0", error));
   sgf_symmetrize(n, scaled);
   if (all->E != NULL) sgf_covariance_into_units(n, all->E, scaled);
   congruence(n, all->form.W, true, scaled, all->work, scaled);
@@ -481,19 +463,11 @@ sgf_status sgf_lyapunov_solve(size_t n, const double *A, size_t columns, const d
   sgf_lyapunov_options_init(&defaults);
   if (options == NULL) options = &defaults;
   if (certificate == NULL) certificate = &unused;
-  *certificate = (sgf_certificate){.size = n,
-                                   .gap = NAN,
-                                   .null_noise = NAN,
-                                   .residual = NAN,
-                                   .separation = NAN,
-                                   .error_bound = NAN,
-                                   .real = NAN,
-                                   .imaginary = NAN,
-                                   .method = options->method};
+  *certificate = sgf_nothing_known(n, options->method);
   problem all = {.n = n, .discrete = options->discrete, .scale_A = 1.0, .certificate = certificate};
   sgf_status status = check_size(n, options, error);
   if (status != SGF_OK) return status;
-  SGF_TRY(check_finite(n, n, A, "A", error));
+  SGF_TRY(sgf_check_finite(n, n, A, "A", error));
   SGF_TRY(sgf_new_reals(&all.A, n, n, "A", error));
   SGF_TRY(sgf_new_reals(&all.Q, n, n, "Q", error));
   SGF_TRY(sgf_new_reals(&all.work, sgf_form_work(n), 1, "Lyapunov equation", error));

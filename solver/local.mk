@@ -6,6 +6,8 @@ solver_sources = \
   %D%/equation.c \
   %D%/form.c \
   %D%/form.h \
+  %D%/input.c \
+  %D%/input.h \
   %D%/kronecker.c \
   %D%/kronecker.h \
   %D%/low_rank.c \

@@ -18,6 +18,7 @@
 #include "../theory/memory.h"
 #include "certificate.h"
 #include "form.h"
+#include "input.h"
 
 /* A vector of which less is left by orthogonalization is in the space already. */
 static const double DEPENDENT = 1e-13;
@@ -386,9 +387,7 @@ static sgf_status take_noise(krylov_space *space, const double *B, sgf_certifica
   double *outside = NULL, norm = sgf_norm(n * columns, B);
   sgf_status status;
   certificate->null_noise = 0.0;
-  for (size_t k = 0; k < n * columns; k++)
-    if (!isfinite(B[k]))
-      return sgf_fail(error, SGF_ERROR_VALUE, "B: element (%zu, %zu) is %g", k / columns, k % columns, B[k]);
+  SGF_TRY(sgf_check_finite(n, columns, B, "B", error));
   SGF_TRY(sgf_new_reals(&space->B, n, columns, "B", error));
   for (size_t k = 0; k < columns; k++)
     for (size_t i = 0; i < n; i++) space->B[k * n + i] = B[i * columns + k];

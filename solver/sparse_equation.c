@@ -5,11 +5,9 @@
 
 #include "../theory/linear_algebra.h"
 #include "../theory/memory.h"
+#include "input.h"
 #include "kronecker.h"
 #include "low_rank.h"
-
-/* A right-hand side that is less symmetric than this, relative to its norm, was not meant to be. */
-static const double ASYMMETRIC = 1e-10;
 
 /* Up to this size dense algebra is faster than the others, and a factor is of few columns from so many rows a
  * column. */
@@ -25,32 +23,15 @@ typedef struct {
 
 /* ------------------------------------------------------------------- input */
 
-static sgf_status check_finite(size_t rows, size_t columns, const double *values, const char *name, sgf_error *error)
-{
-  for (size_t k = 0; k < rows * columns; k++)
-    if (!isfinite(values[k]))
-      return sgf_fail(error, SGF_ERROR_VALUE, "%s: element (%zu, %zu) is %g", name, k / columns, k % columns,
-                      values[k]);
-  return SGF_OK;
-}
-
 /* A copy of S (n, n) with its round-off asymmetry taken out. */
 static sgf_status take_symmetric(size_t n, const double *S, const char *name, double **copy, sgf_error *error)
 {
   sgf_status status;
   *copy = NULL;
-  SGF_TRY(check_finite(n, n, S, name, error));
+  SGF_TRY(sgf_check_finite(n, n, S, name, error));
   SGF_TRY(sgf_new_reals(copy, n, n, name, error));
-  double difference = 0.0, norm = sgf_norm(n * n, S);
-  for (size_t i = 0; i < n; i++)
-    for (size_t j = 0; j < i && norm > 0.0; j++)
-      difference = hypot(difference, sqrt(2.0) * (S[i * n + j] / norm - S[j * n + i] / norm));
-  if (difference > ASYMMETRIC) {
-    status = sgf_fail(error, SGF_ERROR_VALUE, "%s: not symmetric, ||%s - %s^T|| / ||%s|| = %.3g", name, name, name,
-                      name, difference);
-    goto done;
-  }
   memcpy(*copy, S, n * n * sizeof *S);
+  SGF_TRY(sgf_check_symmetric(n, *copy, name, error));
   sgf_symmetrize(n, *copy);
 done:
   return status;
@@ -62,7 +43,7 @@ static sgf_status right_hand_side(const question *asked, double **Q, sgf_error *
   if (columns == 0) return take_symmetric(n, asked->Q, "Q", Q, error);
   sgf_status status;
   *Q = NULL;
-  SGF_TRY(check_finite(n, columns, asked->Q, "B", error));
+  SGF_TRY(sgf_check_finite(n, columns, asked->Q, "B", error));
   SGF_TRY(sgf_new_reals(Q, n, n, "Q", error));
   sgf_multiply(n, n, columns, SGF_PLAIN, asked->Q, SGF_TRANSPOSED, asked->Q, *Q);
   sgf_symmetrize(n, *Q);
@@ -171,14 +152,6 @@ static sgf_status solve(const question *asked, double *X, sgf_certificate *certi
 
 /* ------------------------------------------------------------------- driver */
 
-static const sgf_certificate nothing_known = {.gap = NAN,
-                                              .null_noise = NAN,
-                                              .residual = NAN,
-                                              .separation = NAN,
-                                              .error_bound = NAN,
-                                              .real = NAN,
-                                              .imaginary = NAN};
-
 sgf_status sgf_lyapunov_solve_sparse(const sgf_sparse *A, size_t columns, const double *Q,
                                      const sgf_lyapunov_options *options, double *X, sgf_certificate *certificate,
                                      sgf_error *error)
@@ -190,9 +163,7 @@ sgf_status sgf_lyapunov_solve_sparse(const sgf_sparse *A, size_t columns, const 
   if (certificate == NULL) certificate = &unused;
   question asked = {.A = A, .n = A->rows, .columns = columns, .Q = Q, .options = options};
   asked.memory = options->memory > 0.0 ? options->memory : sgf_memory_to_use();
-  *certificate = nothing_known;
-  certificate->size = A->rows;
-  certificate->method = options->method;
+  *certificate = sgf_nothing_known(A->rows, options->method);
   sgf_status status = solve(&asked, X, certificate, error);
   if (status != SGF_OK) sgf_fill_nan(A->rows * A->rows, X);
   return status;
@@ -209,9 +180,7 @@ sgf_status sgf_lyapunov_solve_low_rank(const sgf_sparse *A, size_t columns, cons
   sgf_lyapunov_options_init(&defaults);
   if (options == NULL) options = &defaults;
   if (certificate == NULL) certificate = &unused;
-  *certificate = nothing_known;
-  certificate->size = A->rows;
-  certificate->method = SGF_METHOD_LOW_RANK;
+  *certificate = sgf_nothing_known(A->rows, SGF_METHOD_LOW_RANK);
   *rank = 0;
   *Z = NULL;
   if (options->initial != NULL)
