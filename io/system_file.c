@@ -114,8 +114,11 @@ done:
 static sgf_status read_hdf5_system(const char *path, const char *noise, sgf_system *system, sgf_error *error)
 {
   sgf_hdf5_input input = {0};
-  sgf_status status;
-  SGF_TRY(sgf_hdf5_open(path, &input, error));
+  sgf_error reason = {SGF_OK, ""};
+  sgf_status status = sgf_hdf5_open(path, &input, &reason);
+  if (status != SGF_OK)
+    return sgf_fail(error, status, "%.400s%s", reason.message,
+                    status == SGF_ERROR_VALUE ? "; a Matrix Market file begins with %%MatrixMarket" : "");
   if (noise != NULL) {
     status = sgf_fail(error, SGF_ERROR_VALUE,
                       "%s: an HDF5 file has Q or B beside A, the second file '%s' is too much", path, noise);

@@ -402,7 +402,7 @@ sgf_status sgf_kronecker_solve(sgf_sparse_drift *drift, const double *Q, const d
                                sgf_certificate *certificate, sgf_error *error)
 {
   size_t n = drift->n;
-  double dense = 7.0 * 8.0 * (double)n * (double)n; /* Q, X, and what is allocated here */
+  double dense = 8.0 * 8.0 * (double)n * (double)n; /* Q, X, and what is allocated here and for the condition */
   kronecker_system system = {.drift = drift};
   sgf_status status;
   SGF_TRY(check_compatible(drift, Q, certificate, error));

@@ -77,6 +77,14 @@ static sgf_status solve_kronecker(const question *asked, double *X, sgf_certific
   double *Q = NULL, *initial = NULL;
   sgf_status status;
   certificate->method = SGF_METHOD_KRONECKER;
+  /* Q, X and what the solution needs beside the factors */
+  double dense = 8.0 * 8.0 * (double)asked->n * (double)asked->n;
+  if (!(dense < asked->memory))
+    return sgf_fail(
+        error, SGF_ERROR_MEMORY,
+        "A: %zu rows: the dense matrices of the Kronecker system take %.3g bytes, %.3g may be used (method "
+        "low-rank needs none, but a factor B of few columns)",
+        asked->n, dense, asked->memory);
   SGF_TRY(right_hand_side(asked, &Q, error));
   if (asked->options->initial != NULL)
     SGF_TRY(take_symmetric(asked->n, asked->options->initial, "X0", &initial, error));
