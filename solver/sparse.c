@@ -1,6 +1,7 @@
 /* Sparse matrices by columns: checked, turned, multiplied. */
 #include "sparse.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,9 @@ static sgf_status check_starts(const sgf_sparse *A, const char *what, sgf_error 
   if (A->rows != A->columns)
     return sgf_fail(error, SGF_ERROR_VALUE, "%s has shape (%zu, %zu), not square", what, A->rows, A->columns);
   if (A->rows == 0) return sgf_fail(error, SGF_ERROR_VALUE, "%s has shape (0, 0): it is empty", what);
+  if (A->rows > INT_MAX)
+    return sgf_fail(error, SGF_ERROR_VALUE, "%s has %zu rows, a sparse matrix has at most %d", what, A->rows,
+                    INT_MAX);
   if (A->starts[0] != 0)
     return sgf_fail(error, SGF_ERROR_VALUE, "%s: its columns start at entry %lld, not 0", what,
                     (long long)A->starts[0]);

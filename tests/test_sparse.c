@@ -62,12 +62,12 @@ static void count(const random_system *system, sgf_status status, const double *
     strange = true;
   }
   if (strange && getenv("SGF_SHOW") != NULL)
-    printf(
-        "n %zu null %zu discrete %d symmetric %d skew %g units %.1f softest %.2g leak %g initial %d: status %d %s, error %.2g "
-        "bound %.2g residual %.2g (%.2g) gap %.2g\n",
-        made->n, made->null, made->discrete, made->symmetric, made->skew, made->units, made->softest, made->leak,
-        made->from_initial, (int)status, status != SGF_OK ? error->message : "", wrong, certificate->error_bound,
-        residual, certificate->residual, certificate->gap);
+    printf("n %zu null %zu discrete %d symmetric %d skew %g units %.1f softest %.2g leak %g initial %d: status %d "
+           "%s, error %.2g "
+           "bound %.2g residual %.2g (%.2g) gap %.2g\n",
+           made->n, made->null, made->discrete, made->symmetric, made->skew, made->units, made->softest, made->leak,
+           made->from_initial, (int)status, status != SGF_OK ? error->message : "", wrong, certificate->error_bound,
+           residual, certificate->residual, certificate->gap);
 }
 
 static void run_systems(sgf_method method, double tolerated, tally *seen)
