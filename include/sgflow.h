@@ -305,9 +305,9 @@ SGF_API const double *sgf_prediction_array(const sgf_prediction *prediction, con
 
 /* ----------------------------------------------------- covariance operator */
 
-/* The stationary covariance of a minimum of zero slope (no bottleneck, no weight decay), known by what it does and never
- * formed: Sigma = J^T (...) J with a matrix of the size of the map N_L N_0, not of the weights. One layer or two, noise
- * isotropic or that of a population: blocks of the size of the inputs, one for each output. */
+/* The stationary covariance of a minimum of zero slope (no bottleneck, no weight decay), known by what it does and
+ * never formed: Sigma = J^T (...) J with a matrix of the size of the map N_L N_0, not of the weights. One layer or
+ * two, noise isotropic or that of a population: blocks of the size of the inputs, one for each output. */
 typedef struct sgf_covariance_operator sgf_covariance_operator;
 
 typedef struct sgf_covariance_operator_info {
@@ -360,8 +360,8 @@ SGF_API sgf_status sgf_covariance_operator_curvatures(const sgf_covariance_opera
 SGF_API sgf_status sgf_covariance_operator_diagonal(const sgf_covariance_operator *covariance, double *diagonal,
                                                     sgf_error *error);
 
-/* The nonzero eigenvalues (rank) of H, ascending, x^2. The path closed-form does not need them and solves for them here, N_L
- * problems of the size of the inputs. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
+/* The nonzero eigenvalues (rank) of H, ascending, x^2. The path closed-form does not need them and solves for them
+ * here, N_L problems of the size of the inputs. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
 SGF_API sgf_status sgf_covariance_operator_rates(const sgf_covariance_operator *covariance, double *rates,
                                                  sgf_error *error);
 
@@ -383,8 +383,8 @@ SGF_API sgf_status sgf_covariance_operator_principal(const sgf_covariance_operat
 
 /* Variances and the curvature along their directions for a layer: all N_l N_{l-1} of them, exactly, where the noise
  * does not couple outputs or the layer has up to 4000 weights. Beyond: two layers, all of them within the outputs'
- * eigenvectors; else, or where `leading` is not 0, the `leading` largest (0: 200). A `leading` of all weights of the layer is a dense
- * problem at any size.
+ * eigenvectors; else, or where `leading` is not 0, the `leading` largest (0: 200). A `leading` of all weights of the
+ * layer is a dense problem at any size.
  *   variance, curvature  (N_l N_{l-1}), descending variance; only the first `modes` are set
  * Errors: SGF_ERROR_VALUE for another layer, SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. Source: sections 3, 6 and 9. */
 SGF_API sgf_status sgf_covariance_operator_layer(const sgf_covariance_operator *covariance, size_t layer,
@@ -416,20 +416,20 @@ typedef struct sgf_costs {
   bool fits;          /* what the chosen path needs */
 } sgf_costs;
 
-/* Estimate what each path takes for the settings, before anything is made: dense for n <= 4000, for what the covariance
- * operator is not built for, or when the n x n sets are asked for; else the operator's path. The machine's speed is measured
- * for some milliseconds.
+/* Estimate what each path takes for the settings, before anything is made: dense for n <= 4000, for what the
+ * covariance operator is not built for, or when the n x n sets are asked for; else the operator's path. The machine's
+ * speed is measured for some milliseconds.
  *   folder  what relative paths in the settings are relative to; NULL: the current folder
  *   dense   n x n matrices are asked for at any n
  * Errors: SGF_ERROR_VALUE and those of reading data.file, whose number of samples is needed. */
 SGF_API sgf_status sgf_estimate_costs(const sgf_settings *settings, const char *folder, bool dense, sgf_costs *costs,
                                       sgf_error *error);
 
-/* As sgf_predict, by the covariance operator: no n x n array, so that it is neither simulated nor compared with. Numbers
- * that need them are NaN, and left out of sgf_prediction_numbers. Arrays: covariance_diagonal (n); spectrum/hessian (rank),
- * its nonzero part, where it is affordable; layerN/variance, curvature, flatness: all, or the leading ones (info of
- * sgf_covariance_operator_layer as numbers of the layer).
- * theory.modes is as `leading` of sgf_covariance_operator_layer. Errors: those of sgf_covariance_operator_create and sgf_covariance_operator_layer. */
+/* As sgf_predict, by the covariance operator: no n x n array, so that it is neither simulated nor compared with.
+ * Numbers that need them are NaN, and left out of sgf_prediction_numbers. Arrays: covariance_diagonal (n);
+ * spectrum/hessian (rank), its nonzero part, where it is affordable; layerN/variance, curvature, flatness: all, or
+ * the leading ones (info of sgf_covariance_operator_layer as numbers of the layer). theory.modes is as `leading` of
+ * sgf_covariance_operator_layer. Errors: those of sgf_covariance_operator_create and sgf_covariance_operator_layer. */
 SGF_API sgf_status sgf_predict_by_operator(const sgf_problem *problem, sgf_prediction **prediction, sgf_error *error);
 
 /* -------------------------------------------------------------- simulation */

@@ -233,7 +233,8 @@ START_TEST(principal_directions_of_layers_and_of_all)
 }
 END_TEST
 
-/* The second moment of samples: within 6 standard errors of Sigma, |S - Sigma|_F^2 of mean (tr^2 + |Sigma|^2) / count. */
+/* The second moment of samples: within 6 standard errors of Sigma, |S - Sigma|_F^2 of mean (tr^2 + |Sigma|^2) /
+ * count. */
 START_TEST(samples_have_the_covariance)
 {
   fixture at;
@@ -488,6 +489,24 @@ START_TEST(refuses_what_is_not_built)
 }
 END_TEST
 
+/* A tolerance that drops modes with noise is refused; one that drops none changes nothing. */
+START_TEST(refuses_to_drop_noise)
+{
+  sgf_error error = {SGF_OK, ""};
+  sgf_covariance_operator *covariance;
+  sgf_problem *problem = problem_of(&CASES[8]);
+  problem->settings.theory.rank_tolerance = 1e-9;
+  ASSERT_OK(sgf_covariance_operator_create(problem, &covariance, &error), error);
+  ck_assert_uint_eq(sgf_covariance_operator_get_info(covariance)->rank, 16);
+  sgf_covariance_operator_free(covariance);
+  problem->settings.theory.rank_tolerance = 0.2;
+  ck_assert_int_eq(sgf_covariance_operator_create(problem, &covariance, &error), SGF_ERROR_UNSUPPORTED);
+  ck_assert_msg(strstr(error.message, "rank_tolerance") != NULL, "%s", error.message);
+  ck_assert_ptr_null(covariance);
+  sgf_problem_free(problem);
+}
+END_TEST
+
 START_TEST(refuses_bad_arguments)
 {
   fixture at;
@@ -523,6 +542,7 @@ int main(void)
   tcase_add_loop_test(rest, what_is_not_stored_is_the_same, 0, 3);
   tcase_add_loop_test(rest, leading_eigenpairs_of_known_matrices, 0, 4);
   tcase_add_loop_test(rest, refuses_what_is_not_built, 0, sizeof REFUSALS / sizeof *REFUSALS);
+  tcase_add_test(rest, refuses_to_drop_noise);
   tcase_add_test(rest, refuses_bad_arguments);
   suite_add_tcase(suite, paths);
   suite_add_tcase(suite, rest);

@@ -1,6 +1,7 @@
 /* The covariance as an operator: how it is made, what it does to vectors, its diagonal, samples. */
 #include "covariance_operator.h"
 
+#include <float.h>
 #include <gsl/gsl_sort.h>
 #include <math.h>
 #include <stdlib.h>
@@ -57,6 +58,19 @@ static sgf_noise noise_of(const sgf_problem *problem)
   return noise == SGF_NOISE_POPULATION && problem->data.outputs == 1 ? SGF_NOISE_ISOTROPIC : noise;
 }
 
+/* Modes that the rule of ranks drops and that have noise diffuse, which the dense path reports and this does not. */
+static sgf_status check_dropped(const sgf_problem *problem, const sgf_reduced *drift, sgf_error *error)
+{
+  double dropped = drift->smallest / drift->decision.gap / drift->largest;
+  double round_off = (double)problem->network.weights * 4.0 * DBL_EPSILON;
+  if (drift->decision.dropped == 0 || !(dropped > SGF_DIFFUSING) || !(dropped > 1.001 * round_off)) return SGF_OK;
+  return sgf_fail(
+      error, SGF_ERROR_UNSUPPORTED,
+      "theory.rank_tolerance: modes of up to %.3g of the largest curvature are dropped and have noise, along "
+      "which the weights diffuse: the covariance operator is not built for that",
+      dropped);
+}
+
 /* The eigenproblem that Sigma is solved in: of J J^T for the closed form, else of H. */
 static sgf_status solve_spaces(const sgf_problem *problem, const double *residual_moment,
                                sgf_covariance_operator *made, sgf_error *error)
@@ -73,6 +87,7 @@ static sgf_status solve_spaces(const sgf_problem *problem, const double *residua
     SGF_TRY(sgf_reduced_extremes(drift, tolerance, error));
   else
     SGF_TRY(sgf_reduced_solve(drift, tolerance, false, error));
+  SGF_TRY(check_dropped(problem, drift, error));
   made->space = drift;
   made->info.path =
       noise_of(problem) != SGF_NOISE_EMPIRICAL && problem->network.layers <= 2 ? "kronecker" : "reduced";

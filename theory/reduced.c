@@ -13,7 +13,8 @@
 
 /* ------------------------------------------------------------------- layout */
 
-/* S (inputs, N_0) with S^T S = Sigma_xx, its rows eigenvectors; directions of the inputs without variance are no rows. */
+/* S (inputs, N_0) with S^T S = Sigma_xx, its rows eigenvectors; directions of the inputs without variance are no
+ * rows. */
 static sgf_status factor_inputs(const double *moment, sgf_reduced *reduced, sgf_error *error)
 {
   size_t all = sgf_network_inputs(&reduced->network), first = 0;

@@ -39,9 +39,10 @@ void sgf_reduced_free(sgf_reduced *reduced);
  * with `tolerance`. Errors: those of sgf_drift_rank, SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
 sgf_status sgf_reduced_solve(sgf_reduced *reduced, double tolerance, bool values_only, sgf_error *error);
 
-/* Only the smallest and the largest eigenvalue, from the blocks that have them, for two layers at most: K_i grows with
- * the eigenvalue b_i^2 of W_2 W_2^T, and is regular where that is not 0, so that they are among the blocks of the least, the
- * least positive and the largest one. The rank and decision are of these blocks alone. Errors: as above. */
+/* Only the smallest and the largest eigenvalue, from the blocks that have them, for two layers at most: K_i grows
+ * with the eigenvalue b_i^2 of W_2 W_2^T, and is regular where that is not 0, so that they are among the blocks of
+ * the least, the least positive and the largest one. The rank and decision are of these blocks alone. Errors: as
+ * above. */
 sgf_status sgf_reduced_extremes(sgf_reduced *reduced, double tolerance, sgf_error *error);
 
 /* Modes of a block, (size, size). */
