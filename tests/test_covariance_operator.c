@@ -1,4 +1,6 @@
 /* The covariance as an operator, by every path, against the dense prediction. */
+#include <gsl/gsl_sort.h>
+
 #include "../theory/covariance_operator.h"
 #include "../theory/leading_eigen.h"
 #include "../theory/prediction.h"
@@ -229,6 +231,66 @@ START_TEST(principal_directions_of_layers_and_of_all)
   free(curvature);
   free(directions);
   free(gram);
+  close_fixture(&at);
+}
+END_TEST
+
+/* What a unit row r of the outputs' basis leaves of a layer's block A (to from, to from): (r (x) 1) A (r (x) 1)^T. */
+static void restrict_to(size_t to, size_t from, const double *r, const double *A, double *inside)
+{
+  memset(inside, 0, from * from * sizeof *inside);
+  for (size_t p = 0; p < to; p++)
+    for (size_t s = 0; s < to; s++)
+      for (size_t q = 0; q < from; q++)
+        for (size_t t = 0; t < from; t++)
+          inside[q * from + t] += r[p] * r[s] * A[(p * from + q) * to * from + s * from + t];
+}
+
+/* Modes within the outputs' eigenvectors: those of the blocks of the dense covariance there, exactly; with what is left
+ * out, and as far from the principal variances as it says at most. */
+START_TEST(modes_within_the_outputs)
+{
+  fixture at;
+  sgf_error error = {SGF_OK, ""};
+  if (CASES[_i].count != 3) return;
+  open_fixture(&CASES[_i], &at);
+  const sgf_network *network = &at.problem->network;
+  for (size_t l = 1; l <= 2; l++) {
+    size_t to = network->widths[l], from = network->widths[l - 1], size = to * from, outputs = network->widths[2];
+    const double *A = at.covariance->space->A[l - 1];
+    double *variance = new_reals(size), *curvature = new_reals(size), *block = new_reals(2 * size * size);
+    double *inside = new_reals(2 * from * from), *expected = new_reals(outputs * from), within = 0.0, square = 0.0;
+    char name[32];
+    sgf_layer_modes found;
+    snprintf(name, sizeof name, "layer%zu/variance", l);
+    ASSERT_OK(sgf_covariance_operator_within_outputs(at.covariance, l, variance, curvature, &found, &error), error);
+    sgf_diagonal_block(at.n, at.Sigma, network->offsets[l], size, block);
+    double norm = sgf_norm(size * size, block), length, top = 0.0;
+    for (size_t i = 0; i < outputs; i++) {
+      double *row = new_reals(to);
+      length = sgf_norm(to, A + i * to);
+      for (size_t p = 0; p < to && length > 1e-10; p++) row[p] = A[i * to + p] / length;
+      restrict_to(to, from, row, block, inside);
+      within += pow(sgf_norm(from * from, inside), 2.0);
+      ASSERT_OK(sgf_symmetric_eigenvalues(from, inside, expected + i * from, "block", &error), error);
+      free(row);
+    }
+    gsl_sort(expected, 1, outputs * from);
+    for (size_t k = 0; k < size; k++) {
+      double value = k < outputs * from ? expected[outputs * from - 1 - k] : 0.0;
+      top = fmax(top, value);
+      ASSERT_NEAR(variance[k], value, 1e-10 * top);
+      square += pow(variance[k] - array_of(at.dense, name)[k], 2.0);
+    }
+    ASSERT_NEAR(found.coupling, sqrt(fmax(norm * norm - within, 0.0)) / norm, 1e-6);
+    ck_assert(found.modes == size && found.principal == (at.covariance->modes.kind == SGF_MODES_SEPARATE));
+    ck_assert(sqrt(square) <= found.coupling * norm * (1.0 + 1e-9) + 1e-10 * norm);
+    free(variance);
+    free(curvature);
+    free(block);
+    free(inside);
+    free(expected);
+  }
   close_fixture(&at);
 }
 END_TEST
@@ -535,6 +597,7 @@ int main(void)
   tcase_add_loop_test(paths, applies_like_the_dense_covariance, 0, ALL);
   tcase_add_loop_test(paths, answers_like_the_dense_covariance, 0, ALL);
   tcase_add_loop_test(paths, principal_directions_of_layers_and_of_all, 0, ALL);
+  tcase_add_loop_test(paths, modes_within_the_outputs, 0, ALL);
   tcase_add_loop_test(paths, samples_have_the_covariance, 0, ALL);
   tcase_add_loop_test(paths, planted_errors_are_seen, 0, ALL);
   tcase_add_loop_test(paths, predicts_like_the_dense_prediction, 0, ALL);

@@ -37,6 +37,12 @@ void sgf_covariance_operator_seen(const sgf_covariance_operator *covariance, siz
 sgf_status sgf_covariance_operator_seen_all(const sgf_covariance_operator *covariance, size_t layer, double **G,
                                             sgf_error *error);
 
+/* All modes of a layer within the eigenvectors of the outputs, for two layers at most: principal where the noise does
+ * not couple them, else with the coupling. As sgf_covariance_operator_layer, for layers of any size. */
+sgf_status sgf_covariance_operator_within_outputs(const sgf_covariance_operator *covariance, size_t layer,
+                                                  double *variance, double *curvature, sgf_layer_modes *found,
+                                                  sgf_error *error);
+
 /* Whether the layer's block is known in blocks, one for each output: two layers at most. */
 bool sgf_covariance_operator_in_blocks(const sgf_covariance_operator *covariance);
 

@@ -147,8 +147,9 @@ done:
   return status;
 }
 
-static sgf_status layer_by_blocks(const sgf_covariance_operator *covariance, size_t layer, double *variance,
-                                  double *curvature, sgf_layer_modes *found, sgf_error *error)
+sgf_status sgf_covariance_operator_within_outputs(const sgf_covariance_operator *covariance, size_t layer,
+                                                  double *variance, double *curvature, sgf_layer_modes *found,
+                                                  sgf_error *error)
 {
   const sgf_reduced *space = covariance->space;
   bool separate = covariance->modes.kind == SGF_MODES_SEPARATE, shared = space->shared && separate;
@@ -296,7 +297,7 @@ sgf_status sgf_covariance_operator_layer(const sgf_covariance_operator *covarian
   size_t size = sgf_covariance_operator_size(covariance, layer);
   bool blocks = sgf_covariance_operator_in_blocks(covariance), dense = size <= DENSE || leading >= size;
   if (blocks && (covariance->modes.kind == SGF_MODES_SEPARATE || (!dense && leading == 0)))
-    return layer_by_blocks(covariance, layer, variance, curvature, found, error);
+    return sgf_covariance_operator_within_outputs(covariance, layer, variance, curvature, found, error);
   found->modes = dense ? size : leading == 0 ? LEADING : leading;
   status = sgf_covariance_operator_principal(covariance, layer, found->modes, variance, curvature, NULL,
                                              &found->residual, error);
