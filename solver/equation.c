@@ -15,9 +15,9 @@
 /* A residual above this may be worth a step of refinement. */
 static const double WORTH_REFINING = 4e-15;
 
-/* An error bound above this is worth residuals in long double, up to this size: they take as long as the Schur form at
- * about four times as many rows. */
-static const double WORTH_PRECISION = 1e-12;
+/* An error bound above n^2 eps times this, several times that of a well-conditioned equation, is worth residuals in long
+ * double, up to this size: they then take as long as the Schur form. */
+static const double WORTH_PRECISION = 20.0;
 enum { PRECISE_SIZE = 128 };
 
 /* The equation, scaled by powers of 2 to norms of about 1 and in equilibrated units, and what is known of it. */
@@ -316,8 +316,8 @@ static sgf_status certify(const problem *all, double *X, sgf_error *error)
   SGF_TRY(sgf_form_condition(&all->form, all->work, &measures.Y_spectral, &measures.Y_frobenius, error));
   certificate->separation = all->scale_A / measures.Y_spectral;
   certificate->error_bound = sgf_error_bound(&measures);
-  bool precise = n <= PRECISE_SIZE && all->form.null == 0;
-  if (precise && certificate->error_bound > WORTH_PRECISION && certificate->error_bound < 1.0) {
+  bool able = n <= PRECISE_SIZE && all->form.null == 0 && certificate->error_bound < 1.0;
+  if (able && certificate->error_bound > WORTH_PRECISION * (double)(n * n) * DBL_EPSILON) {
     SGF_TRY(polish(all, X, R, error));
     residual_of(all, X, R);
     measures.residual = sgf_norm(n * n, R);
