@@ -1,5 +1,5 @@
 % Octave's lyap and dlyap (package control) on systems from files, see systems.h:
-% octave-cli octave.m SYSTEMS ANSWER prints seconds, a tab and Octave's remark.
+% octave-cli octave.m SYSTEMS ANSWER prints seconds (wall, CPU) and Octave's remark.
 pkg load control
 paths = argv();
 file = fopen(paths{1});
@@ -13,6 +13,7 @@ X = nan(n, n, count);
 lastwarn("");
 warning("off", "all");
 remark = "";
+begun = cputime();
 tic;
 for k = 1:count
   A = matrices(:, :, 1, k)';
@@ -28,10 +29,11 @@ for k = 1:count
   end
 end
 seconds = toc;
+cpu = cputime() - begun;
 if isempty(remark)
   remark = lastwarn();
 end
 file = fopen(paths{2}, "w");
 fwrite(file, X, "double");
 fclose(file);
-printf("%.9f\t%s\n", seconds, strjoin(strsplit(remark), " "));
+printf("%.9f\t%.9f\t%s\n", seconds, cpu, strjoin(strsplit(remark), " "));

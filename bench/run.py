@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Speed and accuracy of sgflow's Lyapunov and Stein solvers beside others, on the same matrices in the same run.
 
-    make bench && ../bench/run.py [--quick] [--rounds N] [--sizes 1000,2000] [--folder FOLDER]
+    make bench && ../bench/run.py [--quick] [--rounds N] [--sizes 1000,2000] [--threads 1,2] [--append] ...
 
 Run it in the build folder. Peers that are not installed are left out with a line: SciPy (for /usr/bin/python3 or the
 interpreter that runs this), Octave with its control package, SLICOT's SB03MD (compiled here from slicot.c), and what
-LAPACK alone needs, without any check. Each round runs every solver once, one after the other; the tables show medians
-and their ratios to sgflow's. Writes bench/lyapunov.csv (--output), prints the tables as Markdown.
+LAPACK alone needs, without any check. Each round runs every solver, one after the other, the two fast ones three times;
+the tables show medians and their ratios to sgflow's. Writes lyapunov.csv (--output; --append adds to it), prints the
+tables as Markdown. A run of everything takes an hour.
 """
 
 import argparse
@@ -114,26 +115,30 @@ def measure(command, systems, folder, threads):
     if os.path.exists(answer):
         os.remove(answer)
     done = run([*command, systems, answer], threads)
-    seconds, tab, remark = last_line(done.stdout).partition("\t")
-    if not tab:
-        return {"seconds": math.nan, "remark": last_line(done.stderr) or f"exit status {done.returncode}"}
+    parts = last_line(done.stdout).split("\t")
+    if len(parts) != 3:
+        return {"seconds": math.nan, "cpu": math.nan, "remark": last_line(done.stderr) or f"exit {done.returncode}"}
     error, residual = judge(systems, answer)
-    return {"seconds": float(seconds), "remark": remark, "error": error, "residual": residual}
+    times = {"seconds": float(parts[0]), "cpu": float(parts[1])}
+    return {**times, "remark": parts[2], "error": error, "residual": residual}
 
 
 def interleaved(case, peers, systems, folder, threads, rounds):
     """Medians of every peer's seconds; error and residual of its last answer."""
     seen = {name: [] for name in peers}
+    often = [name for name in ("sgflow", "LAPACK") if name in peers] * 2
     for _ in range(rounds):
-        for name, command in peers.items():
-            seen[name].append(measure(command, systems, folder, threads))
+        for name in [*often, *peers]:
+            seen[name].append(measure(peers[name], systems, folder, threads))
+    medians = {name: {key: statistics.median(one[key] for one in all_of_it) for key in ("seconds", "cpu")}
+               for name, all_of_it in seen.items()}
     rows = []
-    ours = statistics.median(one["seconds"] for one in seen["sgflow"])
     for name, all_of_it in seen.items():
-        seconds = statistics.median(one["seconds"] for one in all_of_it)
-        last = all_of_it[-1]
-        row = {**case, "threads": threads, "rounds": rounds, "solver": name, "seconds": seconds, "ratio": seconds / ours}
-        rows.append({**row, **{key: last.get(key, math.nan) for key in ("error", "residual")}, "remark": last["remark"]})
+        row = {**case, "threads": threads, "runs": len(all_of_it), "solver": name, **medians[name]}
+        row["ratio"] = row["seconds"] / medians["sgflow"]["seconds"]
+        row["cpu_ratio"] = row["cpu"] / medians["sgflow"]["cpu"] if medians["sgflow"]["cpu"] > 0 else math.nan
+        row.update({key: all_of_it[-1].get(key, math.nan) for key in ("error", "residual", "remark")})
+        rows.append(row)
     return rows
 
 
@@ -148,7 +153,7 @@ def make(kind, count, n, folder):
 def large_systems(options, peers, folder):
     rows = []
     for n in options.sizes:
-        for kind in ("symmetric", "half", "general", "half-general", "stein"):
+        for kind in options.drifts:
             systems = make(kind, 1, n, folder)
             able = {name: command for name, command in peers.items() if name != "LAPACK" or kind != "stein"}
             for threads in options.threads:
@@ -172,6 +177,7 @@ def small_systems(options, peers, folder):
                 found = interleaved(case, several, systems, folder, threads, max(3, options.rounds))
                 for row in found:
                     row["seconds"] /= count
+                    row["cpu"] /= count
                 rows += found
                 print_progress(found)
     return rows
@@ -188,13 +194,16 @@ def collections(peers, folder):
         systems = os.path.join(folder, name + ".systems")
         if run([OURS, "quadruple", systems]).returncode != 0:
             continue
-        rows += interleaved({"table": "collections", "system": name, "count": 1}, chosen, systems, folder, 1, 1)
+        size = name.partition("-n")[2].partition("-")[0]
+        case = {"table": "collections", "system": name, "count": 1, "n": size}
+        rows += interleaved(case, chosen, systems, folder, 1, 1)
     return rows
 
 
 # --------------------------------------------------------------------- output
 
-COLUMNS = ("table", "system", "n", "count", "threads", "rounds", "solver", "seconds", "ratio", "error", "residual")
+COLUMNS = ("table", "system", "n", "count", "threads", "runs", "solver", "seconds", "ratio", "cpu", "cpu_ratio",
+           "error", "residual")
 
 
 def short(value, digits=3):
@@ -207,27 +216,35 @@ def print_progress(rows):
               f"{short(row['ratio'])}, error {short(row['error'])}", file=sys.stderr)
 
 
-def write_csv(path, heading, rows):
-    with open(path, "w", newline="", encoding="utf-8") as file:
+def write_csv(path, heading, rows, append):
+    with open(path, "a" if append else "w", newline="", encoding="utf-8") as file:
         for line in heading:
             file.write(f"# {line}\n")
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow((*COLUMNS, "remark"))
+        if not append:
+            writer.writerow((*COLUMNS, "remark"))
         for row in rows:
             numbers = [row.get(name, "") for name in COLUMNS]
             texts = [short(value, 4) if isinstance(value, float) else value for value in numbers]
             writer.writerow((*texts, row["remark"]))
 
 
+def both_ratios(row):
+    """Of wall clock, and of CPU time for one thread: the better measure on a machine that does other work."""
+    if row is None or math.isnan(row["ratio"]):
+        return ""
+    return short(row["ratio"]) + (f" ({short(row['cpu_ratio'])})" if row["threads"] == 1 else "")
+
+
 def print_times(rows, table, unit, scale):
     chosen = [row for row in rows if row["table"] == table]
     solvers = list(dict.fromkeys(row["solver"] for row in chosen))
-    print(f"\n| drift | n | threads | {solvers[0]}, {unit} | " + " | ".join(f"{name} / sgflow" for name in solvers[1:]) +
-          " |\n|" + "---|" * (len(solvers) + 3))
+    others = " | ".join(f"{name} / sgflow" for name in solvers[1:])
+    print(f"\n| drift | n | threads | {solvers[0]}, {unit} | {others} |\n|" + "---|" * (len(solvers) + 3))
     for key in dict.fromkeys((row["system"], row["n"], row["threads"]) for row in chosen):
         of = {row["solver"]: row for row in chosen if (row["system"], row["n"], row["threads"]) == key}
-        ratios = [short(of[name]["ratio"]) if name in of else "" for name in solvers[1:]]
-        print(f"| {key[0]} | {key[1]} | {key[2]} | {short(of['sgflow']['seconds'] * scale)} | " + " | ".join(ratios) + " |")
+        ratios = " | ".join(both_ratios(of.get(name)) for name in solvers[1:])
+        print(f"| {key[0]} | {key[1]} | {key[2]} | {short(of['sgflow']['seconds'] * scale)} | {ratios} |")
 
 
 def print_accuracy(rows):
@@ -242,7 +259,8 @@ def print_accuracy(rows):
 def print_collections(rows):
     """By collection and example: how often sgflow's error is the smaller, and what it refuses."""
     chosen = [row for row in rows if row["table"] == "collections"]
-    print("\n| example | systems | solved | largest error / SLICOT's | median | SLICOT's error where refused |\n" + "|---" * 6 + "|")
+    print("\n| example | systems | solved | largest error / SLICOT's | median | SLICOT's error where refused |")
+    print("|---" * 6 + "|")
     for example in dict.fromkeys(row["system"].partition("-n")[0] for row in chosen):
         ratios, refused, systems = [], [], 0
         for name in dict.fromkeys(row["system"] for row in chosen if row["system"].startswith(example + "-n")):
@@ -265,12 +283,16 @@ def main():
     parser.add_argument("--sizes", type=lambda text: [int(n) for n in text.split(",")], default=[1000, 2000])
     parser.add_argument("--threads", type=lambda text: [int(n) for n in text.split(",")], default=[1, 2])
     parser.add_argument("--tables", default="collections,small,large")
+    parser.add_argument("--drifts", type=lambda text: text.split(","), help="of the large systems",
+                        default=["symmetric", "half", "general", "half-general", "stein"])
+    parser.add_argument("--without", type=lambda text: text.split(","), default=[], help="solvers to leave out")
+    parser.add_argument("--append", action="store_true")
     parser.add_argument("--output", default="lyapunov.csv")
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.sizes = 1, [100]
     with tempfile.TemporaryDirectory() as folder:
-        peers = find_peers(folder)
+        peers = {name: command for name, command in find_peers(folder).items() if name not in options.without}
         heading = [machine()] + [f"{name} {text}" for name, text in versions(peers).items()]
         rows = []
         if "collections" in options.tables:
@@ -279,7 +301,7 @@ def main():
             rows += small_systems(options, peers, folder)
         if "large" in options.tables:
             rows += large_systems(options, peers, folder)
-    write_csv(options.output, heading, rows)
+    write_csv(options.output, heading, rows, options.append)
     print("\n".join(heading))
     if "large" in options.tables:
         print_times(rows, "large", "s", 1.0)

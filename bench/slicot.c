@@ -1,7 +1,7 @@
 /* SLICOT's SB03MD on systems from files, and its collections CTLEX and DTLEX as such files. bench/run.py compiles it
  * where -lslicot links.
  *
- *   slicot solve SYSTEMS ANSWER   prints seconds, a tab, and SB03MD's remark
+ *   slicot solve SYSTEMS ANSWER   prints seconds (wall, CPU) and SB03MD's remark, with tabs between
  *   slicot collection FOLDER      writes FOLDER/NAME.systems, prints the names
  */
 #include <math.h>
@@ -22,11 +22,23 @@ typedef void generator(const char *def, const int *nr, double *dpar, int *ipar, 
                        double *dwork, const int *ldwork, int *info, size_t, size_t);
 extern generator bb03ad_, bb04ad_;
 
-static double seconds(void)
+/* Wall clock and CPU time, both in seconds. */
+typedef struct moment {
+  double wall, cpu;
+} moment;
+
+static moment now(void)
 {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+  struct timespec wall, cpu;
+  clock_gettime(CLOCK_MONOTONIC, &wall);
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+  return (moment){(double)wall.tv_sec + 1e-9 * (double)wall.tv_nsec, (double)cpu.tv_sec + 1e-9 * (double)cpu.tv_nsec};
+}
+
+static void print_time_since(moment start)
+{
+  moment end = now();
+  printf("%.9f\t%.9f\t", end.wall - start.wall, end.cpu - start.cpu);
 }
 
 /* ------------------------------------------------------------------- SB03MD */
@@ -70,12 +82,12 @@ static int solve(const char *path, const char *answer)
   double *X = calloc(all.count * size, sizeof *X);
   int info = 0, worst = 0;
   if (X == NULL) return 1;
-  double start = seconds();
+  moment start = now();
   for (size_t k = 0; k < all.count; k++) {
     info = solve_one(n, all.discrete, all.A + k * size, all.Q + k * size, &w, X + k * size);
     worst = info != 0 ? info : worst;
   }
-  printf("%.9f\t", seconds() - start);
+  print_time_since(start);
   if (worst == 0)
     printf("\n");
   else if (worst == (int)n + 1)

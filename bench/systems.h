@@ -1,7 +1,7 @@
 /* Systems whose solutions are known exactly, in files that every solver under comparison reads.
  *
- * A file is an array of doubles in the machine's order: count, n, discrete (0 or 1), known (0 or 1), then for each system
- * A, Q and, if known, X, all (n, n) row-major. An answer is an array of doubles too: count matrices X. */
+ * A file is an array of doubles in the machine's order: count, n, discrete (0 or 1), known (0 or 1), then for each
+ * system A, Q and, if known, X, all (n, n) row-major. An answer is an array of doubles too: count matrices X. */
 #ifndef BENCH_SYSTEMS_H
 #define BENCH_SYSTEMS_H
 
@@ -34,8 +34,8 @@ bool write_numbers(const char *path, size_t count, const double *numbers);
  * __float128 and then rounded: independent of every solver under comparison, for n up to 30. False when singular. */
 bool solve_in_quadruple(systems *solved);
 
-/* Largest over the systems of ||X - known|| / ||known||, and of the scaled residual ||A X + X A^T - Q|| / (2 ||A|| ||X|| +
- * ||Q||) (discrete: ||X - A X A^T - Q|| / ((1 + ||A||^2) ||X|| + ||Q||)), in long double up to n = 64. */
+/* Largest over the systems of ||X - known|| / ||known||, and of the scaled residual, in long double up to n = 64:
+ * ||A X + X A^T - Q|| / (2 ||A|| ||X|| + ||Q||), discrete ||X - A X A^T - Q|| / ((1 + ||A||^2) ||X|| + ||Q||). */
 double largest_error(const systems *solved, const double *X);
 double largest_residual(const systems *solved, const double *X);
 
