@@ -1,10 +1,14 @@
-# Speed and accuracy against other solvers: `make bench` builds, `../bench/run.py` in the build folder runs.
-EXTRA_PROGRAMS = %D%/lyapunov
+# What problems cost, and beside other solvers: `make bench` builds, ../bench/run.py and ../bench/covariance.sh run.
+EXTRA_PROGRAMS = %D%/lyapunov %D%/covariance
 %C%_lyapunov_SOURCES = %D%/lyapunov.c %D%/systems.c %D%/systems.h
 %C%_lyapunov_LDFLAGS = $(AM_LDFLAGS) -no-install
 %C%_lyapunov_LDADD = libsgflow.la $(BLAS_LIBS) -lm
-CLEANFILES += $(EXTRA_PROGRAMS)
-EXTRA_DIST += %D%/slicot.c %D%/peers.py %D%/octave.m %D%/run.py %D%/singular.py
+%C%_covariance_SOURCES = %D%/covariance.c
+%C%_covariance_CFLAGS = $(CORE_CFLAGS)
+%C%_covariance_LDADD = libcore.la $(CORE_LIBS)
+CLEANFILES += $(EXTRA_PROGRAMS) %D%/covariance.csv %D%/covariance.svg
+EXTRA_DIST += %D%/README.md %D%/slicot.c %D%/peers.py %D%/octave.m %D%/run.py %D%/singular.py %D%/covariance.sh \
+  %D%/covariance.gp
 
 .PHONY: bench
-bench: %D%/lyapunov
+bench: $(EXTRA_PROGRAMS)
