@@ -7,7 +7,7 @@ EXTRA_PROGRAMS = %D%/lyapunov %D%/covariance
 %C%_covariance_CFLAGS = $(CORE_CFLAGS)
 %C%_covariance_LDADD = libcore.la $(CORE_LIBS)
 CLEANFILES += $(EXTRA_PROGRAMS) %D%/covariance.csv %D%/covariance.svg
-EXTRA_DIST += %D%/README.md %D%/slicot.c %D%/peers.py %D%/octave.m %D%/run.py %D%/singular.py %D%/covariance.sh \
+EXTRA_DIST += %D%/README.md %D%/lyapunov.csv %D%/slicot.c %D%/peers.py %D%/octave.m %D%/run.py %D%/singular.py %D%/covariance.sh \
   %D%/covariance.gp
 
 .PHONY: bench

@@ -126,7 +126,7 @@ def measure(command, systems, folder, threads):
 def interleaved(case, peers, systems, folder, threads, rounds):
     """Medians of every peer's seconds; error and residual of its last answer."""
     seen = {name: [] for name in peers}
-    often = [name for name in ("sgflow", "LAPACK") if name in peers] * 2
+    often = [name for name in ("sgflow", "LAPACK") if name in peers] * (2 if rounds > 1 else 0)
     for _ in range(rounds):
         for name in [*often, *peers]:
             seen[name].append(measure(peers[name], systems, folder, threads))
@@ -170,11 +170,11 @@ def small_systems(options, peers, folder):
     several.update({name: command for name, command in peers.items() if name != "sgflow"})
     for n in (2, 4, 10, 20, 30):
         for kind in ("symmetric", "general"):
-            count = 300 if options.quick else 60000 // n
+            count = 300 if options.quick else 20000 // n
             systems = make(kind, count, n, folder)
             for threads in options.threads:
                 case = {"table": "small", "system": kind, "count": count, "n": n}
-                found = interleaved(case, several, systems, folder, threads, max(3, options.rounds))
+                found = interleaved(case, several, systems, folder, threads, options.rounds)
                 for row in found:
                     row["seconds"] /= count
                     row["cpu"] /= count
@@ -213,7 +213,8 @@ def short(value, digits=3):
 def print_progress(rows):
     for row in rows:
         print(f"{row['system']} {row['n']} {row['threads']} {row['solver']}: {short(row['seconds'])} s, ratio "
-              f"{short(row['ratio'])}, error {short(row['error'])}", file=sys.stderr)
+              f"{short(row['ratio'])}, CPU {short(row['cpu'])} s, ratio {short(row['cpu_ratio'])}, error "
+              f"{short(row['error'])}", file=sys.stderr)
 
 
 def write_csv(path, heading, rows, append):
