@@ -194,6 +194,9 @@ static int run(const options *asked)
     fprintf(stderr,
             "sgflow: warning: %s: A: rank %zu of %zu is as --rank-tolerance says, but ambiguous, its gap is %.3g\n",
             asked->config, work.certificate.rank, work.certificate.size, work.certificate.gap);
+  if (status == SGF_OK && work.certificate.error_bound >= 1.0)
+    fprintf(stderr, "sgflow: warning: %s: no digit of X is certain, its error bound is %.3g (separation %.3g)\n",
+            asked->config, work.certificate.error_bound, work.certificate.separation);
   if (status == SGF_OK) status = write_output(&work);
   if (status == SGF_OK) status = print_results(&work);
   if (status != SGF_OK) {

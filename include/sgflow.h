@@ -610,7 +610,8 @@ typedef struct sgf_certificate {
   double residual;        /* ||A X + X A^T - Q||_F / (2 ||A|| ||X|| + ||Q||), recomputed from the input; discrete:
                             ||X - A X A^T - Q||_F / ((1 + ||A||^2) ||X|| + ||Q||) */
   double separation;      /* least ||A Y + Y A^T||_2 / ||Y||_2 over symmetric Y on the range; discrete likewise */
-  double error_bound;     /* of ||X - exact||_F / ||X||_F, data rounded to their last digit included */
+  double error_bound;     /* of ||X - exact||_F / ||X||_F, data rounded to their last digit included; 1 and
+                             more, or infinite: no digit of X is certain */
   double real, imaginary; /* the eigenvalue of A that is nearest to instability, null ones aside; the offending one */
   bool refined;           /* a step of iterative refinement was worth it */
   sgf_method method;      /* the one used */

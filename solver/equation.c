@@ -316,7 +316,7 @@ static sgf_status certify(const problem *all, double *X, sgf_error *error)
   SGF_TRY(sgf_form_condition(&all->form, all->work, &measures.Y_spectral, &measures.Y_frobenius, error));
   certificate->separation = all->scale_A / measures.Y_spectral;
   certificate->error_bound = sgf_error_bound(&measures);
-  bool able = n <= PRECISE_SIZE && all->form.null == 0 && certificate->error_bound < 1.0;
+  bool able = n <= PRECISE_SIZE && all->form.null == 0;
   if (able && certificate->error_bound > WORTH_PRECISION * (double)(n * n) * DBL_EPSILON) {
     SGF_TRY(polish(all, X, R, error));
     residual_of(all, X, R);
@@ -325,10 +325,6 @@ static sgf_status certify(const problem *all, double *X, sgf_error *error)
     certificate->residual = sgf_scaled_residual(&measures);
     certificate->error_bound = sgf_error_bound(&measures);
   }
-  if (!(certificate->error_bound < 1.0))
-    status = sgf_fail(error, SGF_ERROR_AMBIGUOUS,
-                      "A: its separation is %.3g, %.2g of its norm: the equation is singular to working accuracy",
-                      certificate->separation, 1.0 / (measures.Y_spectral * measures.A));
 done:
   return status;
 }
@@ -398,10 +394,6 @@ static sgf_status leave_units(problem *all, const double *A, const double *Q, bo
   certificate->residual = sgf_scaled_residual(&measures);
   if (least_norm && certificate->residual > WORTH_REFINING) SGF_TRY(refine(all, &measures, true, X, R, error));
   if (measures.X > 0.0) certificate->error_bound /= measures.X;
-  if (!(certificate->error_bound < 1.0))
-    status = sgf_fail(error, SGF_ERROR_AMBIGUOUS,
-                      "A: badly scaled, its coordinates differ by %.2g in size: no digit of X is certain",
-                      largest / least);
 done:
   free(R);
   return status;

@@ -25,12 +25,12 @@ static void count_solution(const random_system *system, const double *X, const s
   double wrong = error_of(system, X), residual = residual_of(system, X);
   seen->solved++;
   seen->wrong_rank += certificate->rank != made->n - made->null;
-  seen->large_residual += !(residual <= 1e-13) || !(certificate->residual <= 1e-13);
+  seen->large_residual += made->leak == 0.0 && (!(residual <= 1e-13) || !(certificate->residual <= 1e-13));
   seen->beyond_bound += !(wrong <= certificate->error_bound);
   seen->far_beyond += !(wrong <= 10.0 * certificate->error_bound);
   seen->missed_leak += made->leak > 0.0;
   seen->large_leak += made->leak > 0.0 && !(certificate->null_noise <= fmax(1e-6, certificate->error_bound));
-  if (wrong > 0.0) {
+  if (wrong > 0.0 && certificate->error_bound < 1.0) {
     seen->loosest += log10(certificate->error_bound / wrong);
     seen->compared++;
   }
@@ -47,7 +47,7 @@ static void count_refusal(const random_system *system, sgf_status status, const 
                           const sgf_error *error, tally *seen)
 {
   const recipe *made = &system->made;
-  if (status == SGF_ERROR_AMBIGUOUS)
+  if (status == SGF_ERROR_AMBIGUOUS && !(certificate->gap >= 1e3))
     seen->ambiguous++;
   else if (status == SGF_ERROR_INCOMPATIBLE && made->leak > 0.0)
     seen->refused++;
