@@ -2,7 +2,7 @@
  *
  *   lyapunov make KIND COUNT N SYSTEMS       systems with known solutions, see systems.h
  *   lyapunov quadruple SYSTEMS               put the solution in __float128 into the file, n <= 30
- *   lyapunov solve WAY SYSTEMS ANSWER        WAY: many (sgf_lyapunov_solve_many), sgflow (one by one), lapack
+ *   lyapunov solve WAY SYSTEMS ANSWER        WAY: many (sgf_lyapunov_solve_many), sgflow (one by one), regular (its rank told), lapack
  *   lyapunov judge SYSTEMS ANSWER            prints the largest error and scaled residual
  *
  * `solve` prints seconds of wall clock and of CPU and a remark, with tabs between: the largest error bound of the
@@ -46,7 +46,8 @@ static void print_bound(size_t count, const sgf_certificate *certificates)
   printf("error bound %.1e\n", largest);
 }
 
-static int solve_here(const systems *all, bool many, double *X)
+/* With `regular` the rank is told: no singular value is zero. */
+static int solve_here(const systems *all, bool many, bool regular, double *X)
 {
   size_t size = all->n * all->n;
   sgf_lyapunov_options options;
@@ -56,6 +57,7 @@ static int solve_here(const systems *all, bool many, double *X)
   if (certificates == NULL || statuses == NULL) return 1;
   sgf_lyapunov_options_init(&options);
   options.discrete = all->discrete;
+  if (regular) options.rank_tolerance = 0.0;
   if (many) /* so that the threads are there */
     sgf_lyapunov_solve_many(all->count < 8 ? all->count : 8, all->n, all->A, all->Q, &options, 0, X, NULL, statuses,
                             &error);
@@ -212,8 +214,9 @@ static int solve(int count, char **arguments)
   int code = 1;
   if (X != NULL) {
     for (size_t k = 0; k < size; k++) X[k] = NAN;
-    code = strcmp(arguments[0], "lapack") == 0 ? solve_with_lapack(&all, X)
-                                               : solve_here(&all, strcmp(arguments[0], "many") == 0, X);
+    code = strcmp(arguments[0], "lapack") == 0
+               ? solve_with_lapack(&all, X)
+               : solve_here(&all, strcmp(arguments[0], "many") == 0, strcmp(arguments[0], "regular") == 0, X);
     if (!write_numbers(arguments[2], size, X)) code = 1;
   }
   free(X);

@@ -126,12 +126,12 @@ static sgf_status deflated_blocks(size_t n, const double *A, const sgf_drift_for
   return SGF_OK;
 }
 
-/* Every eigenvalue must be stable by more than round-off; the nearest to instability goes into the certificate. */
+/* Every eigenvalue must be stable by a margin; the nearest to instability goes into the certificate. */
 static sgf_status check_stable(size_t count, const double *real, const double *imaginary, const sgf_drift_form *form,
-                               double norm, double scale, sgf_certificate *certificate, sgf_error *error)
+                               double needed, double scale, sgf_certificate *certificate, sgf_error *error)
 {
   size_t worst = 0;
-  double round_off = sgf_rank_round_off(form->n) * fmax(norm, form->discrete ? 1.0 : 0.0), margin = INFINITY;
+  double margin = INFINITY;
   for (size_t k = 0; k < count; k++) {
     double here = form->discrete ? 1.0 - hypot(real[k], imaginary[k]) : real[k];
     if (!(here >= margin)) {
@@ -139,16 +139,17 @@ static sgf_status check_stable(size_t count, const double *real, const double *i
       worst = k;
     }
   }
-  if (!(margin > round_off))
+  if (!(margin > needed))
     return sgf_form_unstable(real[worst], imaginary[worst], form->discrete, scale, certificate, error);
   certificate->real = real[worst] * scale;
   certificate->imaginary = fabs(imaginary[worst]) * scale;
   return SGF_OK;
 }
 
-/* T and the Schur vectors U of A22; W <- [R, R' U], A12 <- A12 U. */
-static sgf_status schur(sgf_drift_form *form, double *A12, double scale, sgf_certificate *certificate,
-                        sgf_error *error)
+/* T and the Schur vectors U of A22; W <- [R, R' U], A12 <- A12 U. The eigenvalues must be stable by round-off, or by a
+ * smaller tolerance that was given. */
+static sgf_status schur(sgf_drift_form *form, double *A12, double tolerance, double scale,
+                        sgf_certificate *certificate, sgf_error *error)
 {
   size_t n = form->n, null = form->null, rest = n - null;
   double *U = NULL, *eigenvalues = NULL, *turned = NULL;
@@ -156,14 +157,15 @@ static sgf_status schur(sgf_drift_form *form, double *A12, double scale, sgf_cer
   sgf_status status;
   SGF_TRY(sgf_new_reals(&U, rest, rest, "Schur vectors of A", error));
   SGF_TRY(sgf_new_reals(&eigenvalues, rest, 2, "eigenvalues of A", error));
-  double norm = sgf_norm(rest * rest, form->T);
+  double norm = fmax(sgf_norm(rest * rest, form->T), form->discrete ? 1.0 : 0.0);
+  double needed = fmin(sgf_rank_round_off(n), isnan(tolerance) ? INFINITY : tolerance) * norm;
   lapack_int info = LAPACKE_dgees(LAPACK_COL_MAJOR, 'V', 'N', NULL, (lapack_int)rest, form->T, (lapack_int)rest,
                                   &sorted, eigenvalues, eigenvalues + rest, U, (lapack_int)rest);
   if (info != 0) {
     status = lapack_failed(info, "dgees", rest, error);
     goto done;
   }
-  SGF_TRY(check_stable(rest, eigenvalues, eigenvalues + rest, form, norm, scale, certificate, error));
+  SGF_TRY(check_stable(rest, eigenvalues, eigenvalues + rest, form, needed, scale, certificate, error));
   if (null == 0) {
     memcpy(form->W, U, n * n * sizeof *U);
     goto done;
@@ -231,7 +233,7 @@ sgf_status sgf_schur_form(size_t n, const double *A, bool discrete, double toler
   SGF_TRY(sgf_new_reals(&form->T, rest, rest, "Schur form of A", error));
   SGF_TRY(sgf_new_reals(&A12, null + 1, rest, "A", error));
   SGF_TRY(deflated_blocks(n, A, form, A12, form->T, error));
-  SGF_TRY(schur(form, A12, scale, certificate, error));
+  SGF_TRY(schur(form, A12, tolerance, scale, certificate, error));
   SGF_TRY(left_null_vectors(form, A12, error));
 done:
   free(A12);
