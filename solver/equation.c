@@ -334,7 +334,8 @@ static sgf_status unscale(const problem *all, double *X, sgf_error *error)
 {
   size_t n = all->n;
   int shift = ilogb(all->scale_Q) - ilogb(all->scale_A);
-  for (size_t k = 0; k < n * n; k++) X[k] = ldexp(X[k], shift);
+  double factor = ldexp(1.0, shift);
+  for (size_t k = 0; k < n * n; k++) X[k] = isnormal(factor) ? X[k] * factor : ldexp(X[k], shift);
   if (isfinite(sgf_norm(n * n, X))) return SGF_OK;
   return sgf_fail(error, SGF_ERROR_NUMERICAL, "X: overflow, ||Q|| is about %.3g and ||A|| %.3g", all->scale_Q,
                   all->scale_A);
