@@ -464,6 +464,26 @@ SGF_API sgf_status sgf_plan_simulation(const sgf_problem *problem, const sgf_pre
 SGF_API sgf_status sgf_simulate(const sgf_problem *problem, const sgf_plan *plan, int threads, sgf_progress progress,
                                 void *context, sgf_ensemble **ensemble, sgf_error *error);
 
+/* The same in parts: a simulation that can be left, saved, continued and extended by more replicas. */
+typedef struct sgf_simulation sgf_simulation;
+
+/* A simulation of which nothing has run yet. `plan` is copied, the problem must outlive the simulation. plan->replicas
+ * says in how many rows the moments are kept. Errors: SGF_ERROR_VALUE for an empty plan, SGF_ERROR_MEMORY. */
+SGF_API sgf_status sgf_simulation_create(const sgf_problem *problem, const sgf_plan *plan,
+                                         sgf_simulation **simulation, sgf_error *error);
+
+/* Free a simulation and its ensemble; NULL is fine. */
+SGF_API void sgf_simulation_free(sgf_simulation *simulation);
+
+/* Run until `replicas` replicas are complete, those of earlier calls included. The bits depend neither on threads nor on
+ * interruptions nor on the numbers that earlier calls asked for. Errors: as for sgf_simulate; after
+ * SGF_ERROR_INTERRUPTED nothing is lost, and the next call goes on. */
+SGF_API sgf_status sgf_simulation_run(sgf_simulation *simulation, size_t replicas, int threads, sgf_progress progress,
+                                      void *context, sgf_error *error);
+
+/* The moments of all replicas, once sgf_simulation_run returned SGF_OK; they belong to the simulation. */
+SGF_API const sgf_ensemble *sgf_simulation_ensemble(const sgf_simulation *simulation);
+
 /* Read weights that another program recorded: HDF5 dataset `weights`, shape (R, T, n), or (T, n) for
  * one run, which is cut into batches that stand in for replicas. Snapshots of stationary SGD; theta* of the problem is
  * subtracted. With simulation.protocol window-pca moments are about the mean of each run or batch, and the attribute

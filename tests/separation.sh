@@ -15,8 +15,8 @@ check() { # description, output that must be empty
   fi
 }
 
-allowed='sgflow|status|memory|random|problem|network|dataset|sampler|sgd|ensemble|hdf5_file|version|certificate|kernels'
-for file in kernels.c kernels.h sampler.c sampler.h sgd.c sgd.h simulate.c ensemble.c ensemble.h trajectory.c; do
+allowed='sgflow|status|memory|random|problem|network|dataset|sampler|sgd|ensemble|simulation|hdf5_file|version|certificate|kernels'
+for file in kernels.c kernels.h sampler.c sampler.h sgd.c sgd.h simulation.c simulation.h ensemble.c ensemble.h trajectory.c; do
   check "verify/$file includes the theory" \
     "$(grep -nE '^#include "' "$srcdir/verify/$file" | grep -vE "\"(\.\./(theory|io)/)?($allowed)\.h\"")"
 done

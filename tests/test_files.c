@@ -232,18 +232,23 @@ static void record(const char *path, const sgf_problem *problem, size_t runs, si
                    double stride)
 {
   size_t n = problem->network.weights, count = runs > 0 ? runs : 1;
-  double *weights = new_reals(count * length * n);
+  double *weights = new_reals(count * length * n), *theta = new_reals(n);
   sgf_error error = {SGF_OK, ""};
+  sgf_engine *engine;
+  ASSERT_OK(sgf_engine_create(problem, 0, &engine, &error), error);
   for (size_t r = 0; r < count; r++) {
     sgf_sgd run;
-    ASSERT_OK(sgf_sgd_create(problem, 1000 + r, 0, &run, &error), error);
-    for (size_t t = 0; t < 200; t++) sgf_sgd_step(&run);
+    ASSERT_OK(sgf_sgd_create(engine, 1000 + r, &run, &error), error);
+    sgf_sgd_advance(&run, 200, false);
     for (size_t t = 0; t < length; t++) {
-      for (int k = 0; k < 4; k++) sgf_sgd_step(&run);
-      for (size_t i = 0; i < n; i++) weights[(r * length + t) * n + i] = scale * run.theta[i];
+      sgf_sgd_advance(&run, 4, false);
+      sgf_sgd_weights(&run, theta);
+      for (size_t i = 0; i < n; i++) weights[(r * length + t) * n + i] = scale * theta[i];
     }
     sgf_sgd_free(&run);
   }
+  sgf_engine_free(engine);
+  free(theta);
   sgf_hdf5_output out;
   sgf_hdf5_create(path, &out);
   sgf_hdf5_write(&out, "weights", runs > 0 ? 3 : 2, runs > 0 ? (size_t[]){runs, length, n} : (size_t[]){length, n},

@@ -536,7 +536,7 @@ static double check_step(const setting *at, sgf_sgd *run)
   double lambda = at->problem.settings.training.learning_rate, largest = 0.0;
   double *before = new_reals(at->n);
   memcpy(before, run->theta, at->n * sizeof *before);
-  sgf_sgd_step(run);
+  sgf_sgd_advance(run, 1, false);
   for (size_t l = 1; l < network->layers; l++) {
     size_t size = network->widths[l] * network->widths[l];
     double *old = new_reals(size), *new = new_reals(size), *change = new_reals(size), *formula = new_reals(size);
@@ -565,15 +565,18 @@ START_TEST(balance_changes_by_the_square_of_the_gradient)
   setting at;
   sgf_error error = {SGF_OK, ""};
   sgf_sgd run;
+  sgf_engine *engine;
   double largest = 0.0;
   set_up(&shapes[_i], 30, 2.0, &at);
   at.problem.settings.training.learning_rate = (double[]){4e-3, 4e-3, 4e-4, 1e-4}[_i];
   at.problem.settings.training.batch_size = 3;
   at.problem.settings.training.sampling = SGF_SAMPLING_WITHOUT_REPLACEMENT;
-  ASSERT_OK(sgf_sgd_create(&at.problem, 0, 0, &run, &error), error);
+  ASSERT_OK(sgf_engine_create(&at.problem, 0, &engine, &error), error);
+  ASSERT_OK(sgf_sgd_create(engine, 0, &run, &error), error);
   for (int step = 0; step < 300; step++) largest = fmax(largest, check_step(&at, &run));
   ck_assert_msg(largest > 1e-6 && largest < 1.0, "largest relative change %g", largest); /* far above round-off */
   sgf_sgd_free(&run);
+  sgf_engine_free(engine);
   tear_down(&at);
 }
 END_TEST

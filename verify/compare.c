@@ -76,18 +76,20 @@ static sgf_status growth_on_range(const sgf_comparing *all, const double *drift,
 {
   const sgf_ensemble *ensemble = all->ensemble;
   const sgf_plan *plan = &ensemble->info.plan;
-  size_t rank = all->projection.rank, first, last;
+  size_t rank = all->projection.rank, replicas = ensemble->info.replicas;
   double steps = (double)plan->window_steps, snapshots = (double)(plan->window_steps / plan->stride), *inside;
   sgf_status status = sgf_new_reals(&inside, rank, 1, "ends of the replicas", error);
   for (size_t r = 0; r < all->rows && status == SGF_OK; r++) {
+    double runs = (double)((replicas - r + all->rows - 1) / all->rows);
     growth[r] = excess[r] = 0.0;
-    sgf_ensemble_pool(ensemble, r, &first, &last);
-    for (size_t end = 2 * first; end < 2 * last; end++) {
-      double share = (end % 2 == 0 ? -1.0 : 1.0) / (double)(last - first);
-      sgf_multiply(rank, 1, all->n, SGF_PLAIN, all->directions, SGF_PLAIN, ensemble->ends + end * all->n, inside);
-      growth[r] += share * sgf_dot(rank, inside, inside) / steps;
-      excess[r] += share * sgf_quadratic_form(rank, drift, inside) * 0.5 * (1.0 / snapshots + 1.0 / steps);
-    }
+    for (size_t replica = r; replica < replicas; replica += all->rows)
+      for (size_t end = 0; end < 2; end++) {
+        double share = (end == 0 ? -1.0 : 1.0) / runs;
+        const double *delta = ensemble->ends + (2 * replica + end) * all->n;
+        sgf_multiply(rank, 1, all->n, SGF_PLAIN, all->directions, SGF_PLAIN, delta, inside);
+        growth[r] += share * sgf_dot(rank, inside, inside) / steps;
+        excess[r] += share * sgf_quadratic_form(rank, drift, inside) * 0.5 * (1.0 / snapshots + 1.0 / steps);
+      }
   }
   free(inside);
   return status;

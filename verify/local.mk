@@ -20,7 +20,8 @@ verify_sources = \
   %D%/sampler.h \
   %D%/sgd.c \
   %D%/sgd.h \
-  %D%/simulate.c \
+  %D%/simulation.c \
+  %D%/simulation.h \
   %D%/statistics.c \
   %D%/statistics.h \
   %D%/trajectory.c \

@@ -59,21 +59,19 @@ done:
   return status;
 }
 
-/* The runs of one pool, `length` snapshots each, from weights (runs, length, n). */
-static sgf_status accumulate_pool(const sgf_problem *problem, const double *weights, size_t length,
-                                  sgf_ensemble *ensemble, size_t pool, sgf_error *error)
+/* One run, from weights (runs, length, n). */
+static sgf_status accumulate_run(const sgf_problem *problem, const double *weights, size_t length, size_t run,
+                                 sgf_ensemble *ensemble, sgf_error *error)
 {
   sgf_accumulator accumulator;
-  size_t run, last, n = ensemble->n;
-  sgf_status status = sgf_accumulator_create(ensemble, pool, &accumulator, error);
+  size_t n = ensemble->n, rows = ensemble->info.pools;
+  sgf_status status = sgf_accumulator_create(ensemble, run % rows, length, &accumulator, error);
   if (status != SGF_OK) return status;
-  for (sgf_ensemble_pool(ensemble, pool, &run, &last); run < last; run++) {
-    sgf_accumulator_begin(&accumulator, length);
-    for (size_t t = 0; t < length; t++)
-      sgf_accumulate(&accumulator, weights + (run * length + t) * n, problem->theta);
-    sgf_accumulator_end(&accumulator);
-  }
-  sgf_accumulator_finish(&accumulator);
+  sgf_ensemble_open_row(ensemble, run % rows, run / rows);
+  for (size_t t = 0; t < length; t++) sgf_accumulate(&accumulator, weights + (run * length + t) * n, problem->theta);
+  sgf_accumulator_end(&accumulator);
+  sgf_ensemble_close_row(ensemble, run % rows, run / rows);
+  sgf_accumulator_free(&accumulator);
   return SGF_OK;
 }
 
@@ -118,8 +116,7 @@ sgf_status sgf_trajectory_read(const char *path, const sgf_problem *problem, sgf
   SGF_TRY(sgf_ensemble_create(runs, 0, 0, n, false, &made, error));
   if (problem->settings.simulation.protocol == SGF_PROTOCOL_WINDOW_PCA)
     SGF_TRY(centre_windows(path, stride, length, made, error));
-  for (size_t pool = 0; pool < made->info.pools; pool++)
-    SGF_TRY(accumulate_pool(problem, weights, length, made, pool, error));
+  for (size_t run = 0; run < runs; run++) SGF_TRY(accumulate_run(problem, weights, length, run, made, error));
   made->info.recorded = true;
   made->info.batches = shape[0] == 1;
   sgf_ensemble_summarize(made);

@@ -1,0 +1,419 @@
+/* Direct SGD in independent replicas: from theta*, burn-in, window, moments; in waves that can be left and taken up
+ * again. */
+#include "simulation.h"
+
+#include <math.h>
+#include <omp.h>
+#include <stdlib.h>
+
+#include "../theory/memory.h"
+
+/* A weight that has moved by this many times the scale of the problem has diverged. */
+static const double DIVERGED = 1e8;
+/* Steps between looks at the weights. */
+enum { CHECK_INTERVAL = 512 };
+/* Times at which a run records the balance of its layers. */
+enum { BALANCE_POINTS = 16 };
+/* Runs of a wave for each thread, so that all threads have work to the end of a round; more when they are short, to make
+ * a wave of about so many seconds; and runs that a wave has at most, which bounds what is kept of runs under way. */
+enum { RUNS_FOR_A_THREAD = 8, MOST_RUNS = 1024 };
+static const double WAVE = 2.0;
+/* Wall time between looks at the wish to stop, the progress and the budget, seconds. */
+static const double ROUND = 0.1;
+
+/* -------------------------------------------------------------- create, free */
+
+/* Scale of the weights and targets, to recognise divergence by. */
+static double divergence_bound(const sgf_problem *problem)
+{
+  double scale = 1.0;
+  for (size_t k = 0; k < problem->network.weights; k++) scale = fmax(scale, fabs(problem->theta[k]));
+  for (size_t k = 0; k < problem->data.samples * problem->data.outputs; k++)
+    scale = fmax(scale, fabs(problem->data.Y[k]));
+  return DIVERGED * scale;
+}
+
+/* Room for the balance of the layers, and its value at theta*. */
+static sgf_status prepare_balance(sgf_simulation *simulation, sgf_error *error)
+{
+  const sgf_network *network = &simulation->problem->network;
+  sgf_ensemble *ensemble = simulation->part[0].ensemble;
+  size_t size = 0, at = 0;
+  sgf_status status = SGF_OK;
+  for (size_t l = 1; l < network->layers; l++) size += network->widths[l] * network->widths[l];
+  if (size == 0) return SGF_OK;
+  ensemble->balance_size = size;
+  ensemble->balance_points = BALANCE_POINTS;
+  SGF_TRY(sgf_new_reals(&simulation->balance, size, 1, "balance of the layers", error));
+  SGF_TRY(sgf_new_reals(&ensemble->balance, ensemble->info.pools * BALANCE_POINTS, size, "balance of the replicas",
+                        error));
+  for (size_t l = 1; l < network->layers; l++) {
+    sgf_balance(network, simulation->problem->theta, l, simulation->balance + at);
+    at += network->widths[l] * network->widths[l];
+  }
+done:
+  return status;
+}
+
+/* Engine and ensemble of part 0, all layers, or of layer l alone. */
+static sgf_status create_part(sgf_simulation *simulation, size_t l, sgf_error *error)
+{
+  sgf_part *part = &simulation->part[l];
+  sgf_ensemble *joint = simulation->part[0].ensemble;
+  size_t rows = l > 0 ? joint->info.pools : 0;
+  sgf_status status;
+  SGF_TRY(sgf_engine_create(simulation->problem, l, &part->engine, error));
+  SGF_TRY(sgf_ensemble_create(simulation->plan.replicas, rows, part->engine->first, part->engine->count, true,
+                              &part->ensemble, error));
+  part->ensemble->layer = l;
+  part->ensemble->info.centred = simulation->plan.centred;
+  part->ensemble->info.plan = simulation->plan;
+  if (l == 0) return SGF_OK;
+  joint->alone[l - 1] = part->ensemble;
+  joint->layers = l;
+done:
+  return status;
+}
+
+static sgf_status create_parts(sgf_simulation *simulation, sgf_error *error)
+{
+  void *block;
+  sgf_status status;
+  SGF_TRY(sgf_allocate(&block, simulation->parts, 1, sizeof *simulation->part, "simulation", error));
+  simulation->part = block;
+  SGF_TRY(create_part(simulation, 0, error));
+  SGF_TRY(prepare_balance(simulation, error));
+  if (simulation->parts == 1) return SGF_OK;
+  SGF_TRY(sgf_allocate(&block, simulation->parts - 1, 1, sizeof(sgf_ensemble *), "ensembles of the layers", error));
+  simulation->part[0].ensemble->alone = block;
+  for (size_t l = 1; l < simulation->parts; l++) SGF_TRY(create_part(simulation, l, error));
+done:
+  return status;
+}
+
+sgf_status sgf_simulation_create(const sgf_problem *problem, const sgf_plan *plan, sgf_simulation **simulation,
+                                 sgf_error *error)
+{
+  size_t layers = problem->network.layers;
+  void *block;
+  *simulation = NULL;
+  if (plan->replicas == 0 || plan->stride == 0 || plan->window_steps < plan->stride)
+    return sgf_fail(error, SGF_ERROR_VALUE,
+                    "simulation of %zu replicas and a window of %zu steps, every %zu: nothing to do", plan->replicas,
+                    plan->window_steps, plan->stride);
+  sgf_status status = sgf_check_dense(&problem->network, error);
+  if (status == SGF_OK) status = sgf_allocate(&block, 1, 1, sizeof **simulation, "simulation", error);
+  if (status != SGF_OK) return status;
+  *simulation = block;
+  **simulation = (sgf_simulation){.problem = problem,
+                                  .plan = *plan,
+                                  .parts = problem->settings.simulation.uncoupled && layers > 1 ? 1 + layers : 1,
+                                  .bound = divergence_bound(problem),
+                                  .quantum = 64};
+  status = create_parts(*simulation, error);
+  if (status == SGF_OK) return SGF_OK;
+  sgf_simulation_free(*simulation);
+  *simulation = NULL;
+  return status;
+}
+
+static void free_run(sgf_run *run)
+{
+  sgf_sgd_free(&run->sgd);
+  sgf_accumulator_free(&run->accumulator);
+  free(run->balance);
+  free(run->theta);
+}
+
+static void free_wave(sgf_simulation *simulation)
+{
+  for (size_t k = 0; k < simulation->running; k++) free_run(&simulation->run[k]);
+  free(simulation->run);
+  simulation->run = NULL;
+  simulation->running = 0;
+}
+
+void sgf_simulation_free(sgf_simulation *simulation)
+{
+  if (simulation == NULL) return;
+  free_wave(simulation);
+  for (size_t k = 0; k < simulation->parts && simulation->part != NULL; k++)
+    sgf_engine_free(simulation->part[k].engine);
+  if (simulation->part != NULL) sgf_ensemble_free(simulation->part[0].ensemble);
+  free(simulation->part);
+  free(simulation->balance);
+  free(simulation);
+}
+
+sgf_status sgf_simulation_grow(sgf_simulation *simulation, size_t replicas, sgf_error *error)
+{
+  sgf_status status = SGF_OK;
+  for (size_t k = 0; k < simulation->parts && status == SGF_OK; k++)
+    status = sgf_ensemble_grow(simulation->part[k].ensemble, replicas, error);
+  return status;
+}
+
+/* ------------------------------------------------------------------- one run */
+
+static uint64_t steps_of(const sgf_simulation *simulation)
+{
+  return simulation->plan.burn_in_steps + simulation->plan.window_steps;
+}
+
+static uint64_t balance_step(const sgf_simulation *simulation, size_t point)
+{
+  return ((point + 1) * steps_of(simulation) + BALANCE_POINTS - 1) / BALANCE_POINTS;
+}
+
+/* Add the change of every balance matrix since theta*. */
+static void record_balance(const sgf_simulation *simulation, sgf_run *run)
+{
+  const sgf_network *network = &simulation->problem->network;
+  sgf_ensemble *ensemble = run->accumulator.ensemble;
+  size_t at = (run->accumulator.row * ensemble->balance_points + run->points++) * ensemble->balance_size;
+  double *row = ensemble->balance + at;
+  const double *start = simulation->balance;
+  sgf_sgd_weights(&run->sgd, run->theta);
+  for (size_t l = 1; l < network->layers; l++) {
+    size_t size = network->widths[l] * network->widths[l];
+    sgf_balance(network, run->theta, l, run->balance);
+    for (size_t k = 0; k < size; k++) row[k] += run->balance[k] - start[k];
+    row += size;
+    start += size;
+  }
+}
+
+/* Keep theta - theta* at the start (0) or the end (1) of the window. */
+static void record_end(const sgf_simulation *simulation, sgf_run *run, size_t which)
+{
+  sgf_ensemble *ensemble = run->accumulator.ensemble;
+  double *delta = ensemble->ends + (2 * run->replica + which) * ensemble->n;
+  sgf_sgd_weights(&run->sgd, run->theta);
+  for (size_t k = 0; k < ensemble->n; k++)
+    delta[k] = run->theta[ensemble->first + k] - simulation->problem->theta[ensemble->first + k];
+}
+
+/* The first step after `step` at which something is recorded or looked at. */
+static uint64_t next_event(const sgf_simulation *simulation, const sgf_run *run, uint64_t step)
+{
+  const sgf_plan *plan = &simulation->plan;
+  uint64_t event = (step / CHECK_INTERVAL + 1) * CHECK_INTERVAL;
+  uint64_t snapshot = step < plan->burn_in_steps
+                          ? plan->burn_in_steps
+                          : plan->burn_in_steps + ((step - plan->burn_in_steps) / plan->stride + 1) * plan->stride;
+  if (snapshot < event) event = snapshot;
+  if (run->points < run->accumulator.ensemble->balance_points && balance_step(simulation, run->points) < event)
+    event = balance_step(simulation, run->points);
+  return event < steps_of(simulation) ? event : steps_of(simulation);
+}
+
+/* The run is complete: its sums become the row's means. */
+static void complete_run(const sgf_simulation *simulation, sgf_run *run)
+{
+  sgf_ensemble *ensemble = run->accumulator.ensemble;
+  size_t row = run->accumulator.row;
+  sgf_accumulator_end(&run->accumulator);
+  record_end(simulation, run, 1);
+  ensemble->gradient_square[row] += run->sgd.gradient_square / (double)simulation->plan.window_steps;
+  sgf_ensemble_close_row(ensemble, row, run->replica / ensemble->info.pools);
+}
+
+/* What happens at the step where the run stands. */
+static void record(const sgf_simulation *simulation, sgf_run *run)
+{
+  const sgf_plan *plan = &simulation->plan;
+  uint64_t step = run->sgd.step;
+  while (run->points < run->accumulator.ensemble->balance_points && balance_step(simulation, run->points) <= step)
+    record_balance(simulation, run);
+  if (step == plan->burn_in_steps) record_end(simulation, run, 0);
+  if (step > plan->burn_in_steps && (step - plan->burn_in_steps) % plan->stride == 0) {
+    sgf_sgd_weights(&run->sgd, run->theta);
+    sgf_accumulate(&run->accumulator, run->theta, simulation->problem->theta);
+  }
+  if (step % CHECK_INTERVAL == 0 || step == steps_of(simulation))
+    run->diverged = !(sqrt(sgf_sgd_square_distance(&run->sgd)) < simulation->bound);
+  if (step == steps_of(simulation) && !run->diverged) complete_run(simulation, run);
+}
+
+/* Take up to `quantum` steps. */
+static void advance(const sgf_simulation *simulation, sgf_run *run, uint64_t quantum)
+{
+  uint64_t total = steps_of(simulation), left = total - run->sgd.step;
+  for (uint64_t quota = quantum < left ? quantum : left; quota > 0 && !run->diverged;) {
+    uint64_t step = run->sgd.step, event = next_event(simulation, run, step);
+    uint64_t taken = event - step < quota ? event - step : quota;
+    sgf_sgd_advance(&run->sgd, taken, step >= simulation->plan.burn_in_steps);
+    quota -= taken;
+    if (run->sgd.step == event) record(simulation, run);
+  }
+}
+
+/* The run crossed the bound since the last look: run it again, which gives the same bits, and look at every step. */
+static sgf_status report_divergence(const sgf_simulation *simulation, size_t replica, sgf_error *error)
+{
+  sgf_sgd again;
+  double distance = 0.0;
+  sgf_status status = sgf_sgd_create(simulation->part[simulation->active].engine, replica, &again, error);
+  if (status != SGF_OK) return status;
+  while (distance < simulation->bound) {
+    sgf_sgd_advance(&again, 1, false);
+    distance = sqrt(sgf_sgd_square_distance(&again));
+  }
+  status = sgf_fail(error, SGF_ERROR_DIVERGED,
+                    "SGD diverged: |theta - theta*| = %g at step %llu of replica %zu, learning rate %g", distance,
+                    (unsigned long long)again.step, replica,
+                    simulation->problem->settings.training.learning_rate);
+  sgf_sgd_free(&again);
+  return status;
+}
+
+/* --------------------------------------------------------------------- waves */
+
+static sgf_status create_run(sgf_simulation *simulation, size_t replica, sgf_run *run, sgf_error *error)
+{
+  const sgf_part *part = &simulation->part[simulation->active];
+  const sgf_plan *plan = &simulation->plan;
+  size_t row = replica % part->ensemble->info.pools;
+  sgf_status status;
+  run->replica = replica;
+  SGF_TRY(sgf_sgd_create(part->engine, replica, &run->sgd, error));
+  SGF_TRY(sgf_accumulator_create(part->ensemble, row, plan->window_steps / plan->stride, &run->accumulator, error));
+  SGF_TRY(sgf_new_reals(&run->balance, part->ensemble->balance_size, 1, "balance of the layers", error));
+  SGF_TRY(sgf_new_reals(&run->theta, simulation->problem->network.weights, 1, "weights of a replica", error));
+done:
+  return status;
+}
+
+sgf_status sgf_simulation_open_wave(sgf_simulation *simulation, size_t part, size_t count, sgf_error *error)
+{
+  void *block;
+  sgf_status status = sgf_allocate(&block, count, 1, sizeof *simulation->run, "replicas", error);
+  if (status != SGF_OK) return status;
+  simulation->run = block;
+  simulation->active = part;
+  simulation->running = count;
+  for (size_t k = 0; k < count; k++)
+    SGF_TRY(create_run(simulation, simulation->part[part].complete + k, &simulation->run[k], error));
+  return SGF_OK;
+done:
+  free_wave(simulation);
+  return status;
+}
+
+/* Replica-steps that were taken, in all parts. */
+static double steps_done(const sgf_simulation *simulation)
+{
+  double done = 0.0;
+  for (size_t k = 0; k < simulation->parts; k++)
+    done += (double)simulation->part[k].complete * (double)steps_of(simulation);
+  if (simulation->running > 0) done += (double)simulation->running * (double)simulation->run[0].sgd.step;
+  return done;
+}
+
+/* As many replicas as a wave may have, of different rows, by the speed that was seen. */
+static size_t wave_size(const sgf_simulation *simulation, size_t rows, int threads)
+{
+  double complete = steps_done(simulation) / (double)steps_of(simulation);
+  double affordable = simulation->seconds > 0.0 ? WAVE * complete / simulation->seconds : 0.0;
+  size_t most = RUNS_FOR_A_THREAD * (size_t)threads;
+  if (affordable > (double)most) most = affordable < MOST_RUNS ? (size_t)affordable : MOST_RUNS;
+  return most < rows ? most : rows;
+}
+
+/* Begin the next wave of the first part that wants one. */
+static sgf_status begin_wave(sgf_simulation *simulation, size_t replicas, int threads, sgf_error *error)
+{
+  size_t part = 0;
+  while (simulation->part[part].complete >= replicas) part++;
+  sgf_ensemble *ensemble = simulation->part[part].ensemble;
+  size_t count = replicas - simulation->part[part].complete;
+  size_t most = wave_size(simulation, ensemble->info.pools, threads);
+  if (count > most) count = most;
+  sgf_status status = sgf_simulation_open_wave(simulation, part, count, error);
+  for (size_t k = 0; k < count && status == SGF_OK; k++) {
+    sgf_run *run = &simulation->run[k];
+    sgf_ensemble_open_row(ensemble, run->accumulator.row, run->replica / ensemble->info.pools);
+    if (simulation->plan.burn_in_steps == 0) record_end(simulation, run, 0);
+  }
+  return status;
+}
+
+/* Take all runs of the wave forward by a quantum. They write to different rows and share nothing else. */
+static void round_of(sgf_simulation *simulation, int threads)
+{
+  double began = omp_get_wtime();
+  size_t running = simulation->running, quantum = simulation->quantum;
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
+  for (size_t k = 0; k < running; k++) advance(simulation, &simulation->run[k], quantum);
+  double took = omp_get_wtime() - began;
+  simulation->seconds += took;
+  if (took < 0.5 * ROUND) simulation->quantum = 2 * quantum;
+  if (took > 2.0 * ROUND && quantum > 1) simulation->quantum = quantum / 2;
+}
+
+/* See whether a run diverged, and whether the wave is complete. */
+static sgf_status finish_round(sgf_simulation *simulation, sgf_error *error)
+{
+  for (size_t k = 0; k < simulation->running; k++)
+    if (simulation->run[k].diverged) {
+      size_t replica = simulation->run[k].replica;
+      return report_divergence(simulation, replica, error);
+    }
+  if (simulation->run[0].sgd.step < steps_of(simulation)) return SGF_OK;
+  simulation->part[simulation->active].complete += simulation->running;
+  free_wave(simulation);
+  return SGF_OK;
+}
+
+/* What is known of the ensembles once the same replicas of all parts are complete. */
+static void summarize(sgf_simulation *simulation)
+{
+  sgf_ensemble *joint = simulation->part[0].ensemble;
+  for (size_t k = 0; k < simulation->parts; k++) {
+    sgf_ensemble_info *info = &simulation->part[k].ensemble->info;
+    info->plan.replicas = info->replicas;
+    info->steps = (double)info->replicas * (double)steps_of(simulation);
+    sgf_ensemble_summarize(simulation->part[k].ensemble);
+  }
+  joint->info.seconds = simulation->seconds;
+}
+
+sgf_status sgf_simulation_run(sgf_simulation *simulation, size_t replicas, int threads, sgf_progress progress,
+                              void *context, sgf_error *error)
+{
+  double total = (double)simulation->parts * (double)replicas * (double)steps_of(simulation);
+  sgf_status status = SGF_OK;
+  if (threads <= 0) threads = omp_get_max_threads();
+  SGF_TRY(sgf_simulation_grow(simulation, replicas, error));
+  while (simulation->running > 0 || simulation->part[simulation->parts - 1].complete < replicas) {
+    if (simulation->running == 0) SGF_TRY(begin_wave(simulation, replicas, threads, error));
+    round_of(simulation, threads);
+    SGF_TRY(finish_round(simulation, error));
+    if (progress != NULL && !progress(context, steps_done(simulation), total))
+      return sgf_fail(error, SGF_ERROR_INTERRUPTED, "interrupted in the simulation");
+  }
+  summarize(simulation);
+done:
+  return status;
+}
+
+const sgf_ensemble *sgf_simulation_ensemble(const sgf_simulation *simulation)
+{
+  return simulation->part[0].ensemble;
+}
+
+sgf_status sgf_simulate(const sgf_problem *problem, const sgf_plan *plan, int threads, sgf_progress progress,
+                        void *context, sgf_ensemble **ensemble, sgf_error *error)
+{
+  sgf_simulation *simulation;
+  *ensemble = NULL;
+  sgf_status status = sgf_simulation_create(problem, plan, &simulation, error);
+  if (status != SGF_OK) return status;
+  status = sgf_simulation_run(simulation, plan->replicas, threads, progress, context, error);
+  if (status == SGF_OK) {
+    *ensemble = simulation->part[0].ensemble;
+    simulation->part[0].ensemble = NULL;
+  }
+  sgf_simulation_free(simulation);
+  return status;
+}

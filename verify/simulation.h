@@ -1,0 +1,49 @@
+/* A simulation in flight: what is complete, and the runs that are under way. */
+#ifndef SGF_SIMULATION_H
+#define SGF_SIMULATION_H
+
+#include "ensemble.h"
+#include "sgd.h"
+
+/* One run under way. All of its past is in its SGD, its accumulator and the row of its replica. */
+typedef struct sgf_run {
+  sgf_sgd sgd;
+  sgf_accumulator accumulator;
+  size_t replica;
+  size_t points;   /* of the balance, recorded */
+  double *balance; /* room for that of one hidden layer */
+  double *theta;   /* (n), room for the weights */
+  bool diverged;
+} sgf_run;
+
+/* The runs of all layers, or of one layer alone. */
+typedef struct sgf_part {
+  sgf_engine *engine;
+  sgf_ensemble *ensemble;
+  size_t complete; /* replicas 0 ... complete - 1 have run */
+} sgf_part;
+
+/* Replicas run in waves: so many at a time, all at the same step but for the last quantum, each by itself. What a run
+ * does depends on nothing but problem, plan and replica, so that neither threads nor the size of waves nor where a
+ * quantum ends change a bit. */
+struct sgf_simulation {
+  const sgf_problem *problem;
+  sgf_plan plan;
+  size_t parts; /* 1, or 1 + layers with simulation.uncoupled */
+  sgf_part *part;
+  double *balance; /* (balance_size of the ensemble), at theta* */
+  double bound;    /* on |theta - theta*|, beyond it a run has diverged */
+  size_t active;   /* the part whose wave is under way */
+  size_t running;  /* runs of the wave, of replicas complete ... complete + running - 1; 0 between waves */
+  sgf_run *run;    /* (running) */
+  size_t quantum;  /* steps of a run between looks */
+  double seconds;  /* wall time, of earlier processes too */
+};
+
+/* Open a wave of `count` replicas of a part, at theta*. Errors: SGF_ERROR_MEMORY; no wave is then open. */
+sgf_status sgf_simulation_open_wave(sgf_simulation *simulation, size_t part, size_t count, sgf_error *error);
+
+/* Room for this many replicas in all parts. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_simulation_grow(sgf_simulation *simulation, size_t replicas, sgf_error *error);
+
+#endif
