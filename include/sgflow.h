@@ -445,6 +445,8 @@ typedef struct sgf_plan {
   size_t burn_in_steps; /* steps from theta* before the window */
   size_t window_steps;  /* a multiple of stride */
   size_t stride;        /* a snapshot enters the moments every so many steps of the window */
+  size_t looks;         /* at most so many comparisons will be made of growing ensembles; each is held to the level over
+                           looks, so that all together keep the level. 0 counts as 1 */
   bool centred;         /* moments about the mean of each window, not about theta*: protocol window-pca */
   bool replicas_chosen, burn_in_chosen, window_chosen; /* chosen here, not by the settings */
   double relaxed;  /* exp(-h_min (burn-in + window)): what the slowest mode remembers */
@@ -483,6 +485,31 @@ SGF_API sgf_status sgf_simulation_run(sgf_simulation *simulation, size_t replica
 
 /* The moments of all replicas, once sgf_simulation_run returned SGF_OK; they belong to the simulation. */
 SGF_API const sgf_ensemble *sgf_simulation_ensemble(const sgf_simulation *simulation);
+
+/* The plan as it was given, or as it was loaded. */
+SGF_API const sgf_plan *sgf_simulation_plan(const sgf_simulation *simulation);
+
+/* End with the replicas that are complete in all layers, the ones under way are dropped: the ensemble is then of these,
+ * and *replicas how many. For budgets that are spent. Fails with SGF_ERROR_VALUE while none is complete; runs that share
+ * the moments of others must be completed first (SGF_ERROR_INTERRUPTED: call sgf_simulation_run again). */
+SGF_API sgf_status sgf_simulation_end(sgf_simulation *simulation, size_t *replicas, sgf_error *error);
+
+/* Write all that is needed to continue to the same bits: beside, synced, renamed, checksummed; the checkpoint of before
+ * is kept as `path`.old.
+ *   identity  describes the run, a line for each key: the loader must give the same text
+ * Errors: SGF_ERROR_CREATE, SGF_ERROR_WRITE, SGF_ERROR_MEMORY; the checkpoint of before is then intact. */
+SGF_API sgf_status sgf_simulation_save(sgf_simulation *simulation, const char *path, const char *identity,
+                                       sgf_error *error);
+
+/* Continue from a checkpoint. Data, theta* and seed of the problem must be those of the run to the last bit.
+ *   fallback  (SGF_MESSAGE_LENGTH) "", or why the older generation was read
+ * Errors: SGF_ERROR_NO_INPUT when there is none; SGF_ERROR_VALUE when it is damaged, or of another run or version, with
+ * what differs; SGF_ERROR_MEMORY. */
+SGF_API sgf_status sgf_simulation_load(const sgf_problem *problem, const char *path, const char *identity,
+                                       sgf_simulation **simulation, char *fallback, sgf_error *error);
+
+/* Remove a checkpoint, both generations: the run is complete. */
+SGF_API void sgf_simulation_forget(const char *path);
 
 /* Read weights that another program recorded: HDF5 dataset `weights`, shape (R, T, n), or (T, n) for
  * one run, which is cut into batches that stand in for replicas. Snapshots of stationary SGD; theta* of the problem is

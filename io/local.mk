@@ -3,6 +3,8 @@ io_sources = \
   %D%/atomic_file.h \
   %D%/hdf5_file.c \
   %D%/hdf5_file.h \
+  %D%/state_file.c \
+  %D%/state_file.h \
   %D%/matrix_market.c \
   %D%/matrix_market.h \
   %D%/system_file.c

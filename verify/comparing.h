@@ -48,6 +48,10 @@ void sgf_diagnose(sgf_comparing *all);
 /* With the exact equation: z-scores of all elements. */
 void sgf_test_elements(sgf_comparing *all);
 
+/* The level that one of the plan's looks is held to: a false alarm at any of them has at most the level of the settings
+ * (Bonferroni), whatever the looks have in common. */
+double sgf_level_of_look(const sgf_comparing *all);
+
 /* Verdicts of all quantities, and the verdict. Errors: SGF_ERROR_MEMORY. Source: section 11. */
 sgf_status sgf_decide(sgf_comparing *all, sgf_error *error);
 

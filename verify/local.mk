@@ -1,4 +1,5 @@
 verify_sources = \
+  %D%/checkpoint.c \
   %D%/compare.c \
   %D%/compare.h \
   %D%/comparing.h \

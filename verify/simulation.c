@@ -14,12 +14,12 @@ static const double DIVERGED = 1e8;
 enum { CHECK_INTERVAL = 512 };
 /* Times at which a run records the balance of its layers. */
 enum { BALANCE_POINTS = 16 };
-/* Runs of a wave for each thread, so that all threads have work to the end of a round; more when they are short, to make
- * a wave of about so many seconds; and runs that a wave has at most, which bounds what is kept of runs under way. */
+/* Runs of a wave for each thread, so that all threads have work to the end of a round; more when they are short; and runs
+ * that a wave has at most, which bounds what is kept of runs under way. */
 enum { RUNS_FOR_A_THREAD = 8, MOST_RUNS = 1024 };
-static const double WAVE = 2.0;
-/* Wall time between looks at the wish to stop, the progress and the budget, seconds. */
-static const double ROUND = 0.1;
+/* Multiply-adds of a short wave, and of a round, after which the caller is asked whether to go on: some tenths of a second.
+ * Counted and not timed, since waits of a busy machine would make the waves of others shorter and its own waits longer. */
+static const double WAVE = 4e9, ROUND = 1e9;
 
 /* -------------------------------------------------------------- create, free */
 
@@ -108,8 +108,7 @@ sgf_status sgf_simulation_create(const sgf_problem *problem, const sgf_plan *pla
   **simulation = (sgf_simulation){.problem = problem,
                                   .plan = *plan,
                                   .parts = problem->settings.simulation.uncoupled && layers > 1 ? 1 + layers : 1,
-                                  .bound = divergence_bound(problem),
-                                  .quantum = 64};
+                                  .bound = divergence_bound(problem)};
   status = create_parts(*simulation, error);
   if (status == SGF_OK) return SGF_OK;
   sgf_simulation_free(*simulation);
@@ -310,21 +309,35 @@ static double steps_done(const sgf_simulation *simulation)
   return done;
 }
 
-/* As many replicas as a wave may have, of different rows, by the speed that was seen. */
+/* About how many multiply-adds a step takes, the sampling of its batch in their measure. */
+static double cost_of_step(const sgf_simulation *simulation)
+{
+  double n = (double)simulation->problem->network.weights;
+  return 300.0 + (double)simulation->problem->settings.training.batch_size * (3.0 * n + 10.0);
+}
+
+/* As many replicas as a wave may have, of different rows. */
 static size_t wave_size(const sgf_simulation *simulation, size_t rows, int threads)
 {
-  double complete = steps_done(simulation) / (double)steps_of(simulation);
-  double affordable = simulation->seconds > 0.0 ? WAVE * complete / simulation->seconds : 0.0;
+  double short_runs = WAVE / ((double)steps_of(simulation) * cost_of_step(simulation));
   size_t most = RUNS_FOR_A_THREAD * (size_t)threads;
-  if (affordable > (double)most) most = affordable < MOST_RUNS ? (size_t)affordable : MOST_RUNS;
+  if (short_runs > (double)most) most = short_runs < MOST_RUNS ? (size_t)short_runs : MOST_RUNS;
   return most < rows ? most : rows;
 }
 
-/* Begin the next wave of the first part that wants one. */
+/* The part of the fewest complete replicas. */
+static size_t most_behind(const sgf_simulation *simulation)
+{
+  size_t behind = 0;
+  for (size_t k = 1; k < simulation->parts; k++)
+    if (simulation->part[k].complete < simulation->part[behind].complete) behind = k;
+  return behind;
+}
+
+/* Begin the next wave. */
 static sgf_status begin_wave(sgf_simulation *simulation, size_t replicas, int threads, sgf_error *error)
 {
-  size_t part = 0;
-  while (simulation->part[part].complete >= replicas) part++;
+  size_t part = most_behind(simulation);
   sgf_ensemble *ensemble = simulation->part[part].ensemble;
   size_t count = replicas - simulation->part[part].complete;
   size_t most = wave_size(simulation, ensemble->info.pools, threads);
@@ -342,13 +355,11 @@ static sgf_status begin_wave(sgf_simulation *simulation, size_t replicas, int th
 static void round_of(sgf_simulation *simulation, int threads)
 {
   double began = omp_get_wtime();
-  size_t running = simulation->running, quantum = simulation->quantum;
+  size_t running = simulation->running;
+  uint64_t quantum = (uint64_t)ceil(ROUND / ((double)running * cost_of_step(simulation)));
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
   for (size_t k = 0; k < running; k++) advance(simulation, &simulation->run[k], quantum);
-  double took = omp_get_wtime() - began;
-  simulation->seconds += took;
-  if (took < 0.5 * ROUND) simulation->quantum = 2 * quantum;
-  if (took > 2.0 * ROUND && quantum > 1) simulation->quantum = quantum / 2;
+  simulation->seconds += omp_get_wtime() - began;
 }
 
 /* See whether a run diverged, and whether the wave is complete. */
@@ -385,7 +396,7 @@ sgf_status sgf_simulation_run(sgf_simulation *simulation, size_t replicas, int t
   sgf_status status = SGF_OK;
   if (threads <= 0) threads = omp_get_max_threads();
   SGF_TRY(sgf_simulation_grow(simulation, replicas, error));
-  while (simulation->running > 0 || simulation->part[simulation->parts - 1].complete < replicas) {
+  while (simulation->running > 0 || simulation->part[most_behind(simulation)].complete < replicas) {
     if (simulation->running == 0) SGF_TRY(begin_wave(simulation, replicas, threads, error));
     round_of(simulation, threads);
     SGF_TRY(finish_round(simulation, error));
@@ -400,6 +411,25 @@ done:
 const sgf_ensemble *sgf_simulation_ensemble(const sgf_simulation *simulation)
 {
   return simulation->part[0].ensemble;
+}
+
+sgf_status sgf_simulation_end(sgf_simulation *simulation, size_t *replicas, sgf_error *error)
+{
+  size_t complete = simulation->part[most_behind(simulation)].complete;
+  size_t rows = simulation->part[0].ensemble->info.pools;
+  *replicas = 0;
+  if (complete == 0) return sgf_fail(error, SGF_ERROR_VALUE, "the simulation has no complete replica");
+  if (simulation->running > 0 && simulation->part[simulation->active].complete >= rows)
+    return sgf_fail(error, SGF_ERROR_INTERRUPTED, "the simulation has runs under way in rows of others");
+  free_wave(simulation);
+  for (size_t k = 0; k < simulation->parts; k++) {
+    sgf_ensemble_info *info = &simulation->part[k].ensemble->info;
+    info->replicas = complete;
+    if (complete < rows) info->pools = complete;
+  }
+  summarize(simulation);
+  *replicas = complete;
+  return SGF_OK;
 }
 
 sgf_status sgf_simulate(const sgf_problem *problem, const sgf_plan *plan, int threads, sgf_progress progress,

@@ -23,7 +23,7 @@ typedef struct sgf_part {
   size_t complete; /* replicas 0 ... complete - 1 have run */
 } sgf_part;
 
-/* Replicas run in waves: so many at a time, all at the same step but for the last quantum, each by itself. What a run
+/* Replicas run in waves: so many at a time, all at the same step, each by itself. What a run
  * does depends on nothing but problem, plan and replica, so that neither threads nor the size of waves nor where a
  * quantum ends change a bit. */
 struct sgf_simulation {
@@ -36,7 +36,6 @@ struct sgf_simulation {
   size_t active;   /* the part whose wave is under way */
   size_t running;  /* runs of the wave, of replicas complete ... complete + running - 1; 0 between waves */
   sgf_run *run;    /* (running) */
-  size_t quantum;  /* steps of a run between looks */
   double seconds;  /* wall time, of earlier processes too */
 };
 

@@ -68,6 +68,12 @@ sgf_status sgf_add_norm(sgf_comparing *all, const char *name, const double *vect
 
 /* ------------------------------------------------------------------ verdicts */
 
+double sgf_level_of_look(const sgf_comparing *all)
+{
+  size_t looks = all->ensemble->info.plan.looks;
+  return all->problem->settings.verify.level / (double)(looks > 0 ? looks : 1);
+}
+
 /* Interval of the deviation at the corrected level, and how many replicas would decide an open quantity. */
 static void describe(sgf_comparing *all, size_t k, double quantile)
 {
@@ -94,7 +100,7 @@ static void count_verdicts(sgf_comparing *all)
     info->replicas_needed = fmax(info->replicas_needed, quantity->replicas_needed);
   }
   info->quantities = all->result->count;
-  bool element_deviates = info->z_tested && !(info->z_p_value >= all->problem->settings.verify.level);
+  bool element_deviates = info->z_tested && !(info->z_p_value >= sgf_level_of_look(all));
   if (info->disagree > 0 || element_deviates)
     info->verdict = SGF_DISAGREE;
   else
@@ -105,7 +111,7 @@ static void count_verdicts(sgf_comparing *all)
 sgf_status sgf_decide(sgf_comparing *all, sgf_error *error)
 {
   size_t count = all->result->count;
-  double freedom = (double)all->rows - 1.0, level = all->problem->settings.verify.level;
+  double freedom = (double)all->rows - 1.0, level = sgf_level_of_look(all);
   bool correlated = all->result->info.batch_correlation > CORRELATED_BATCHES;
   double *p_agree = NULL, *p_disagree = NULL;
   void *order = NULL, *agree = NULL, *disagree = NULL;

@@ -1,0 +1,225 @@
+/* A simulation written to a file and read again, to continue to the same bits: one walk over its state serves both. */
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "../io/state_file.h"
+#include "../theory/memory.h"
+#include "simulation.h"
+
+/* Longest description of a run that is read. */
+static const uint64_t MOST_IDENTITY = 1 << 20;
+
+static sgf_status exchange_reals(sgf_state_file *state, double *reals, size_t count, sgf_error *error)
+{
+  if (reals == NULL) return SGF_OK;
+  return sgf_state_exchange(state, reals, count * sizeof *reals, error);
+}
+
+static sgf_status exchange_size(sgf_state_file *state, size_t *size, sgf_error *error)
+{
+  uint64_t number = *size;
+  sgf_status status = sgf_state_exchange(state, &number, sizeof number, error);
+  *size = (size_t)number;
+  return status;
+}
+
+static sgf_status exchange_flag(sgf_state_file *state, bool *flag, sgf_error *error)
+{
+  size_t number = *flag;
+  sgf_status status = exchange_size(state, &number, error);
+  *flag = number != 0;
+  return status;
+}
+
+/* ------------------------------------------------------------------ identity */
+
+/* The first line in which two descriptions of a run differ, of each. */
+static void first_difference(const char **one, const char **other, int *lengths)
+{
+  size_t line = 0, k = 0;
+  const char *a = *one, *b = *other;
+  for (; a[k] != '\0' && a[k] == b[k]; k++)
+    if (a[k] == '\n') line = k + 1;
+  *one += line;
+  *other += line;
+  lengths[0] = (int)strcspn(*one, "\n");
+  lengths[1] = (int)strcspn(*other, "\n");
+}
+
+/* What the run is, as the caller describes it: must be the same text. */
+static sgf_status exchange_identity(sgf_state_file *state, const char *identity, sgf_error *error)
+{
+  uint64_t length = strlen(identity);
+  void *block = NULL;
+  sgf_status status = sgf_state_exchange(state, &length, sizeof length, error);
+  if (status == SGF_OK && length > MOST_IDENTITY)
+    status = sgf_fail(error, SGF_ERROR_VALUE, "%s: its description has %llu bytes", state->path,
+                      (unsigned long long)length);
+  if (status == SGF_OK) status = sgf_allocate(&block, (size_t)length + 1, 1, 1, "checkpoint", error);
+  char *text = block;
+  if (status == SGF_OK && !state->reading) memcpy(text, identity, (size_t)length);
+  if (status == SGF_OK) status = sgf_state_exchange(state, text, (size_t)length, error);
+  if (status == SGF_OK && strcmp(text, identity) != 0) {
+    const char *there = text;
+    int lengths[2];
+    first_difference(&there, &identity, lengths);
+    status = sgf_fail(error, SGF_ERROR_VALUE, "%s: is a checkpoint of another run: '%.*s' there, '%.*s' here",
+                      state->path, lengths[0] < 120 ? lengths[0] : 120, there, lengths[1] < 120 ? lengths[1] : 120,
+                      identity);
+  }
+  free(text);
+  return status;
+}
+
+static uint64_t digest(const double *reals, size_t count)
+{
+  uint64_t sum = 0;
+  for (size_t k = 0; k < count; k++) /* of each number, so that long arrays need no care for zlib's counts */
+    sum = crc32((uLong)sum, (const unsigned char *)&reals[k], sizeof *reals);
+  return sum;
+}
+
+/* Data, weights and seed, which a description may not have: they must be the same to the last bit. */
+static sgf_status expect_problem(sgf_state_file *state, const sgf_problem *problem, sgf_error *error)
+{
+  const sgf_dataset *data = &problem->data;
+  sgf_status status;
+  SGF_TRY(sgf_state_expect(state, problem->settings.seed, "seed", error));
+  SGF_TRY(sgf_state_expect(state, problem->network.weights, "the number of weights", error));
+  SGF_TRY(sgf_state_expect(state, data->samples, "the number of samples", error));
+  SGF_TRY(sgf_state_expect(state, digest(data->X, data->samples * data->inputs), "the checksum of data/X", error));
+  SGF_TRY(sgf_state_expect(state, digest(data->Y, data->samples * data->outputs), "the checksum of data/Y", error));
+  SGF_TRY(sgf_state_expect(state, digest(problem->theta, problem->network.weights), "the checksum of theta*", error));
+done:
+  return status;
+}
+
+static sgf_status exchange_plan(sgf_state_file *state, sgf_plan *plan, sgf_error *error)
+{
+  sgf_status status;
+  SGF_TRY(exchange_size(state, &plan->replicas, error));
+  SGF_TRY(exchange_size(state, &plan->burn_in_steps, error));
+  SGF_TRY(exchange_size(state, &plan->window_steps, error));
+  SGF_TRY(exchange_size(state, &plan->stride, error));
+  SGF_TRY(exchange_size(state, &plan->looks, error));
+  SGF_TRY(exchange_flag(state, &plan->centred, error));
+  SGF_TRY(exchange_flag(state, &plan->replicas_chosen, error));
+  SGF_TRY(exchange_flag(state, &plan->burn_in_chosen, error));
+  SGF_TRY(exchange_flag(state, &plan->window_chosen, error));
+  SGF_TRY(exchange_reals(state, &plan->relaxed, 1, error));
+  SGF_TRY(exchange_reals(state, &plan->lifetime, 1, error));
+done:
+  return status;
+}
+
+/* --------------------------------------------------------------------- state */
+
+static sgf_status exchange_part(sgf_state_file *state, sgf_part *part, sgf_error *error)
+{
+  sgf_ensemble *ensemble = part->ensemble;
+  size_t rows = ensemble->info.pools, n = ensemble->n;
+  sgf_status status;
+  SGF_TRY(exchange_size(state, &part->complete, error));
+  SGF_TRY(sgf_state_expect(state, rows, "the number of rows", error));
+  SGF_TRY(exchange_reals(state, ensemble->second, rows * sgf_packed_size(n), error));
+  SGF_TRY(exchange_reals(state, ensemble->half_means, rows * 2 * n, error));
+  SGF_TRY(exchange_reals(state, ensemble->gradient_square, rows, error));
+  SGF_TRY(exchange_reals(state, ensemble->ends, ensemble->info.replicas * 2 * n, error));
+  SGF_TRY(exchange_reals(state, ensemble->balance, rows * ensemble->balance_points * ensemble->balance_size, error));
+done:
+  return status;
+}
+
+static sgf_status exchange_run(sgf_state_file *state, sgf_run *run, void *room, sgf_error *error)
+{
+  size_t size = sgf_sgd_state_size(run->sgd.engine);
+  sgf_accumulator *accumulator = &run->accumulator;
+  sgf_status status;
+  SGF_TRY(sgf_state_expect(state, run->replica, "a replica", error));
+  SGF_TRY(exchange_size(state, &run->points, error));
+  SGF_TRY(exchange_size(state, &accumulator->taken, error));
+  SGF_TRY(exchange_size(state, &accumulator->held, error));
+  SGF_TRY(exchange_reals(state, accumulator->block, sgf_accumulator_size(accumulator->ensemble), error));
+  if (!state->reading) sgf_sgd_save(&run->sgd, room);
+  SGF_TRY(sgf_state_exchange(state, room, size, error));
+  if (state->reading) sgf_sgd_load(&run->sgd, room);
+done:
+  return status;
+}
+
+/* The runs under way, if any. */
+static sgf_status exchange_wave(sgf_state_file *state, sgf_simulation *simulation, sgf_error *error)
+{
+  size_t active = simulation->active, running = simulation->running;
+  void *room = NULL;
+  sgf_status status;
+  SGF_TRY(exchange_size(state, &active, error));
+  SGF_TRY(exchange_size(state, &running, error));
+  if (running == 0) return SGF_OK;
+  if (active >= simulation->parts || running > simulation->part[active].ensemble->info.pools)
+    return sgf_fail(error, SGF_ERROR_VALUE, "%s: has %zu runs of part %zu", state->path, running, active);
+  if (state->reading) SGF_TRY(sgf_simulation_open_wave(simulation, active, running, error));
+  SGF_TRY(sgf_allocate(&room, sgf_sgd_state_size(simulation->part[active].engine), 1, 1, "checkpoint", error));
+  for (size_t k = 0; k < running; k++) SGF_TRY(exchange_run(state, &simulation->run[k], room, error));
+done:
+  free(room);
+  return status;
+}
+
+static sgf_status exchange_state(sgf_state_file *state, sgf_simulation *simulation, size_t replicas,
+                                 sgf_error *error)
+{
+  sgf_status status;
+  SGF_TRY(exchange_reals(state, &simulation->seconds, 1, error));
+  SGF_TRY(exchange_size(state, &replicas, error));
+  SGF_TRY(sgf_state_expect(state, simulation->parts, "the number of parts", error));
+  if (state->reading) SGF_TRY(sgf_simulation_grow(simulation, replicas, error));
+  for (size_t k = 0; k < simulation->parts; k++) SGF_TRY(exchange_part(state, &simulation->part[k], error));
+  SGF_TRY(exchange_wave(state, simulation, error));
+done:
+  return status;
+}
+
+sgf_status sgf_simulation_save(sgf_simulation *simulation, const char *path, const char *identity, sgf_error *error)
+{
+  sgf_state_file state;
+  sgf_status status = sgf_state_create(path, &state, error);
+  if (status != SGF_OK) return status;
+  SGF_TRY(exchange_identity(&state, identity, error));
+  SGF_TRY(expect_problem(&state, simulation->problem, error));
+  SGF_TRY(exchange_plan(&state, &simulation->plan, error));
+  SGF_TRY(exchange_state(&state, simulation, simulation->part[0].ensemble->info.replicas, error));
+  SGF_TRY(sgf_state_finish(&state, error));
+done:
+  if (status != SGF_OK) sgf_state_discard(&state);
+  return status;
+}
+
+sgf_status sgf_simulation_load(const sgf_problem *problem, const char *path, const char *identity,
+                               sgf_simulation **simulation, char *fallback, sgf_error *error)
+{
+  sgf_state_file state;
+  sgf_plan plan = {0};
+  *simulation = NULL;
+  fallback[0] = '\0';
+  sgf_status status = sgf_state_open(path, &state, error);
+  if (status != SGF_OK) return status;
+  memcpy(fallback, state.fallback, sizeof state.fallback);
+  SGF_TRY(exchange_identity(&state, identity, error));
+  SGF_TRY(expect_problem(&state, problem, error));
+  SGF_TRY(exchange_plan(&state, &plan, error));
+  SGF_TRY(sgf_simulation_create(problem, &plan, simulation, error));
+  SGF_TRY(exchange_state(&state, *simulation, 0, error));
+  SGF_TRY(sgf_state_finish(&state, error));
+done:
+  sgf_state_discard(&state);
+  if (status == SGF_OK) return SGF_OK;
+  sgf_simulation_free(*simulation);
+  *simulation = NULL;
+  return status;
+}
+
+const sgf_plan *sgf_simulation_plan(const sgf_simulation *simulation) { return &simulation->plan; }
+
+void sgf_simulation_forget(const char *path) { sgf_state_remove(path); }
