@@ -480,19 +480,29 @@ static sgf_status check_single_document(const origin *from, sgf_error *error)
   return SGF_OK;
 }
 
-sgf_status config_read(const char *path, const char *const *overrides, size_t override_count, sgf_settings *settings,
-                       sgf_error *error)
+sgf_status config_parse(const char *name, const char *text, const char *const *overrides, size_t override_count,
+                        sgf_settings *settings, sgf_error *error)
 {
-  char *text = read_text(path, error);
-  origin from = {path, text};
+  origin from = {name, text};
   sgf_settings_init(settings);
-  if (text == NULL) return error->status;
   sgf_status status = check_single_document(&from, error);
   if (status == SGF_OK) status = load(&from, text, settings, error);
   for (size_t k = 0; k < override_count && status == SGF_OK; k++)
     status = apply_override(overrides[k], settings, error);
-  free(text);
   if (status != SGF_OK) sgf_settings_free(settings);
+  return status;
+}
+
+sgf_status config_read(const char *path, const char *const *overrides, size_t override_count, sgf_settings *settings,
+                       sgf_error *error)
+{
+  char *text = read_text(path, error);
+  if (text == NULL) {
+    sgf_settings_init(settings);
+    return error->status;
+  }
+  sgf_status status = config_parse(path, text, overrides, override_count, settings, error);
+  free(text);
   return status;
 }
 
@@ -554,7 +564,7 @@ static void put_lists(FILE *out, const char *section, const sgf_settings *settin
       fprintf(out, "%s%.17g", k > 0 ? ", " : "", settings->data.input_spectrum[k]);
     fputs("]\n", out);
   }
-  if (strcmp(section, "network") == 0) {
+  if (strcmp(section, "network") == 0 && settings->network.width_count > 0) {
     fputs("  widths: [", out);
     for (size_t k = 0; k < settings->network.width_count; k++)
       fprintf(out, "%s%zu", k > 0 ? ", " : "", settings->network.widths[k]);

@@ -10,6 +10,10 @@
 sgf_status config_read(const char *path, const char *const *overrides, size_t override_count, sgf_settings *settings,
                        sgf_error *error);
 
+/* The same from a text; `name` is what messages call it. */
+sgf_status config_parse(const char *name, const char *text, const char *const *overrides, size_t override_count,
+                        sgf_settings *settings, sgf_error *error);
+
 /* The resolved settings as YAML, every number with all its digits; NULL when out of memory. Caller frees. */
 char *config_text(const sgf_settings *settings, const sgf_plan *plan);
 

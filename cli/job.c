@@ -93,7 +93,9 @@ sgf_status job_open(job *run, const command *what, const options *asked)
   run->threads = asked->threads > 0 ? asked->threads : omp_get_max_threads();
   sgf_status status = config_read(asked->config, asked->overrides, asked->override_count, &settings, &run->error);
   if (status != SGF_OK) return status;
+  run->request = config_text(&settings, NULL);
   char *path = strdup(asked->config), *folder = path != NULL ? dirname(path) : NULL;
+  if (run->request == NULL) status = fail(run, SGF_ERROR_MEMORY, "no memory for the provenance");
   if (path == NULL) status = fail(run, SGF_ERROR_MEMORY, "no memory for a path");
   if (status == SGF_OK) status = check_outputs(run, folder, &settings);
   if (status == SGF_OK) {
@@ -235,7 +237,7 @@ bool job_is_unstable(const job *run)
 
 static sgf_status write_outputs(job *run, const sgf_prediction *prediction)
 {
-  sgf_provenance provenance = {run->config, run->command, run->threads};
+  sgf_provenance provenance = {run->config, run->command, run->threads, run->request};
   bool figures = true;
   sgf_status status = go_on(run);
   if (status == SGF_OK && run->asked->output != NULL)
@@ -306,6 +308,7 @@ int job_close(job *run, sgf_status status)
   sgf_problem_free(run->problem);
   free(run->config);
   free(run->command);
+  free(run->request);
   if (status == SGF_ERROR_INTERRUPTED && progress_signal() != 0) {
     /* Die of the signal, as the shell expects of an interrupted program. */
     signal(progress_signal(), SIG_DFL);

@@ -15,7 +15,7 @@ typedef struct job {
   bool planned;
   sgf_ensemble *ensemble;
   sgf_comparison *comparison;
-  char *config, *command; /* provenance */
+  char *config, *command, *request; /* provenance */
   int threads;
   sgf_error error;
 } job;

@@ -749,6 +749,7 @@ typedef struct sgf_provenance {
   const char *config;  /* the resolved config as YAML */
   const char *command; /* the command that reproduces the result */
   int threads;
+  const char *request; /* the config as asked, before sizes, times and replicas were chosen: what a result is of */
 } sgf_provenance;
 
 /* Write the HDF5 output: beside `path`, renamed when complete. Any of prediction, ensemble and
@@ -764,6 +765,25 @@ SGF_API sgf_status sgf_write_results(const char *path, const sgf_provenance *pro
 SGF_API sgf_status sgf_write_report(const char *path, const sgf_provenance *provenance, const sgf_problem *problem,
                                     const sgf_prediction *prediction, const sgf_ensemble *ensemble,
                                     const sgf_comparison *comparison, bool *figures, sgf_error *error);
+
+/* An output file, open for reading. */
+typedef struct sgf_results sgf_results;
+
+/* Open a file of sgf_write_results. `results` is NULL after a failure.
+ * Errors: SGF_ERROR_NO_INPUT when it is missing or cannot be read; SGF_ERROR_VALUE when it is not HDF5, damaged, or not
+ * written by sgf_write_results; SGF_ERROR_MEMORY. */
+SGF_API sgf_status sgf_results_open(const char *path, sgf_results **results, sgf_error *error);
+
+/* Close it; NULL is fine. */
+SGF_API void sgf_results_close(sgf_results *results);
+
+/* One number by its place in the file: an attribute ("theory/min_loss") or a scalar dataset
+ * ("comparison/trace/predicted"); NaN when there is none of that name. */
+SGF_API double sgf_results_number(const sgf_results *results, const char *name);
+
+/* One text by its place ("comparison/verdict", "config"); NULL when there is none of that name, or no memory. The
+ * caller's to free(). */
+SGF_API char *sgf_results_text(const sgf_results *results, const char *name);
 
 /* A solution of an equation; strings and arrays are the caller's. */
 typedef struct sgf_solution {
@@ -784,6 +804,10 @@ SGF_API sgf_status sgf_write_solution(const char *path, const char *base, const 
 
 /* Fail now, with SGF_ERROR_CREATE, if X could not be written into the file at `path`. */
 SGF_API sgf_status sgf_check_extension(const char *path, sgf_error *error);
+
+/* Write a text in the same way as the results: beside `path`, renamed when complete.
+ * Errors: SGF_ERROR_CREATE, SGF_ERROR_WRITE, SGF_ERROR_MEMORY; an older file at `path` is then intact. */
+SGF_API sgf_status sgf_write_text(const char *path, const char *text, sgf_error *error);
 
 /* Fail now, with SGF_ERROR_CREATE, if nothing could be created at `path`: before a long run, not after. */
 SGF_API sgf_status sgf_check_output(const char *path, sgf_error *error);

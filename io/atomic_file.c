@@ -134,6 +134,20 @@ void sgf_atomic_discard(sgf_atomic_file *file)
   memset(file, 0, sizeof *file);
 }
 
+sgf_status sgf_write_text(const char *path, const char *text, sgf_error *error)
+{
+  sgf_atomic_file file;
+  sgf_status status = sgf_atomic_begin(path, &file, error);
+  if (status != SGF_OK) return status;
+  FILE *out = fopen(file.temporary, "w");
+  bool written = out != NULL && fputs(text, out) >= 0;
+  if (out != NULL) written = fclose(out) == 0 && written;
+  if (written) return sgf_atomic_commit(&file, error);
+  status = sgf_fail(error, SGF_ERROR_WRITE, "%s: cannot be written: %s", path, strerror(errno));
+  sgf_atomic_discard(&file);
+  return status;
+}
+
 sgf_status sgf_check_output(const char *path, sgf_error *error)
 {
   sgf_atomic_file file;

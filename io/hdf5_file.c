@@ -191,6 +191,73 @@ bool sgf_hdf5_has_dataset(const sgf_hdf5_input *input, const char *name)
 
 bool sgf_hdf5_has_group(const sgf_hdf5_input *input, const char *name) { return has_object(input, name, H5I_GROUP); }
 
+/* A place in a file that holds one value: an attribute or a scalar dataset, whichever is not negative. */
+typedef struct {
+  hid_t attribute, set, type;
+  bool single;
+} scalar;
+
+static void open_scalar(const sgf_hdf5_input *input, const char *place, scalar *opened)
+{
+  const char *slash = strrchr(place, '/'), *name = slash != NULL ? slash + 1 : place;
+  char owner[160] = "/";
+  *opened = (scalar){-1, -1, -1, false};
+  if (slash != NULL) snprintf(owner, sizeof owner, "%.*s", (int)(slash - place), place);
+  if (H5Aexists_by_name(input->file, owner, name, H5P_DEFAULT) > 0)
+    opened->attribute = H5Aopen_by_name(input->file, owner, name, H5P_DEFAULT, H5P_DEFAULT);
+  else
+    opened->set = H5Dopen2(input->file, place, H5P_DEFAULT);
+  if (opened->attribute < 0 && opened->set < 0) return;
+  hid_t space = opened->attribute >= 0 ? H5Aget_space(opened->attribute) : H5Dget_space(opened->set);
+  opened->type = opened->attribute >= 0 ? H5Aget_type(opened->attribute) : H5Dget_type(opened->set);
+  opened->single = space >= 0 && H5Sget_simple_extent_npoints(space) == 1;
+  if (space >= 0) H5Sclose(space);
+}
+
+static bool read_scalar(const scalar *opened, hid_t type, void *value)
+{
+  if (opened->attribute >= 0) return H5Aread(opened->attribute, type, value) >= 0;
+  return H5Dread(opened->set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, value) >= 0;
+}
+
+static void close_scalar(const scalar *opened)
+{
+  if (opened->type >= 0) H5Tclose(opened->type);
+  if (opened->attribute >= 0) H5Aclose(opened->attribute);
+  if (opened->set >= 0) H5Dclose(opened->set);
+}
+
+double sgf_hdf5_number(const sgf_hdf5_input *input, const char *place)
+{
+  scalar opened;
+  double value = NAN;
+  H5E_BEGIN_TRY
+  {
+    open_scalar(input, place, &opened);
+    if (opened.single && is_numeric(opened.type) && !read_scalar(&opened, H5T_NATIVE_DOUBLE, &value)) value = NAN;
+    close_scalar(&opened);
+  }
+  H5E_END_TRY
+  return value;
+}
+
+/* Texts are written with variable length; another program's copy may have made them something else. */
+char *sgf_hdf5_text(const sgf_hdf5_input *input, const char *place)
+{
+  scalar opened;
+  char *value = NULL, *read = NULL;
+  H5E_BEGIN_TRY
+  {
+    open_scalar(input, place, &opened);
+    bool text = opened.single && opened.type >= 0 && H5Tis_variable_str(opened.type) > 0;
+    if (text && read_scalar(&opened, opened.type, &read) && read != NULL) value = strdup(read);
+    H5free_memory(read);
+    close_scalar(&opened);
+  }
+  H5E_END_TRY
+  return value;
+}
+
 void sgf_hdf5_names(const sgf_hdf5_input *input, char *text, size_t capacity)
 {
   enum { MOST_NAMES = 8 };

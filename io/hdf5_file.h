@@ -29,6 +29,11 @@ sgf_status sgf_hdf5_read(const sgf_hdf5_input *input, const char *name, size_t r
 sgf_status sgf_hdf5_read_attribute(const sgf_hdf5_input *input, const char *dataset, const char *name, double *value,
                                    sgf_error *error);
 
+/* One number, or one text, by its place "group/name": an attribute of the group (without one: of the root), else a
+ * scalar dataset. NaN, or NULL, when there is neither. The text is allocated here. */
+double sgf_hdf5_number(const sgf_hdf5_input *input, const char *place);
+char *sgf_hdf5_text(const sgf_hdf5_input *input, const char *place);
+
 /* Whether there is a dataset, or a group, of this name. */
 bool sgf_hdf5_has_dataset(const sgf_hdf5_input *input, const char *name);
 bool sgf_hdf5_has_group(const sgf_hdf5_input *input, const char *name);

@@ -7,4 +7,5 @@ io_sources = \
   %D%/state_file.h \
   %D%/matrix_market.c \
   %D%/matrix_market.h \
+  %D%/results_file.c \
   %D%/system_file.c

@@ -12,7 +12,8 @@
 #include "../verify/sgd.h"
 #include "testing.h"
 
-static const sgf_provenance PROVENANCE = {"network: <config> & \"text\"\n", "sgflow verify test.yaml", 2};
+static const sgf_provenance PROVENANCE = {"network: <config> & \"text\"\n", "sgflow verify test.yaml", 2,
+                                          "network: <request>\n"};
 
 typedef struct {
   sgf_settings settings;
@@ -121,6 +122,46 @@ START_TEST(output_holds_the_contract)
 END_TEST
 
 /* One page, nothing fetched, text escaped, every quantity in its table. */
+START_TEST(outputs_are_read_back)
+{
+  const char *path = "test_files_back.h5";
+  result made;
+  sgf_results *results;
+  sgf_error error;
+  make_result(&made);
+  ASSERT_OK(sgf_write_results(path, &PROVENANCE, made.problem, made.prediction, made.ensemble, made.comparison, false,
+                              &error),
+            error);
+  const sgf_quantity *quantity = &sgf_comparison_quantities(made.comparison)[0];
+  char name[96];
+  snprintf(name, sizeof name, "comparison/%s/measured", quantity->name);
+  ASSERT_OK(sgf_results_open(path, &results, &error), error);
+  ck_assert_double_eq(sgf_results_number(results, name), quantity->measured);
+  ck_assert_double_eq(sgf_results_number(results, "theory/min_loss"),
+                      sgf_prediction_get_info(made.prediction)->min_loss);
+  char *request = sgf_results_text(results, "request"), *verdict = sgf_results_text(results, "comparison/verdict");
+  ck_assert_str_eq(request, PROVENANCE.request);
+  ck_assert_str_eq(verdict, sgf_verdict_text(sgf_comparison_get_info(made.comparison)->verdict));
+  free(request);
+  free(verdict);
+  /* what is not there, not one number, or of the other kind */
+  static const char *const absent[] = {"theory/nosuch", "nosuch/trace", "data/X", "theory", "config", ""};
+  for (size_t k = 0; k < sizeof absent / sizeof *absent; k++)
+    ck_assert_msg(isnan(sgf_results_number(results, absent[k])), "%s", absent[k]);
+  ck_assert_ptr_null(sgf_results_text(results, "theory/min_loss"));
+  ck_assert_ptr_null(sgf_results_text(results, "nosuch"));
+  sgf_results_close(results);
+  ck_assert_int_eq(truncate(path, 3000), 0);
+  ck_assert_int_eq(sgf_results_open(path, &results, &error), SGF_ERROR_VALUE);
+  ck_assert_ptr_null(results);
+  ck_assert_ptr_nonnull(strstr(error.message, path));
+  remove(path);
+  ck_assert_int_eq(sgf_results_open(path, &results, &error), SGF_ERROR_NO_INPUT);
+  sgf_results_close(NULL);
+  free_result(&made);
+}
+END_TEST
+
 START_TEST(report_is_self_contained)
 {
   result made;
@@ -357,6 +398,7 @@ int main(void)
   TCase *tests = tcase_create("files");
   tcase_set_timeout(tests, 300);
   tcase_add_test(tests, output_holds_the_contract);
+  tcase_add_test(tests, outputs_are_read_back);
   tcase_add_test(tests, report_is_self_contained);
   tcase_add_test(tests, files_appear_complete_or_not_at_all);
   tcase_add_test(tests, devices_are_written_to_and_not_replaced);

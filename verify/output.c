@@ -23,6 +23,7 @@ static void write_root(sgf_hdf5_output *out, const sgf_provenance *provenance, c
   struct tm calendar;
   if (gmtime_r(&now, &calendar) != NULL) strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &calendar);
   sgf_hdf5_attribute_text(out, "/", "config", provenance->config);
+  sgf_hdf5_attribute_text(out, "/", "request", provenance->request);
   sgf_hdf5_attribute_text(out, "/", "command", provenance->command);
   sgf_hdf5_attribute_count(out, "/", "seed", problem->settings.seed);
   sgf_hdf5_attribute_text(out, "/", "version", sgf_version());
