@@ -1,16 +1,22 @@
 /* sgflow verify: theory and SGD, compared; the main job. */
 #include "job.h"
 
+sgf_status job_verify(job *work, const options *asked)
+{
+  sgf_status status = job_open(work, &command_verify, asked);
+  if (status == SGF_OK) status = job_predict(work);
+  if (status == SGF_OK) status = job_plan(work);
+  if (status == SGF_OK) status = job_simulate(work);
+  if (status == SGF_OK && !job_is_unstable(work)) status = job_compare(work);
+  if (status == SGF_OK) status = job_finish(work, true);
+  if (status == SGF_OK && job_is_unstable(work)) status = job_compare(work); /* says why there is no verdict */
+  return status;
+}
+
 static int run(const options *asked)
 {
   job work;
-  sgf_status status = job_open(&work, &command_verify, asked);
-  if (status == SGF_OK) status = job_predict(&work);
-  if (status == SGF_OK) status = job_plan(&work);
-  if (status == SGF_OK) status = job_simulate(&work);
-  if (status == SGF_OK && !job_is_unstable(&work)) status = job_compare(&work);
-  if (status == SGF_OK) status = job_finish(&work, true);
-  if (status == SGF_OK && job_is_unstable(&work)) status = job_compare(&work); /* says why there is no verdict */
+  sgf_status status = job_verify(&work, asked);
   return job_close(&work, status);
 }
 

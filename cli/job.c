@@ -274,7 +274,7 @@ sgf_status job_finish(job *run, bool with_theory)
   progress_wait_for_stages(true); /* outputs are completed or removed before a signal ends the program */
   sgf_status status = write_outputs(run, prediction);
   progress_wait_for_stages(false);
-  return status == SGF_OK ? print_results(run, prediction) : status;
+  return status == SGF_OK && !run->asked->quiet ? print_results(run, prediction) : status;
 }
 
 int job_exit_status(sgf_status status)

@@ -38,6 +38,9 @@ bool job_is_unstable(const job *run);
 /* Print the table or the JSON, then write the outputs; with_theory says whether the prediction belongs to them. */
 sgf_status job_finish(job *run, bool with_theory);
 
+/* All stages of `sgflow verify`; to be closed afterwards. */
+sgf_status job_verify(job *run, const options *asked);
+
 /* Whether two names are the same existing file, or the same text; NULL is no file. */
 bool job_same_file(const char *one, const char *other);
 

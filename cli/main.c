@@ -8,8 +8,8 @@
 #include "progress.h"
 #include "sgflow.h"
 
-static const command *const commands[] = {&command_predict, &command_simulate, &command_verify, &command_compare,
-                                          &command_lyapunov};
+static const command *const commands[] = {&command_predict, &command_simulate, &command_verify,  &command_compare,
+                                          &command_sweep,   &command_merge,    &command_lyapunov};
 enum { COMMANDS = sizeof commands / sizeof *commands, EXIT_USAGE = 64 };
 
 /* OpenBLAS has this function, other BLAS libraries do not, and then it is NULL. */

@@ -2,6 +2,8 @@
 #include "options.h"
 
 #include <argp.h>
+#include <ctype.h>
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +23,12 @@ enum {
   KEY_FACTOR,
   KEY_INITIAL,
   KEY_METHOD,
-  KEY_TOLERANCE
+  KEY_TOLERANCE,
+  KEY_GRID,
+  KEY_INDEX,
+  KEY_COUNT,
+  KEY_OUT,
+  KEY_OVERWRITE
 };
 
 static const struct argp_option output_option = {"output", 'o', "FILE", 0, "write the HDF5 output here", 0};
@@ -48,6 +55,18 @@ static const struct argp_option equation_options[] = {
     {"method", KEY_METHOD, "NAME", 0, "auto, symmetric, schur, kronecker or low-rank", 0},
     {"threads", KEY_THREADS, "N", 0, "threads of the BLAS where n is above 300; the last digits may depend on it", 0},
     {"full", KEY_FULL, NULL, 0, "write X even when n > 4000", 0}};
+static const struct argp_option grid_options[] = {
+    {"grid", KEY_GRID, "KEY=VALUE,...", 0,
+     "a key of the config and its values, such as training.learning_rate=0.01,0.02 or "
+     "network.widths=[4,5,3],[6,2,5]; "
+     "repeatable, the last one varies fastest",
+     0},
+    {"index", KEY_INDEX, "I", 0, "run point I alone; the first is 0", 0},
+    {"count", KEY_COUNT, NULL, 0, "print how many points there are, and stop", 0},
+    {"out", KEY_OUT, "DIR", 0, "folder of the points; made if it is not there; default: CONFIG's name with -sweep",
+     0},
+    {"overwrite", KEY_OVERWRITE, NULL, 0, "replace points that another config or another version made", 0}};
+static const struct argp_option table_option = {"output", 'o', "FILE", 0, "write the table as CSV here", 0};
 static const struct argp_option plan_option = {
     "plan", KEY_PLAN, NULL, 0, "print the path that would be taken, with time and memory of each, and stop", 0};
 static const struct argp_option usage_option = {"usage", KEY_USAGE, NULL, OPTION_HIDDEN, NULL, -1};
@@ -58,12 +77,22 @@ typedef struct {
   options *parsed;
 } parsing;
 
-static void add_override(struct argp_state *state, options *parsed, const char *text)
+static void append(struct argp_state *state, const char ***list, size_t *count, const char *text)
 {
-  const char **grown = realloc(parsed->overrides, (parsed->override_count + 1) * sizeof *grown);
+  const char **grown = realloc(*list, (*count + 1) * sizeof *grown);
   if (grown == NULL) argp_failure(state, 70, 0, "out of memory");
-  parsed->overrides = grown;
-  parsed->overrides[parsed->override_count++] = text;
+  *list = grown;
+  grown[(*count)++] = text;
+}
+
+static size_t point_index(struct argp_state *state, const char *text)
+{
+  char *end;
+  errno = 0;
+  unsigned long index = strtoul(text, &end, 10);
+  if (!isdigit((unsigned char)text[0]) || *end != '\0' || errno != 0)
+    argp_error(state, "--index is '%s': a whole number, 0 or more, is expected", text);
+  return index;
 }
 
 static int thread_count(struct argp_state *state, const char *text)
@@ -122,14 +151,19 @@ static void take_argument(struct argp_state *state, const command *what, options
   else if (what->accepts & ACCEPTS_EQUATION)
     take_noise(state, parsed, text, false);
   else
-    argp_error(state, "%s: one config file is expected, '%s' is another", what->name, text);
+    argp_error(state, "%s: one %s is expected, '%s' is another", what->name,
+               what->accepts & ACCEPTS_FOLDER ? "folder" : "config file", text);
 }
 
 static void check_complete(struct argp_state *state, const parsing *input)
 {
   if (input->parsed->config == NULL && (input->what->accepts & ACCEPTS_EQUATION))
     argp_error(state, "%s: a file with A and Q is expected, or two", input->what->name);
+  if (input->parsed->config == NULL && (input->what->accepts & ACCEPTS_FOLDER))
+    argp_error(state, "%s: the folder of a sweep is expected", input->what->name);
   if (input->parsed->config == NULL) argp_error(state, "%s: a config file is expected", input->what->name);
+  if ((input->what->accepts & ACCEPTS_GRID) && input->parsed->grid_count == 0)
+    argp_error(state, "%s: --grid KEY=VALUE,... is expected", input->what->name);
   if ((input->what->accepts & ACCEPTS_TRAJECTORY) && input->parsed->trajectory == NULL)
     argp_error(state, "%s: --trajectory FILE is expected", input->what->name);
 }
@@ -142,7 +176,7 @@ static error_t take(int key, char *argument, struct argp_state *state)
   case 'o': parsed->output = file_name(state, "--output", argument); break;
   case KEY_REPORT: parsed->report = file_name(state, "--report", argument); break;
   case KEY_TRAJECTORY: parsed->trajectory = file_name(state, "--trajectory", argument); break;
-  case KEY_SET: add_override(state, parsed, argument); break;
+  case KEY_SET: append(state, &parsed->overrides, &parsed->override_count, argument); break;
   case KEY_JSON: parsed->json = true; break;
   case KEY_FULL: parsed->full = true; break;
   case KEY_FORCE: parsed->force = true; break;
@@ -155,6 +189,14 @@ static error_t take(int key, char *argument, struct argp_state *state)
   case KEY_INITIAL: parsed->initial = file_name(state, "--initial", argument); break;
   case KEY_METHOD: parsed->method = method_named(state, argument); break;
   case KEY_TOLERANCE: parsed->rank_tolerance = tolerance(state, argument); break;
+  case KEY_GRID: append(state, &parsed->grid, &parsed->grid_count, argument); break;
+  case KEY_INDEX:
+    parsed->index = point_index(state, argument);
+    parsed->indexed = true;
+    break;
+  case KEY_COUNT: parsed->count = true; break;
+  case KEY_OUT: parsed->folder = file_name(state, "--out", argument); break;
+  case KEY_OVERWRITE: parsed->overwrite = true; break;
   case ARGP_KEY_ARG: take_argument(state, input->what, parsed, argument); break;
   case ARGP_KEY_END: check_complete(state, input); break;
   default: return ARGP_ERR_UNKNOWN;
@@ -170,8 +212,16 @@ static size_t accepted_options(const command *what, struct argp_option *accepted
     count = sizeof equation_options / sizeof *equation_options;
     memcpy(accepted, equation_options, sizeof equation_options);
     accepted[count++] = json_option;
+  } else if (what->accepts & ACCEPTS_FOLDER) {
+    accepted[count++] = table_option;
+    accepted[count++] = json_option;
   } else {
-    accepted[count++] = output_option;
+    if (what->accepts & ACCEPTS_GRID) {
+      count = sizeof grid_options / sizeof *grid_options;
+      memcpy(accepted, grid_options, sizeof grid_options);
+    } else {
+      accepted[count++] = output_option;
+    }
     if (what->accepts & ACCEPTS_REPORT) accepted[count++] = report_option;
     if (what->accepts & ACCEPTS_TRAJECTORY) accepted[count++] = trajectory_option;
     if (what->accepts & ACCEPTS_THREADS) accepted[count++] = threads_option;
@@ -193,8 +243,9 @@ void options_parse(const command *what, int argc, char **argv, options *parsed)
   memset(parsed, 0, sizeof *parsed);
   parsed->rank_tolerance = NAN;
   accepted[accepted_options(what, accepted)] = (struct argp_option){0};
-  const char *arguments =
-      what->accepts & ACCEPTS_EQUATION ? "SYSTEM.h5\nA.mtx Q.mtx\nA.mtx --factor B.mtx" : "CONFIG";
+  const char *arguments = what->accepts & ACCEPTS_EQUATION ? "SYSTEM.h5\nA.mtx Q.mtx\nA.mtx --factor B.mtx"
+                          : what->accepts & ACCEPTS_FOLDER ? "DIR"
+                                                           : "CONFIG";
   struct argp parser = {accepted, take, arguments, what->text, NULL, NULL, NULL};
   argp_parse(&parser, argc, argv, ARGP_NO_HELP, NULL, &input);
 }
@@ -202,7 +253,8 @@ void options_parse(const command *what, int argc, char **argv, options *parsed)
 void options_free(options *parsed)
 {
   free(parsed->overrides);
-  parsed->overrides = NULL;
+  free(parsed->grid);
+  parsed->overrides = parsed->grid = NULL;
 }
 
 /* ' text' in single quotes, unless it is plain. */
@@ -242,9 +294,13 @@ char *options_text(const command *what, const options *parsed)
   put_option(out, "--initial", parsed->initial);
   if (!isnan(parsed->rank_tolerance)) fprintf(out, " --rank-tolerance %.17g", parsed->rank_tolerance);
   if (parsed->method != SGF_METHOD_AUTO) put_option(out, "--method", sgf_method_text(parsed->method));
+  for (size_t k = 0; k < parsed->grid_count; k++) put_option(out, "--grid", parsed->grid[k]);
+  if (parsed->indexed) fprintf(out, " --index %zu", parsed->index);
+  put_option(out, "--out", parsed->folder);
   for (size_t k = 0; k < parsed->override_count; k++) put_option(out, "--set", parsed->overrides[k]);
   if (parsed->force) fputs(" --force", out);
   if (parsed->full) fputs(" --full", out);
+  if (parsed->overwrite) fputs(" --overwrite", out);
   put_option(out, "-o", parsed->output);
   put_option(out, "--report", parsed->report);
   if (fclose(out) == 0) return text;

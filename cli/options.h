@@ -13,11 +13,13 @@ typedef enum {
   ACCEPTS_TRAJECTORY = 2, /* and requires */
   ACCEPTS_THREADS = 4,
   ACCEPTS_PLAN = 8,
-  ACCEPTS_EQUATION = 16 /* files of an equation in the place of a config */
+  ACCEPTS_EQUATION = 16, /* files of an equation in the place of a config */
+  ACCEPTS_GRID = 32,     /* and requires; no output of its own but a folder */
+  ACCEPTS_FOLDER = 64    /* the folder of a sweep in the place of a config */
 } acceptance;
 
 typedef struct options {
-  const char *config;     /* or the file with the drift */
+  const char *config;     /* or the file with the drift, or the folder of a sweep */
   const char *output;     /* NULL: none */
   const char *report;     /* NULL: none */
   const char *trajectory; /* NULL: none */
@@ -25,6 +27,14 @@ typedef struct options {
   size_t override_count;
   int threads; /* 0: all */
   bool json, full, force;
+  bool quiet;        /* nothing on stdout */
+  const char **grid; /* KEY=VALUE,VALUE,..., in order */
+  size_t grid_count;
+  const char *folder; /* of --out; NULL: chosen */
+  bool indexed;       /* one point of the grid alone, `index` */
+  size_t index;
+  bool count;          /* only say how many points there are */
+  bool overwrite;      /* replace points of another config or version */
   bool plan;           /* only say what it would take */
   const char *noise;   /* second file of an equation, or NULL */
   const char *initial; /* NULL: none */
@@ -42,7 +52,8 @@ typedef struct command {
   int (*run)(const options *); /* returns the exit status */
 } command;
 
-extern const command command_predict, command_simulate, command_verify, command_compare, command_lyapunov;
+extern const command command_predict, command_simulate, command_verify, command_compare, command_sweep, command_merge,
+    command_lyapunov;
 
 /* Parse what follows the command's name; exits with 64 on misuse, 0 after --help. */
 void options_parse(const command *what, int argc, char **argv, options *parsed);

@@ -73,4 +73,5 @@ void progress_end(void)
 {
   if (drawn > 0.0) fputs("\r\033[K", stderr);
   drawn = 0.0;
+  began = -1.0;
 }

@@ -570,6 +570,50 @@ END
   chmod u+w system.h5
 fi
 
+# --------------------------------------------------------------------- sweeps
+
+mkdir nosweep brokensweep
+echo 'grid: 5' >brokensweep/sweep.yaml
+table <<'END'
+sweep without a grid       | 64 | sweep: --grid KEY=VALUE       | sweep good.yaml
+sweep without a config     | 64 | sweep: a config file          | sweep --grid seed=1,2
+sweep of two configs       | 64 | 'gaussian.yaml'               | sweep good.yaml gaussian.yaml --grid seed=1,2
+sweep with an output       | 64 | 'o'                           | sweep good.yaml --grid seed=1,2 -o out.h5
+grid without values        | 64 | --grid seed: KEY=VALUE        | sweep good.yaml --grid seed
+grid of nothing            | 64 | --grid seed=: a value is empty | sweep good.yaml --grid seed=
+grid with a hole           | 64 | seed=1,,2: a value is empty   | sweep good.yaml --grid seed=1,,2
+grid with a comma too much | 64 | seed=1,: a value is empty     | sweep good.yaml --grid seed=1,
+grid without a key         | 64 | --grid =1: KEY=VALUE          | sweep good.yaml --grid =1
+grid, a value twice        | 64 | seed=1,2,1: a value is given twice | sweep good.yaml --grid seed=1,2,1
+grid, a key twice          | 64 | seed=3: the key is given twice | sweep good.yaml --grid seed=1,2 --grid seed=3
+grid and --set             | 64 | --set seed=4: seed is a key of the grid | sweep good.yaml --grid seed=1,2 --set seed=4
+grid, open bracket         | 64 | network.widths=.4,2: a bracket | sweep good.yaml --grid network.widths=[4,2
+grid, too many points      | 64 | more than 1000000             | sweep good.yaml --grid seed=$(seq -s, 1001) --grid training.batch_size=$(seq -s, 1000)
+grid, unknown key          | 65 | --grid training.learning_rat=0.1: unknown key 'learning_rat' in training | sweep good.yaml --grid training.learning_rat=0.1
+grid, unknown section      | 65 | --grid trainer.batch_size=4: unknown key 'trainer' | sweep good.yaml --grid trainer.batch_size=4 --count
+grid, a bad value          | 65 | --grid training.learning_rate=fast: .*'fast': a number | sweep good.yaml --grid training.learning_rate=0.1,fast
+grid, no list              | 65 | --grid network.widths=4: a list | sweep good.yaml --grid network.widths=4,2
+index beyond the grid      | 64 | --index is 2: the grid has 2 points, 0 to 1 | sweep good.yaml --grid seed=1,2 --index 2
+index negative             | 64 | --index is '-1'               | sweep good.yaml --grid seed=1,2 --index=-1
+index no number            | 64 | --index is 'one'              | sweep good.yaml --grid seed=1,2 --index one
+index empty                | 64 | --index is ''                 | sweep good.yaml --grid seed=1,2 --index ''
+index overflows            | 64 | --index is '99999999999999999999' | sweep good.yaml --grid seed=1,2 --index 99999999999999999999
+sweep, config missing      | 66 | nosuch.yaml                   | sweep nosuch.yaml --grid seed=1,2
+sweep, config broken       | 65 | unknown_key.yaml:4: unknown key | sweep unknown_key.yaml --grid seed=1,2
+sweep into a file          | 73 | good.h5: cannot be created    | sweep good.yaml --grid seed=1,2 --out good.h5
+sweep below a file         | 73 | good.h5/points                | sweep good.yaml --grid seed=1,2 --out good.h5/points
+sweep, folder missing      | 73 | nosuch/points                 | sweep good.yaml --grid seed=1,2 --out nosuch/points
+sweep, folder no name      | 64 | --out is empty                | sweep good.yaml --grid seed=1,2 --out ''
+sweep, another's folder    | 65 | brokensweep/sweep.yaml: damaged | sweep good.yaml --grid seed=1,2 --out brokensweep
+merge without a folder     | 64 | merge: the folder of a sweep  | merge
+merge of two folders       | 64 | one folder is expected, 'good' | merge old good
+merge with --set           | 64 | --set                         | merge old --set seed=1
+merge, folder missing      | 66 | nosuch                        | merge nosuch
+merge, no sweep            | 65 | nosweep: not the folder of a sweep | merge nosweep
+merge of a file            | 65 | good.h5: not the folder       | merge good.h5
+merge, broken sweep        | 65 | brokensweep/sweep.yaml: damaged | merge brokensweep
+END
+
 # -------------------------------------------------------------------- outputs
 
 table <<'END'

@@ -43,10 +43,10 @@ theory:
 EOF
 
 expect 0 "--help" "$SGFLOW" --help
-for command in predict simulate verify compare lyapunov; do
+for command in predict simulate verify compare sweep merge lyapunov; do
   has "--help names $command" "^  $command " "$folder/out"
 done
-for command in predict simulate verify compare; do
+for command in predict simulate verify compare sweep; do
   expect 0 "$command --help" "$SGFLOW" "$command" --help
   has "$command --help says how it is used" "Usage: sgflow $command " "$folder/out"
   has "$command --help lists --set" "--set=KEY=VALUE" "$folder/out"

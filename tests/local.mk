@@ -14,7 +14,7 @@ test_programs = \
   %D%/test_sparse \
   %D%/test_depth_simulation \
   %D%/test_files
-test_scripts = %D%/separation.sh %D%/bad_input.sh %D%/commands.sh %D%/claims.sh
+test_scripts = %D%/separation.sh %D%/bad_input.sh %D%/commands.sh %D%/sweep.sh %D%/claims.sh
 test_cflags = $(CORE_CFLAGS) $(CHECK_CFLAGS)
 test_ldadd = libcore.la $(CORE_LIBS) $(CHECK_LIBS)
 test_common = %D%/testing.c %D%/testing.h
