@@ -181,8 +181,7 @@ static void report_points(merged *work)
   if (missing > 0 && absent != NULL)
     fprintf(stderr, "sgflow: warning: %zu of %zu points are missing: %s\n", missing, work->of.grid.points, absent);
   if (other > 0 && versions != NULL)
-    fprintf(stderr, "sgflow: warning: %zu points were made by another version than %s: %s\n", other, sgf_version(),
-            versions);
+    fprintf(stderr, "sgflow: warning: of another version than %s: points %s\n", sgf_version(), versions);
   free(absent);
   free(versions);
 }

@@ -361,8 +361,20 @@ static int has(const char *path, const char *name, const char *column, const cha
   return found;
 }
 
+/* Make the file one of another version. */
+static int set_version(const char *path, const char *version)
+{
+  hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT), attribute = H5Aopen(file, "version", H5P_DEFAULT);
+  hid_t type = H5Aget_type(attribute);
+  int written = H5Awrite(attribute, type, &version) >= 0;
+  H5Tclose(type);
+  H5Aclose(attribute);
+  return H5Fclose(file) >= 0 && written;
+}
+
 int main(int argc, char **argv)
 {
+  if (argc == 4 && strcmp(argv[1], "--version") == 0) return set_version(argv[2], argv[3]) ? 0 : 1;
   if (argc == 6 && strcmp(argv[1], "--has") == 0) return has(argv[2], argv[3], argv[4], argv[5]) ? 0 : 1;
   if (argc == 3 && strcmp(argv[1], "--check") == 0) return is_complete(argv[2]) ? 0 : 1;
   if (argc != 2) {

@@ -169,6 +169,14 @@ expect 0 "by another" "$SGFLOW" sweep config.yaml --grid $rates --out other --se
 expect 65 "the points of the older one" "$SGFLOW" merge other
 has "are named" "^sgflow: other/point-00000.h5: .*'batch_size: 4' there and 'batch_size: 5' here" err
 
+"$FIXTURES" --version config-sweep/point-00002.h5 0.0.9
+expect 65 "a point of another version" "$SGFLOW" sweep config.yaml --grid $rates --grid $seeds
+has "names both" "^sgflow: config-sweep/point-00002.h5: made by version 0.0.9, this is [0-9.]+ .--overwrite" err
+expect 0 "merge of another version" "$SGFLOW" merge config-sweep -o table.csv
+has "warns" '^sgflow: warning: of another version than [0-9.]+: points 2$' err
+has "and has it" '^2,0\.1,3,other version,agree,0\.' table.csv
+expect 0 "--overwrite of a version" "$SGFLOW" sweep config.yaml --grid $rates --grid $seeds --overwrite
+
 # ------------------------------------------------------- jobs at once, and killed
 
 pids=
