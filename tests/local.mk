@@ -10,6 +10,7 @@ test_programs = \
   %D%/test_depth \
   %D%/test_observables \
   %D%/test_statistics \
+  %D%/test_chains \
   %D%/test_simulation \
   %D%/test_sparse \
   %D%/test_depth_simulation \
@@ -62,6 +63,10 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_statistics_SOURCES = %D%/test_statistics.c $(test_common)
 %C%_test_statistics_CFLAGS = $(test_cflags)
 %C%_test_statistics_LDADD = $(test_ldadd)
+
+%C%_test_chains_SOURCES = %D%/test_chains.c $(test_common)
+%C%_test_chains_CFLAGS = $(test_cflags)
+%C%_test_chains_LDADD = $(test_ldadd)
 
 %C%_test_simulation_SOURCES = %D%/test_simulation.c $(test_common)
 %C%_test_simulation_CFLAGS = $(test_cflags)

@@ -1,5 +1,7 @@
 verify_sources = \
   %D%/checkpoint.c \
+  %D%/chains.c \
+  %D%/chains.h \
   %D%/compare.c \
   %D%/compare.h \
   %D%/comparing.h \
