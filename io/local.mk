@@ -3,9 +3,13 @@ io_sources = \
   %D%/atomic_file.h \
   %D%/hdf5_file.c \
   %D%/hdf5_file.h \
-  %D%/state_file.c \
-  %D%/state_file.h \
+  %D%/hdf5_stream.c \
+  %D%/hdf5_stream.h \
   %D%/matrix_market.c \
   %D%/matrix_market.h \
   %D%/results_file.c \
-  %D%/system_file.c
+  %D%/state_file.c \
+  %D%/state_file.h \
+  %D%/system_file.c \
+  %D%/trajectory_file.c \
+  %D%/trajectory_file.h

@@ -14,7 +14,8 @@ test_programs = \
   %D%/test_simulation \
   %D%/test_sparse \
   %D%/test_depth_simulation \
-  %D%/test_files
+  %D%/test_files \
+  %D%/test_trajectory_file
 test_scripts = %D%/separation.sh %D%/bad_input.sh %D%/commands.sh %D%/sweep.sh %D%/claims.sh
 test_cflags = $(CORE_CFLAGS) $(CHECK_CFLAGS)
 test_ldadd = libcore.la $(CORE_LIBS) $(CHECK_LIBS)
@@ -79,6 +80,10 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_files_SOURCES = %D%/test_files.c $(test_common)
 %C%_test_files_CFLAGS = $(test_cflags)
 %C%_test_files_LDADD = $(test_ldadd)
+
+%C%_test_trajectory_file_SOURCES = %D%/test_trajectory_file.c $(test_common)
+%C%_test_trajectory_file_CFLAGS = $(test_cflags)
+%C%_test_trajectory_file_LDADD = $(test_ldadd)
 
 %C%_make_fixtures_SOURCES = %D%/make_fixtures.c
 %C%_make_fixtures_CFLAGS = $(AM_CFLAGS) $(HDF5_CFLAGS)
