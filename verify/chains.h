@@ -90,7 +90,8 @@ double sgf_mode_correlation_time(double correlation);
  * draws, of runs that start at 0 `start` draws before the first of the window (INFINITY: stationary, then this is the
  * sum over lags alone). 1 + 2 sum_k rho^k f_k/f_0, f_k = 1 - mean over i < draws - k of rho^{2 (start + i)}:
  * covariances of a mode that starts at 0 are rho^k (1 - rho^{2i}). The start cancels but for a share of about rho^{2
- * start} tau^2 / (4 draws^2): it matters in windows of few tau alone. NaN unless 0 < |rho| < 1. */
+ * start} tau^2 / (4 draws^2): it matters in windows of few tau alone. For the square, rho^2 and INFINITY: from a
+ * start at 0 its mean grows along the window, which is not in this sum. NaN unless 0 < |rho| < 1. */
 double sgf_mode_window_time(double correlation, double start, size_t draws, size_t lags);
 
 #endif
