@@ -11,9 +11,12 @@
 #include <sys/stat.h>
 
 #include "config.h"
+#include "experiment.h"
 #include "progress.h"
 #include "summary.h"
 #include "table.h"
+
+enum { EXIT_CHECKPOINT = 75 };
 
 static sgf_status fail(job *run, sgf_status status, const char *message)
 {
@@ -84,6 +87,23 @@ static void name_the_config(job *run, sgf_status status)
     }
 }
 
+/* Where checkpoints go: as asked, or beside the output. */
+static sgf_status name_checkpoint(job *run)
+{
+  const char *base = run->asked->checkpoint != NULL ? run->asked->checkpoint : run->asked->output;
+  const char *suffix = run->asked->checkpoint != NULL ? "" : ".checkpoint";
+  struct stat properties;
+  if (base == NULL && run->asked->resume)
+    return fail(run, SGF_ERROR_NO_INPUT, "--resume: the checkpoint is beside the output, or where --checkpoint says");
+  if (base == NULL) return SGF_OK;
+  if (run->asked->checkpoint == NULL && stat(base, &properties) == 0 && !S_ISREG(properties.st_mode)) return SGF_OK;
+  size_t length = strlen(base) + strlen(suffix) + 1;
+  run->checkpoint = malloc(length);
+  if (run->checkpoint == NULL) return fail(run, SGF_ERROR_MEMORY, "no memory for a path");
+  snprintf(run->checkpoint, length, "%s%s", base, suffix);
+  return SGF_OK;
+}
+
 sgf_status job_open(job *run, const command *what, const options *asked)
 {
   sgf_settings settings;
@@ -94,6 +114,7 @@ sgf_status job_open(job *run, const command *what, const options *asked)
   sgf_status status = config_read(asked->config, asked->overrides, asked->override_count, &settings, &run->error);
   if (status != SGF_OK) return status;
   run->request = config_text(&settings, NULL);
+  if (status == SGF_OK && (what->accepts & ACCEPTS_CHECKPOINT)) status = name_checkpoint(run);
   char *path = strdup(asked->config), *folder = path != NULL ? dirname(path) : NULL;
   if (run->request == NULL) status = fail(run, SGF_ERROR_MEMORY, "no memory for the provenance");
   if (path == NULL) status = fail(run, SGF_ERROR_MEMORY, "no memory for a path");
@@ -203,21 +224,24 @@ static void warn_of_another_minimum(const job *run)
           quantities[k].deviation);
 }
 
-sgf_status job_simulate(job *run)
+static sgf_status simulate(job *run, sgf_status (*experiment)(job *))
 {
   sgf_status status = go_on(run);
-  if (status != SGF_OK) return status;
-  progress_wait_for_stages(true);
-  status = sgf_simulate(run->problem, &run->plan, run->threads, progress_show, NULL, &run->ensemble, &run->error);
-  progress_end();
-  progress_wait_for_stages(false);
+  if (status == SGF_OK) status = experiment_open(run);
+  if (status == SGF_OK) status = experiment(run);
   if (status == SGF_ERROR_DIVERGED) add_limit(run);
   return status;
 }
 
+sgf_status job_simulate(job *run) { return simulate(run, experiment_simulate); }
+
+sgf_status job_look(job *run) { return simulate(run, experiment_verify); }
+
 sgf_status job_read_trajectory(job *run)
 {
-  return sgf_trajectory_read(run->asked->trajectory, run->problem, &run->ensemble, &run->error);
+  sgf_status status = sgf_trajectory_read(run->asked->trajectory, run->problem, &run->recorded, &run->error);
+  run->ensemble = run->recorded;
+  return status;
 }
 
 sgf_status job_compare(job *run)
@@ -274,7 +298,9 @@ sgf_status job_finish(job *run, bool with_theory)
   progress_wait_for_stages(true); /* outputs are completed or removed before a signal ends the program */
   sgf_status status = write_outputs(run, prediction);
   progress_wait_for_stages(false);
-  return status == SGF_OK && !run->asked->quiet ? print_results(run, prediction) : status;
+  if (status == SGF_OK && !run->asked->quiet) status = print_results(run, prediction);
+  if (status == SGF_OK) experiment_complete(run);
+  return status;
 }
 
 int job_exit_status(sgf_status status)
@@ -303,12 +329,15 @@ int job_close(job *run, sgf_status status)
   if (status == SGF_OK && run->comparison != NULL) code = (int)sgf_comparison_get_info(run->comparison)->verdict;
   if (status != SGF_OK) fprintf(stderr, "sgflow: %s\n", run->error.message);
   sgf_comparison_free(run->comparison);
-  sgf_ensemble_free(run->ensemble);
+  sgf_ensemble_free(run->recorded);
+  sgf_simulation_free(run->simulation);
   sgf_prediction_free(run->prediction);
   sgf_problem_free(run->problem);
   free(run->config);
   free(run->command);
   free(run->request);
+  free(run->checkpoint);
+  if (run->checkpointed) return EXIT_CHECKPOINT;
   if (status == SGF_ERROR_INTERRUPTED && progress_signal() != 0) {
     /* Die of the signal, as the shell expects of an interrupted program. */
     signal(progress_signal(), SIG_DFL);

@@ -13,9 +13,13 @@ typedef struct job {
   sgf_prediction *prediction;
   sgf_plan plan;
   bool planned;
-  sgf_ensemble *ensemble;
+  sgf_simulation *simulation;
+  const sgf_ensemble *ensemble; /* of the simulation, or `recorded` */
+  sgf_ensemble *recorded;
   sgf_comparison *comparison;
   char *config, *command, *request; /* provenance */
+  char *checkpoint;                 /* path, NULL: none are written */
+  bool checkpointed;                /* the run was stopped, and can be continued */
   int threads;
   sgf_error error;
 } job;
@@ -30,7 +34,8 @@ sgf_status job_open(job *run, const command *what, const options *asked); /* out
                                                                              --plan the config alone */
 sgf_status job_predict(job *run);
 sgf_status job_plan(job *run);
-sgf_status job_simulate(job *run);
+sgf_status job_simulate(job *run); /* to the plan's replicas, or what the budget allows */
+sgf_status job_look(job *run);     /* the same and compared, with more replicas while something is open */
 sgf_status job_read_trajectory(job *run);
 sgf_status job_compare(job *run);
 /* Whether the learning rate is beyond the stability limit, where there is nothing to compare with (--force). */

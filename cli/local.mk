@@ -9,6 +9,8 @@ sgflow_SOURCES = \
   %D%/command_verify.c \
   %D%/config.c \
   %D%/config.h \
+  %D%/experiment.c \
+  %D%/experiment.h \
   %D%/grid.c \
   %D%/grid.h \
   %D%/job.c \

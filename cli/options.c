@@ -28,7 +28,12 @@ enum {
   KEY_INDEX,
   KEY_COUNT,
   KEY_OUT,
-  KEY_OVERWRITE
+  KEY_OVERWRITE,
+  KEY_CHECKPOINT,
+  KEY_CHECKPOINT_EVERY,
+  KEY_RESUME,
+  KEY_MAX_TIME,
+  KEY_MAX_STEPS
 };
 
 static const struct argp_option output_option = {"output", 'o', "FILE", 0, "write the HDF5 output here", 0};
@@ -66,6 +71,15 @@ static const struct argp_option grid_options[] = {
     {"out", KEY_OUT, "DIR", 0, "folder of the points; made if it is not there; default: CONFIG's name with -sweep",
      0},
     {"overwrite", KEY_OVERWRITE, NULL, 0, "replace points that another config or another version made", 0}};
+static const struct argp_option checkpoint_options[] = {
+    {"checkpoint", KEY_CHECKPOINT, "FILE", 0,
+     "write checkpoints here; default: the output's name with .checkpoint. Written every few minutes, on SIGUSR1, and "
+     "when SIGTERM or SIGINT ends the run; removed when the outputs are complete",
+     0},
+    {"checkpoint-every", KEY_CHECKPOINT_EVERY, "SECONDS", 0, "default: 300", 0},
+    {"resume", KEY_RESUME, NULL, 0, "continue from the checkpoint, if there is one", 0},
+    {"max-time", KEY_MAX_TIME, "SECONDS", 0, "of simulation: then the replicas that are complete are the ensemble", 0},
+    {"max-steps", KEY_MAX_STEPS, "N", 0, "steps of all replicas together", 0}};
 static const struct argp_option table_option = {"output", 'o', "FILE", 0, "write the table as CSV here", 0};
 static const struct argp_option plan_option = {
     "plan", KEY_PLAN, NULL, 0, "print the path that would be taken, with time and memory of each, and stop", 0};
@@ -124,6 +138,15 @@ static sgf_method method_named(struct argp_state *state, const char *text)
     if (strcmp(text, sgf_method_text((sgf_method)k)) == 0) return (sgf_method)k;
   argp_error(state, "--method is '%s': auto, symmetric, schur, kronecker or low-rank is expected", text);
   return SGF_METHOD_AUTO;
+}
+
+static double positive(struct argp_state *state, const char *option, const char *text)
+{
+  char *end;
+  double value = strtod(text, &end);
+  if (end == text || *end != '\0' || !(value > 0.0) || isinf(value))
+    argp_error(state, "%s is '%s': a number above 0 is expected", option, text);
+  return value;
 }
 
 static double tolerance(struct argp_state *state, const char *text)
@@ -197,6 +220,11 @@ static error_t take(int key, char *argument, struct argp_state *state)
   case KEY_COUNT: parsed->count = true; break;
   case KEY_OUT: parsed->folder = file_name(state, "--out", argument); break;
   case KEY_OVERWRITE: parsed->overwrite = true; break;
+  case KEY_CHECKPOINT: parsed->checkpoint = file_name(state, "--checkpoint", argument); break;
+  case KEY_CHECKPOINT_EVERY: parsed->checkpoint_every = positive(state, "--checkpoint-every", argument); break;
+  case KEY_RESUME: parsed->resume = true; break;
+  case KEY_MAX_TIME: parsed->most_seconds = positive(state, "--max-time", argument); break;
+  case KEY_MAX_STEPS: parsed->most_steps = positive(state, "--max-steps", argument); break;
   case ARGP_KEY_ARG: take_argument(state, input->what, parsed, argument); break;
   case ARGP_KEY_END: check_complete(state, input); break;
   default: return ARGP_ERR_UNKNOWN;
@@ -226,6 +254,10 @@ static size_t accepted_options(const command *what, struct argp_option *accepted
     if (what->accepts & ACCEPTS_TRAJECTORY) accepted[count++] = trajectory_option;
     if (what->accepts & ACCEPTS_THREADS) accepted[count++] = threads_option;
     if (what->accepts & ACCEPTS_PLAN) accepted[count++] = plan_option;
+    if (what->accepts & ACCEPTS_CHECKPOINT) {
+      memcpy(accepted + count, checkpoint_options, sizeof checkpoint_options);
+      count += sizeof checkpoint_options / sizeof *checkpoint_options;
+    }
     accepted[count++] = set_option;
     accepted[count++] = json_option;
     accepted[count++] = full_option;
@@ -238,7 +270,7 @@ static size_t accepted_options(const command *what, struct argp_option *accepted
 
 void options_parse(const command *what, int argc, char **argv, options *parsed)
 {
-  struct argp_option accepted[16];
+  struct argp_option accepted[32];
   parsing input = {what, parsed};
   memset(parsed, 0, sizeof *parsed);
   parsed->rank_tolerance = NAN;

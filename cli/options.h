@@ -15,6 +15,7 @@ typedef enum {
   ACCEPTS_PLAN = 8,
   ACCEPTS_EQUATION = 16, /* files of an equation in the place of a config */
   ACCEPTS_GRID = 32,     /* and requires; no output of its own but a folder */
+  ACCEPTS_CHECKPOINT = 128, /* and budgets */
   ACCEPTS_FOLDER = 64    /* the folder of a sweep in the place of a config */
 } acceptance;
 
@@ -27,6 +28,10 @@ typedef struct options {
   size_t override_count;
   int threads; /* 0: all */
   bool json, full, force;
+  const char *checkpoint;  /* NULL: beside the output */
+  double checkpoint_every; /* seconds; 0: chosen */
+  bool resume;
+  double most_seconds, most_steps; /* budget; 0: none */
   bool quiet;        /* nothing on stdout */
   const char **grid; /* KEY=VALUE,VALUE,..., in order */
   size_t grid_count;

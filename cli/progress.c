@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t caught, waiting;
+static volatile sig_atomic_t caught, waiting, checkpoint_wanted;
 static volatile time_t caught_at;
 static double began = -1.0, drawn;
 
@@ -34,6 +34,19 @@ static void remember(int signal_number)
   caught = signal_number;
 }
 
+static void want_checkpoint(int signal_number)
+{
+  (void)signal_number;
+  checkpoint_wanted = 1;
+}
+
+bool progress_checkpoint_wanted(void)
+{
+  bool wanted = checkpoint_wanted != 0;
+  checkpoint_wanted = 0;
+  return wanted;
+}
+
 void progress_wait_for_stages(bool wait) { waiting = wait; }
 
 void progress_catch_signals(void)
@@ -44,6 +57,9 @@ void progress_catch_signals(void)
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
+  action.sa_handler = want_checkpoint;
+  action.sa_flags = SA_RESTART;
+  sigaction(SIGUSR1, &action, NULL);
 }
 
 int progress_signal(void) { return caught; }

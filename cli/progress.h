@@ -12,6 +12,9 @@ void progress_wait_for_stages(bool wait);
 /* The signal that was caught, 0 for none. */
 int progress_signal(void);
 
+/* Whether SIGUSR1 asked for a checkpoint since the last call. */
+bool progress_checkpoint_wanted(void);
+
 /* A sgf_progress: draws rate and time left on stderr when it is a terminal. context is unused. */
 bool progress_show(void *context, double done, double total);
 

@@ -486,6 +486,9 @@ SGF_API sgf_status sgf_simulation_run(sgf_simulation *simulation, size_t replica
 /* The moments of all replicas, once sgf_simulation_run returned SGF_OK; they belong to the simulation. */
 SGF_API const sgf_ensemble *sgf_simulation_ensemble(const sgf_simulation *simulation);
 
+/* Replicas that are complete or under way in some layer's runs. */
+SGF_API size_t sgf_simulation_replicas(const sgf_simulation *simulation);
+
 /* The plan as it was given, or as it was loaded. */
 SGF_API const sgf_plan *sgf_simulation_plan(const sgf_simulation *simulation);
 

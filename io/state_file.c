@@ -148,7 +148,7 @@ sgf_status sgf_state_exchange(sgf_state_file *state, void *bytes, size_t size, s
     if (size > state->size - state->length)
       return sgf_fail(error, SGF_ERROR_VALUE, "%s: ends after %llu bytes, %zu more are expected", state->path,
                       (unsigned long long)state->size, size);
-    memcpy(bytes, state->content + state->length, size);
+    memcpy(bytes, state->content + HEAD + state->length, size);
   } else {
     if (fwrite(bytes, 1, size, state->stream) != size) return cannot_write(state, error);
     state->sum = sum_of(state->sum, bytes, size);

@@ -220,6 +220,4 @@ done:
   return status;
 }
 
-const sgf_plan *sgf_simulation_plan(const sgf_simulation *simulation) { return &simulation->plan; }
-
 void sgf_simulation_forget(const char *path) { sgf_state_remove(path); }

@@ -408,9 +408,21 @@ done:
   return status;
 }
 
+const sgf_plan *sgf_simulation_plan(const sgf_simulation *simulation) { return &simulation->plan; }
+
 const sgf_ensemble *sgf_simulation_ensemble(const sgf_simulation *simulation)
 {
   return simulation->part[0].ensemble;
+}
+
+size_t sgf_simulation_replicas(const sgf_simulation *simulation)
+{
+  size_t replicas = 0;
+  for (size_t k = 0; k < simulation->parts; k++) {
+    size_t begun = simulation->part[k].complete + (simulation->active == k ? simulation->running : 0);
+    if (begun > replicas) replicas = begun;
+  }
+  return replicas;
 }
 
 sgf_status sgf_simulation_end(sgf_simulation *simulation, size_t *replicas, sgf_error *error)

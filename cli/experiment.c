@@ -1,0 +1,223 @@
+/* The simulation stage of a command: checkpoints, budgets, signals, and looks at a growing ensemble. */
+#include "experiment.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "progress.h"
+
+/* Seconds between checkpoints, when nobody says. */
+static const double CHECKPOINT_INTERVAL = 300.0;
+/* The estimate of how many replicas would decide is good to about this factor: look again if they may be affordable. */
+static const double SLACK = 2.0;
+
+/* Why the simulation was left. */
+typedef enum { NOTHING, CHECKPOINT_DUE, BUDGET_SPENT, SIGNALLED } pause_reason;
+
+typedef struct {
+  job *run;
+  pause_reason reason;
+  double began, saved; /* seconds */
+  bool spent;          /* the budget: no more replicas */
+} experiment;
+
+static double now(void)
+{
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static bool file_exists(const char *path, const char *suffix)
+{
+  char name[4096];
+  snprintf(name, sizeof name, "%s%s", path, suffix);
+  return access(name, F_OK) == 0;
+}
+
+/* ----------------------------------------------------------------------- open */
+
+/* A run that nobody continues is not overwritten. */
+static sgf_status refuse_unfinished(job *run)
+{
+  if (!file_exists(run->checkpoint, "") && !file_exists(run->checkpoint, ".old")) return SGF_OK;
+  snprintf(run->error.message, sizeof run->error.message,
+           "%s: the checkpoint of an unfinished run is there: --resume continues it, without it the run begins anew",
+           run->checkpoint);
+  return run->error.status = SGF_ERROR_CREATE;
+}
+
+static sgf_status resume(job *run)
+{
+  char fallback[SGF_MESSAGE_LENGTH];
+  sgf_status status = sgf_simulation_load(run->problem, run->checkpoint, run->request, &run->simulation, fallback,
+                                          &run->error);
+  if (status == SGF_ERROR_NO_INPUT) {
+    fprintf(stderr, "sgflow: %s: no checkpoint, the run begins anew\n", run->checkpoint);
+    return sgf_simulation_create(run->problem, &run->plan, &run->simulation, &run->error);
+  }
+  if (status != SGF_OK) return status;
+  if (fallback[0] != '\0') fprintf(stderr, "sgflow: warning: %s; the older checkpoint is continued\n", fallback);
+  run->plan = *sgf_simulation_plan(run->simulation);
+  return SGF_OK;
+}
+
+sgf_status experiment_open(job *run)
+{
+  const options *asked = run->asked;
+  if (run->checkpoint == NULL) return sgf_simulation_create(run->problem, &run->plan, &run->simulation, &run->error);
+  if (asked->resume) return resume(run);
+  sgf_status status = refuse_unfinished(run);
+  if (status == SGF_OK) status = sgf_check_output(run->checkpoint, &run->error);
+  return status == SGF_OK ? sgf_simulation_create(run->problem, &run->plan, &run->simulation, &run->error) : status;
+}
+
+/* ------------------------------------------------------------------------ run */
+
+/* Whether the simulation goes on; if not, why. */
+static bool go_on(void *context, double done, double total)
+{
+  experiment *made = context;
+  const options *asked = made->run->asked;
+  double time = now(), interval = asked->checkpoint_every > 0.0 ? asked->checkpoint_every : CHECKPOINT_INTERVAL;
+  bool wanted = progress_checkpoint_wanted(), kept = made->run->checkpoint != NULL;
+  made->reason = NOTHING;
+  if (kept && (wanted || time - made->saved > interval)) made->reason = CHECKPOINT_DUE;
+  if (!made->spent && asked->most_seconds > 0.0 && time - made->began > asked->most_seconds)
+    made->reason = BUDGET_SPENT;
+  if (!progress_show(NULL, done, total)) made->reason = SIGNALLED;
+  return made->reason == NOTHING;
+}
+
+static sgf_status save(experiment *made)
+{
+  job *run = made->run;
+  sgf_status status = sgf_simulation_save(run->simulation, run->checkpoint, run->request, &run->error);
+  made->saved = now();
+  return status;
+}
+
+/* A signal ends the run: with a checkpoint, if one has a place. */
+static sgf_status stop(experiment *made)
+{
+  job *run = made->run;
+  progress_end();
+  sgf_status status = run->checkpoint != NULL ? save(made) : SGF_OK;
+  if (status != SGF_OK) return status;
+  run->checkpointed = run->checkpoint != NULL;
+  if (run->checkpointed)
+    snprintf(run->error.message, sizeof run->error.message, "stopped; %s has all of it, --resume continues",
+             run->checkpoint);
+  else
+    snprintf(run->error.message, sizeof run->error.message, "interrupted in the simulation");
+  return run->error.status = SGF_ERROR_INTERRUPTED;
+}
+
+/* The time is over: what is complete is the ensemble. With nothing complete it is a stop like any other. */
+static sgf_status end(experiment *made)
+{
+  job *run = made->run;
+  size_t replicas;
+  made->spent = true;
+  sgf_status status = sgf_simulation_end(run->simulation, &replicas, &run->error);
+  if (status == SGF_ERROR_INTERRUPTED) {
+    status = sgf_simulation_run(run->simulation, 0, run->threads, go_on, made, &run->error);
+    if (status == SGF_OK) status = sgf_simulation_end(run->simulation, &replicas, &run->error);
+  }
+  if (status == SGF_ERROR_VALUE && run->checkpoint != NULL) return stop(made);
+  if (status == SGF_ERROR_VALUE)
+    snprintf(run->error.message, sizeof run->error.message,
+             "--max-time is %g: it was over before a replica was complete", run->asked->most_seconds);
+  return status;
+}
+
+/* Until so many replicas are complete, or the budget is spent. */
+static sgf_status run_to(experiment *made, size_t replicas)
+{
+  job *run = made->run;
+  for (;;) {
+    sgf_status status = sgf_simulation_run(run->simulation, replicas, run->threads, go_on, made, &run->error);
+    if (status != SGF_ERROR_INTERRUPTED) return status;
+    if (made->reason == SIGNALLED) return stop(made);
+    if (made->reason == BUDGET_SPENT) return end(made);
+    status = save(made);
+    if (status != SGF_OK) return status;
+  }
+}
+
+/* Replicas that --max-steps pays for. */
+static size_t affordable(const job *run)
+{
+  const sgf_settings *settings = sgf_problem_settings(run->problem);
+  double parts = settings->simulation.uncoupled ? (double)settings->network.width_count : 1.0;
+  double steps = parts * (double)(run->plan.burn_in_steps + run->plan.window_steps);
+  if (!(run->asked->most_steps > 0.0)) return SIZE_MAX;
+  return (size_t)fmin(run->asked->most_steps / steps, 1e15);
+}
+
+static sgf_status check_budget(job *run)
+{
+  if (affordable(run) > 0) return SGF_OK;
+  snprintf(run->error.message, sizeof run->error.message,
+           "--max-steps is %g: one replica takes %zu steps of each of its parts", run->asked->most_steps,
+           run->plan.burn_in_steps + run->plan.window_steps);
+  return run->error.status = SGF_ERROR_VALUE;
+}
+
+/* The ensemble of one look, limited by the budget. */
+static sgf_status take_look(experiment *made, size_t replicas)
+{
+  job *run = made->run;
+  size_t most = affordable(run);
+  progress_wait_for_stages(true);
+  sgf_status status = run_to(made, replicas < most ? replicas : most);
+  progress_end();
+  progress_wait_for_stages(false);
+  if (replicas >= most) made->spent = true;
+  if (status == SGF_OK) run->ensemble = sgf_simulation_ensemble(run->simulation);
+  return status;
+}
+
+sgf_status experiment_simulate(job *run)
+{
+  experiment made = {.run = run, .began = now(), .saved = now()};
+  sgf_status status = check_budget(run);
+  return status == SGF_OK ? take_look(&made, run->plan.replicas) : status;
+}
+
+/* Whether more replicas are wanted, and the plan has a look left that is likely to decide. */
+static bool wants_more(const experiment *made, size_t replicas)
+{
+  const job *run = made->run;
+  const sgf_comparison_info *info = sgf_comparison_get_info(run->comparison);
+  size_t last = run->plan.replicas << (run->plan.looks - 1);
+  if (info->inconclusive == 0 || made->spent || replicas >= last) return false;
+  return info->replicas_needed <= SLACK * (double)last;
+}
+
+sgf_status experiment_verify(job *run)
+{
+  experiment made = {.run = run, .began = now(), .saved = now()};
+  sgf_status status = check_budget(run);
+  size_t complete = sgf_simulation_replicas(run->simulation), replicas = run->plan.replicas;
+  while (replicas < complete) replicas *= 2; /* looks before the checkpoint wanted more */
+  while (status == SGF_OK) {
+    status = take_look(&made, replicas);
+    if (status != SGF_OK || job_is_unstable(run)) break;
+    status = job_compare(run);
+    if (status != SGF_OK || !wants_more(&made, replicas)) break;
+    sgf_comparison_free(run->comparison);
+    run->comparison = NULL;
+    replicas *= 2;
+  }
+  return status;
+}
+
+void experiment_complete(job *run)
+{
+  if (run->checkpoint != NULL) sgf_simulation_forget(run->checkpoint);
+}
