@@ -4,6 +4,19 @@
 #include <Random123/philox.h>
 #include <gsl/gsl_cdf.h>
 
+__extension__ typedef unsigned __int128 wide;
+
+/* Largest product of the bounds of indices that share a word. */
+static const uint64_t SHARED = 1ULL << 32;
+
+static void draw_block(uint64_t seed, uint64_t stream, uint64_t step, uint64_t block, uint64_t *words)
+{
+  philox4x64_key_t key = {{seed, stream}};
+  philox4x64_ctr_t counter = {{block, step, 0, 0}};
+  philox4x64_ctr_t drawn = philox4x64(counter, key);
+  for (unsigned k = 0; k < 4; k++) words[k] = drawn.v[k];
+}
+
 void sgf_random_at(sgf_random *random, uint64_t seed, uint64_t stream, uint64_t step)
 {
   random->seed = seed;
@@ -11,15 +24,14 @@ void sgf_random_at(sgf_random *random, uint64_t seed, uint64_t stream, uint64_t 
   random->step = step;
   random->block = 0;
   random->left = 0;
+  random->rest = 0;
+  random->range = SHARED + 1; /* no room: the first index draws a word */
 }
 
 uint64_t sgf_random_bits(sgf_random *random)
 {
   if (random->left == 0) {
-    philox4x64_key_t key = {{random->seed, random->stream}};
-    philox4x64_ctr_t counter = {{random->block++, random->step, 0, 0}};
-    philox4x64_ctr_t words = philox4x64(counter, key);
-    for (unsigned k = 0; k < 4; k++) random->words[k] = words.v[k];
+    draw_block(random->seed, random->stream, random->step, random->block++, random->words);
     random->left = 4;
   }
   return random->words[4 - random->left--];
@@ -27,8 +39,40 @@ uint64_t sgf_random_bits(sgf_random *random)
 
 size_t sgf_random_index(sgf_random *random, size_t bound)
 {
-  __extension__ typedef unsigned __int128 wide;
   return (size_t)(((wide)sgf_random_bits(random) * bound) >> 64);
+}
+
+/* Replace a word by what an index takes of it, and return the index. */
+static size_t take_index(uint64_t *word, size_t bound)
+{
+  wide product = (wide)*word * bound;
+  *word = (uint64_t)product;
+  return (size_t)(product >> 64);
+}
+
+size_t sgf_random_packed_index(sgf_random *random, size_t bound)
+{
+  if (bound > SHARED || random->range * bound > SHARED) {
+    random->rest = sgf_random_bits(random);
+    random->range = 1;
+  }
+  random->range = bound > SHARED ? SHARED + 1 : random->range * bound;
+  return take_index(&random->rest, bound);
+}
+
+void sgf_random_indices(uint64_t seed, uint64_t stream, uint64_t step, size_t bound, size_t count, size_t *indices)
+{
+  uint64_t words[4], range = bound;
+  size_t together = 1; /* indices of a word */
+  for (; together < count && range <= SHARED / bound; together++) range *= bound;
+  for (uint64_t block = 0; count > 0; block++) {
+    draw_block(seed, stream, step, block, words);
+    for (unsigned k = 0; k < 4 && count > 0; k++) {
+      size_t taken = together < count ? together : count;
+      for (size_t i = 0; i < taken; i++) *indices++ = take_index(&words[k], bound);
+      count -= taken;
+    }
+  }
 }
 
 double sgf_random_normal(sgf_random *random)

@@ -15,6 +15,8 @@ typedef struct sgf_random {
   uint64_t block;    /* the counter's first word: the next block of four numbers */
   uint64_t words[4]; /* the current block */
   unsigned left;     /* of its four numbers */
+  uint64_t rest;     /* what earlier indices have left of a word */
+  uint64_t range;    /* the product of their bounds */
 } sgf_random;
 
 /* Streams of a seed: replica r of the simulation is stream r, the others count down from the top. */
@@ -31,6 +33,15 @@ uint64_t sgf_random_bits(sgf_random *random);
 
 /* Uniform in 0 ... bound - 1, bound >= 1. The bias is below bound / 2^64. */
 size_t sgf_random_index(sgf_random *random, size_t bound);
+
+/* Uniform in 0 ... bound - 1, several from one word: index = high(word bound), word <- low(word bound), as long as the
+ * product of the bounds is at most 2^32. Of 2^64 words, as many as divided by that product, rounded down or up, give
+ * each tuple of indices: its probability, and with it the law of whatever is made of them, is right to a relative
+ * 2^-32. A draw of another kind in between leaves the word alone. */
+size_t sgf_random_packed_index(sgf_random *random, size_t bound);
+
+/* Fill indices (count) with what sgf_random_packed_index would draw from the start of a step, faster. */
+void sgf_random_indices(uint64_t seed, uint64_t stream, uint64_t step, size_t bound, size_t count, size_t *indices);
 
 /* Standard normal, by inversion: one draw each. */
 double sgf_random_normal(sgf_random *random);

@@ -30,7 +30,7 @@ void sgf_sampler_free(sgf_sampler *sampler)
 static void shuffle(sgf_random *random, size_t *order, size_t samples, size_t count)
 {
   for (size_t k = 0; k < count; k++) {
-    size_t other = k + sgf_random_index(random, samples - k), swap = order[k];
+    size_t other = k + sgf_random_packed_index(random, samples - k), swap = order[k];
     order[k] = order[other];
     order[other] = swap;
   }
@@ -39,13 +39,12 @@ static void shuffle(sgf_random *random, size_t *order, size_t samples, size_t co
 void sgf_sampler_draw(sgf_sampler *sampler, uint64_t step, size_t *indices)
 {
   sgf_random random;
-  size_t P = sampler->samples, S = sampler->batch;
-  sgf_random_at(&random, sampler->seed, sampler->replica, step);
+  size_t P = sampler->samples, S = sampler->batch, position = 0;
   if (sampler->mode == SGF_SAMPLING_REPLACEMENT) {
-    for (size_t k = 0; k < S; k++) indices[k] = sgf_random_index(&random, P);
+    sgf_random_indices(sampler->seed, sampler->replica, step, P, S, indices);
     return;
   }
-  size_t position = 0;
+  sgf_random_at(&random, sampler->seed, sampler->replica, step);
   if (sampler->mode == SGF_SAMPLING_WITHOUT_REPLACEMENT) {
     shuffle(&random, sampler->order, P, S);
   } else {
