@@ -84,6 +84,7 @@ typedef enum { SGF_SAMPLING_REPLACEMENT, SGF_SAMPLING_WITHOUT_REPLACEMENT, SGF_S
 typedef enum { SGF_NOISE_EMPIRICAL, SGF_NOISE_POPULATION, SGF_NOISE_ISOTROPIC } sgf_noise;
 typedef enum { SGF_EQUATION_CONTINUUM, SGF_EQUATION_DISCRETE, SGF_EQUATION_EXACT, SGF_EQUATION_CLOSURE } sgf_equation;
 typedef enum { SGF_DYNAMICS_SGD, SGF_DYNAMICS_LANGEVIN } sgf_dynamics;
+typedef enum { SGF_LANGEVIN_STATE, SGF_LANGEVIN_FROZEN } sgf_langevin_noise;
 typedef enum { SGF_PROTOCOL_ENSEMBLE, SGF_PROTOCOL_WINDOW_PCA } sgf_protocol;
 
 /* Everything that a config says. Strings and arrays are owned by the struct (malloc). */
@@ -122,6 +123,8 @@ typedef struct sgf_settings {
   } theory;
   struct {
     sgf_dynamics dynamics;
+    sgf_langevin_noise langevin_noise; /* its covariance at theta, or frozen at theta* */
+    double time_step;                  /* of Langevin dynamics, continuum time, at most lambda; NaN: chosen */
     sgf_protocol protocol; /* ensemble: second moments about theta* over short runs; window-pca: of long runs, about
                               the mean of each one's window, as an experimenter measures */
     bool uncoupled;        /* train each layer alone too, with the others frozen */

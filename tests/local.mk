@@ -11,6 +11,7 @@ test_programs = \
   %D%/test_observables \
   %D%/test_statistics \
   %D%/test_chains \
+  %D%/test_engine \
   %D%/test_simulation \
   %D%/test_sparse \
   %D%/test_depth_simulation \
@@ -68,6 +69,10 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_chains_SOURCES = %D%/test_chains.c $(test_common)
 %C%_test_chains_CFLAGS = $(test_cflags)
 %C%_test_chains_LDADD = $(test_ldadd)
+
+%C%_test_engine_SOURCES = %D%/test_engine.c $(test_common)
+%C%_test_engine_CFLAGS = $(test_cflags)
+%C%_test_engine_LDADD = $(test_ldadd)
 
 %C%_test_simulation_SOURCES = %D%/test_simulation.c $(test_common)
 %C%_test_simulation_CFLAGS = $(test_cflags)

@@ -497,10 +497,11 @@ END_TEST
 /* ------------------------------------------------------- about a window's own mean */
 
 /* Windows of three relaxation times about their own means: the predicted covariance has lost a third of its trace, and
- * SGD agrees with it; with the one about theta* it does not. */
+ * SGD agrees with it; with the one about theta* it does not. The slowest direction is 2 % off at this learning rate (the
+ * mean of 8 seeds): so many runs, that its error bar does not reach the tolerance of 5 %. */
 START_TEST(window_pca_agrees)
 {
-  const shape from = {{4, 5, 3}, 3, 60, 6, SGF_SAMPLING_REPLACEMENT, 0.02, 6000};
+  const shape from = {{4, 5, 3}, 3, 60, 6, SGF_SAMPLING_REPLACEMENT, 0.02, 14000};
   sgf_problem *problem = make(&from, false, SGF_PROTOCOL_WINDOW_PCA);
   sgf_error error = {SGF_OK, ""};
   sgf_prediction *prediction = predict(problem);

@@ -534,15 +534,17 @@ static double check_step(const setting *at, sgf_sgd *run)
 {
   const sgf_network *network = network_of(at);
   double lambda = at->problem.settings.training.learning_rate, largest = 0.0;
-  double *before = new_reals(at->n);
-  memcpy(before, run->theta, at->n * sizeof *before);
+  double *before = new_reals(at->n), *after = new_reals(at->n), *gradient = new_reals(at->n);
+  sgf_sgd_weights(run, before);
   sgf_sgd_advance(run, 1, false);
+  sgf_sgd_weights(run, after);
+  sgf_sgd_gradient(run, gradient);
   for (size_t l = 1; l < network->layers; l++) {
     size_t size = network->widths[l] * network->widths[l];
     double *old = new_reals(size), *new = new_reals(size), *change = new_reals(size), *formula = new_reals(size);
     sgf_balance(network, before, l, old);
-    sgf_balance(network, run->theta, l, new);
-    balance_step(network, run->gradient, l, lambda, change);
+    sgf_balance(network, after, l, new);
+    balance_step(network, gradient, l, lambda, change);
     double scale = squares_of(network, before, l);
     for (size_t k = 0; k < size; k++) ASSERT_NEAR(new[k] - old[k], change[k], 2e-15 * scale);
     if (network->layers == 2) {
@@ -556,6 +558,8 @@ static double check_step(const setting *at, sgf_sgd *run)
     free(formula);
   }
   free(before);
+  free(after);
+  free(gradient);
   return largest;
 }
 
@@ -565,12 +569,12 @@ START_TEST(balance_changes_by_the_square_of_the_gradient)
   setting at;
   sgf_error error = {SGF_OK, ""};
   sgf_sgd run;
-  sgf_engine *engine;
   double largest = 0.0;
   set_up(&shapes[_i], 30, 2.0, &at);
   at.problem.settings.training.learning_rate = (double[]){4e-3, 4e-3, 4e-4, 1e-4}[_i];
   at.problem.settings.training.batch_size = 3;
   at.problem.settings.training.sampling = SGF_SAMPLING_WITHOUT_REPLACEMENT;
+  sgf_engine *engine;
   ASSERT_OK(sgf_engine_create(&at.problem, 0, &engine, &error), error);
   ASSERT_OK(sgf_sgd_create(engine, 0, &run, &error), error);
   for (int step = 0; step < 300; step++) largest = fmax(largest, check_step(&at, &run));

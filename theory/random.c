@@ -9,7 +9,8 @@ __extension__ typedef unsigned __int128 wide;
 /* Largest product of the bounds of indices that share a word. */
 static const uint64_t SHARED = 1ULL << 32;
 
-static void draw_block(uint64_t seed, uint64_t stream, uint64_t step, uint64_t block, uint64_t *words)
+static inline __attribute__((always_inline)) void draw_block(uint64_t seed, uint64_t stream, uint64_t step,
+                                                             uint64_t block, uint64_t *words)
 {
   philox4x64_key_t key = {{seed, stream}};
   philox4x64_ctr_t counter = {{block, step, 0, 0}};
@@ -60,16 +61,24 @@ size_t sgf_random_packed_index(sgf_random *random, size_t bound)
   return take_index(&random->rest, bound);
 }
 
-void sgf_random_indices(uint64_t seed, uint64_t stream, uint64_t step, size_t bound, size_t count, size_t *indices)
+size_t sgf_random_indices_per_word(size_t bound)
 {
-  uint64_t words[4], range = bound;
-  size_t together = 1; /* indices of a word */
-  for (; together < count && range <= SHARED / bound; together++) range *= bound;
+  size_t together = 1;
+  if (bound <= 1) return SIZE_MAX;
+  for (uint64_t range = bound; range <= SHARED / bound; together++) range *= bound;
+  return together;
+}
+
+void sgf_random_indices(uint64_t seed, uint64_t stream, uint64_t step, size_t bound, size_t per_word, size_t count,
+                        size_t *indices)
+{
+  uint64_t words[4];
   for (uint64_t block = 0; count > 0; block++) {
     draw_block(seed, stream, step, block, words);
     for (unsigned k = 0; k < 4 && count > 0; k++) {
-      size_t taken = together < count ? together : count;
-      for (size_t i = 0; i < taken; i++) *indices++ = take_index(&words[k], bound);
+      uint64_t word = words[k];
+      size_t taken = per_word < count ? per_word : count;
+      for (size_t i = 0; i < taken; i++) *indices++ = take_index(&word, bound);
       count -= taken;
     }
   }

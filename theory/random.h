@@ -40,8 +40,13 @@ size_t sgf_random_index(sgf_random *random, size_t bound);
  * 2^-32. A draw of another kind in between leaves the word alone. */
 size_t sgf_random_packed_index(sgf_random *random, size_t bound);
 
-/* Fill indices (count) with what sgf_random_packed_index would draw from the start of a step, faster. */
-void sgf_random_indices(uint64_t seed, uint64_t stream, uint64_t step, size_t bound, size_t count, size_t *indices);
+/* How many indices below `bound` share a word. */
+size_t sgf_random_indices_per_word(size_t bound);
+
+/* Fill indices (count) with what sgf_random_packed_index would draw from the start of a step, faster;
+ * per_word = sgf_random_indices_per_word(bound), of which a run of many steps makes one call. */
+void sgf_random_indices(uint64_t seed, uint64_t stream, uint64_t step, size_t bound, size_t per_word, size_t count,
+                        size_t *indices);
 
 /* Standard normal, by inversion: one draw each. */
 double sgf_random_normal(sgf_random *random);

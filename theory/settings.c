@@ -19,6 +19,7 @@ void sgf_settings_init(sgf_settings *settings)
   settings->theory.equation = SGF_EQUATION_DISCRETE;
   settings->theory.rank_tolerance = NAN;
   settings->theory.flatness_factor = M_E;
+  settings->simulation.time_step = NAN;
   settings->simulation.burn_in = NAN;
   settings->simulation.window = NAN;
   settings->verify.tolerance = 0.05;
@@ -81,6 +82,7 @@ static sgf_status check_ranges(const sgf_settings *settings, sgf_error *error)
   SGF_TRY(require(settings->theory.flatness_factor > 1.0 && isfinite(settings->theory.flatness_factor),
                   "theory.flatness_factor", settings->theory.flatness_factor, "it must be above 1 and finite",
                   error));
+  SGF_TRY(check_optional("simulation.time_step", settings->simulation.time_step, false, error));
   SGF_TRY(check_optional("simulation.burn_in", settings->simulation.burn_in, true, error));
   SGF_TRY(check_optional("simulation.window", settings->simulation.window, false, error));
   SGF_TRY(check_positive("verify.tolerance", settings->verify.tolerance, error));

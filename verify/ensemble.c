@@ -10,7 +10,7 @@
 #include "kernels.h"
 
 /* Snapshots are added to the second moment this many at a time, so that each element is loaded once a block. */
-enum { BLOCK = 16 };
+enum { BLOCK = 64 };
 /* However large the moments, there are this many rows for the error bars. */
 enum { LEAST_ROWS = 24 };
 

@@ -2,16 +2,49 @@
 #ifndef SGF_KERNELS_H
 #define SGF_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
-/* C = A B, B (inner, columns) and C (rows, columns) row-major, element (i, k) of A at A[i row_step + k inner_step].
- * Every element is summed over k in ascending order, without fused operations, so that the bits are the same on every
- * machine, with or without AVX2. C must not overlap the others. */
-void sgf_small_multiply(size_t rows, size_t columns, size_t inner, const double *A, size_t row_step,
-                        size_t inner_step, const double *B, double *C);
+/* The kernels of a step, for one width of vectors. Matrices are row-major with their own distance between rows ("step",
+ * in doubles); counts and columns are multiples of `lanes`, what pads them is zero and stays zero. Sums over samples and
+ * over inner dimensions go in ascending order in every element, so that the bits depend on the table alone, and tables
+ * differ by round-off. No output overlaps an input unless it says so. Nothing here can fail. */
+typedef struct sgf_kernels {
+  const char *name;
+  size_t lanes;
 
-/* second += sign sum_k d_k d_k^T for the `count` rows d_k of block (count, n), packed lower triangle. The same bits on
- * every machine. */
+  /* C (rows, columns) = A B, or C += A B to accumulate; A (rows, inner) with element (i, k) at
+   * A[i row_step + k inner_step], B (inner, columns). */
+  void (*multiply)(size_t rows, size_t columns, size_t inner, const double *A, size_t row_step, size_t inner_step,
+                   const double *B, size_t B_step, double *C, size_t C_step, bool accumulate);
+
+  /* B (columns, rows) = A^T, A (rows, columns), any numbers of both. */
+  void (*transpose)(size_t rows, size_t columns, const double *A, size_t A_step, double *B, size_t B_step);
+
+  /* e = factor (h - y), all (count); e may be h. */
+  void (*subtract_and_scale)(size_t count, const double *h, const double *y, double factor, double *e);
+
+  /* The update of `count` weights theta: gradient += decay theta, velocity <- momentum velocity - rate gradient,
+   * theta += velocity; with momentum 0 without a velocity, which may be NULL. Returns |gradient|^2. */
+  double (*step)(size_t count, double rate, double momentum, double decay, double *gradient, double *velocity,
+                 double *theta);
+
+  /* One output, one layer: e_s = factor_s (weights . x_s - y_s), gradient (count) = sum_s e_s x_s, or += to accumulate;
+   * x: pointers to the samples, e (samples) is room. */
+  void (*gradient_of_row)(size_t samples, size_t count, const double *weights, const double *const *x,
+                          const double *y, const double *factors, double *e, double *gradient, bool accumulate);
+} sgf_kernels;
+
+/* In the order of their width. The last two are for machines that have these instructions, NULL where the compiler does
+ * not make them. */
+typedef enum { SGF_KERNELS_PORTABLE, SGF_KERNELS_AVX2, SGF_KERNELS_AVX512, SGF_KERNEL_TABLES } sgf_kernel_width;
+const sgf_kernels *sgf_kernels_of(sgf_kernel_width width);
+
+/* The widest kernels that this machine can run: AVX-512F, AVX2 with FMA, or portable ones. */
+const sgf_kernels *sgf_kernels_of_machine(void);
+
+/* second += sign sum_k d_k d_k^T for the `count` rows d_k of block (count, n), packed lower triangle, with the
+ * kernels of the machine. */
 void sgf_add_products(size_t n, size_t count, const double *block, double sign, double *second);
 
 #endif

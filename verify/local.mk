@@ -6,12 +6,18 @@ verify_sources = \
   %D%/compare.h \
   %D%/comparing.h \
   %D%/diagnostics.c \
+  %D%/engine.c \
+  %D%/engine.h \
   %D%/ensemble.c \
   %D%/ensemble.h \
   %D%/figures.c \
   %D%/figures.h \
+  %D%/kernel_text.h \
   %D%/kernels.c \
   %D%/kernels.h \
+  %D%/kernels_avx2.c \
+  %D%/kernels_avx512.c \
+  %D%/kernels_portable.c \
   %D%/output.c \
   %D%/plan.c \
   %D%/plot.c \

@@ -10,7 +10,7 @@ sgf_status sgf_sampler_create(sgf_sampling mode, size_t samples, size_t batch, u
                               sgf_sampler *sampler, sgf_error *error)
 {
   void *order = NULL;
-  *sampler = (sgf_sampler){mode, samples, batch, seed, replica, NULL};
+  *sampler = (sgf_sampler){mode, samples, batch, seed, replica, sgf_random_indices_per_word(samples), NULL};
   if (mode == SGF_SAMPLING_REPLACEMENT) return SGF_OK;
   sgf_status status = sgf_allocate(&order, samples, 1, sizeof(size_t), "sampler", error);
   if (status != SGF_OK) return status;
@@ -41,7 +41,7 @@ void sgf_sampler_draw(sgf_sampler *sampler, uint64_t step, size_t *indices)
   sgf_random random;
   size_t P = sampler->samples, S = sampler->batch, position = 0;
   if (sampler->mode == SGF_SAMPLING_REPLACEMENT) {
-    sgf_random_indices(sampler->seed, sampler->replica, step, P, S, indices);
+    sgf_random_indices(sampler->seed, sampler->replica, step, P, sampler->per_word, S, indices);
     return;
   }
   sgf_random_at(&random, sampler->seed, sampler->replica, step);

@@ -9,7 +9,8 @@ typedef struct sgf_sampler {
   sgf_sampling mode;
   size_t samples, batch; /* P, S */
   uint64_t seed, replica;
-  size_t *order; /* a permutation of the samples; unused with replacement */
+  size_t per_word; /* indices below P that share a random word */
+  size_t *order;   /* a permutation of the samples; unused with replacement */
 } sgf_sampler;
 
 /* A sampler of one replica; its draws depend on seed, replica and step only through the steps taken in order

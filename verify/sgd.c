@@ -1,4 +1,4 @@
-/* One replica of SGD on a linear network of any depth: forward, backward, update.
+/* SGD and Langevin dynamics on a linear network of any depth: the runs. Forward, backward, update.
  *
  * It knows the data, the weights and the sampler, and nothing of the theory. */
 #include "sgd.h"
@@ -7,170 +7,286 @@
 #include <string.h>
 
 #include "../theory/memory.h"
-#include "kernels.h"
 
-/* Streams of runs that train layer l alone: l * ALONE beyond those of the full runs. */
-static const uint64_t ALONE = 1ULL << 48;
+/* ------------------------------------------------------------- construction */
 
-sgf_status sgf_engine_create(const sgf_problem *problem, size_t layer, sgf_engine **engine, sgf_error *error)
+static sgf_status create_sampler(sgf_sgd *run, uint64_t replica, sgf_error *error)
 {
-  void *block;
-  sgf_status status = sgf_allocate(&block, 1, 1, sizeof **engine, "engine", error);
-  *engine = block;
-  if (status != SGF_OK) return status;
-  **engine = (sgf_engine){problem, layer, layer > 0 ? problem->network.offsets[layer] : 0,
-                          layer > 0 ? sgf_layer_size(&problem->network, layer) : problem->network.weights};
-  return SGF_OK;
+  const sgf_engine *engine = run->engine;
+  const sgf_settings *settings = &engine->problem->settings;
+  uint64_t stream = replica + engine->layer * SGF_ALONE;
+  size_t P = engine->problem->data.samples;
+  if (engine->langevin) { /* all samples with random weights: no minibatches */
+    run->sampler = (sgf_sampler){SGF_SAMPLING_REPLACEMENT, P, P, settings->seed, stream, 1, NULL};
+    return SGF_OK;
+  }
+  return sgf_sampler_create(settings->training.sampling, P, settings->training.batch_size, settings->seed, stream,
+                            &run->sampler, error);
 }
 
-void sgf_engine_free(sgf_engine *engine) { free(engine); }
+/* Room for samples that are computed one after the other or together. */
+static sgf_status create_samples(sgf_sgd *run, sgf_error *error)
+{
+  size_t batch = run->sampler.batch;
+  void *indices, *samples;
+  sgf_status status;
+  SGF_TRY(sgf_allocate(&indices, batch, 1, sizeof *run->indices, "batch", error));
+  run->indices = indices;
+  SGF_TRY(sgf_allocate(&samples, batch, 1, sizeof *run->samples, "batch", error));
+  run->samples = samples;
+done:
+  return status;
+}
+
+/* W_l of frozen layers does not change. */
+static void transpose_layer(const sgf_sgd *run, const double *weights, size_t l)
+{
+  const sgf_chain *chain = &run->engine->chain;
+  run->engine->kernels->transpose(chain->widths[l - 1], chain->widths[l], sgf_engine_layer(run->engine, weights, l),
+                                  chain->strides[l], run->plain + chain->plain_offsets[l], chain->strides[l - 1]);
+}
 
 sgf_status sgf_sgd_create(const sgf_engine *engine, uint64_t replica, sgf_sgd *run, sgf_error *error)
 {
-  const sgf_problem *problem = engine->problem;
-  const sgf_network *network = &problem->network;
-  const sgf_settings *settings = &problem->settings;
-  size_t units = 0, largest = 0, S = settings->training.batch_size;
-  void *indices;
+  const sgf_chain *chain = &engine->chain;
+  bool momentum = engine->problem->settings.training.momentum > 0.0;
   sgf_status status;
   memset(run, 0, sizeof *run);
   run->engine = engine;
-  for (size_t l = 0; l <= network->layers; l++) units += network->widths[l];
-  for (size_t l = 1; l <= network->layers; l++)
-    if (sgf_layer_size(network, l) > largest) largest = sgf_layer_size(network, l);
-  SGF_TRY(sgf_sampler_create(settings->training.sampling, problem->data.samples, settings->training.batch_size,
-                             settings->seed, replica + engine->layer * ALONE, &run->sampler, error));
-  SGF_TRY(sgf_new_reals(&run->theta, network->weights, 1, "weights of a replica", error));
-  SGF_TRY(sgf_new_reals(&run->gradient, network->weights, 1, "gradient of a replica", error));
-  SGF_TRY(sgf_new_reals(&run->transposed, largest, 1, "weights of a replica", error));
-  SGF_TRY(sgf_new_reals(&run->activations, units, S, "activations", error));
-  SGF_TRY(sgf_new_reals(&run->errors, units, S, "errors", error));
-  SGF_TRY(sgf_allocate(&indices, S, 1, sizeof(size_t), "batch", error));
-  run->indices = indices;
-  memcpy(run->theta, problem->theta, network->weights * sizeof *run->theta);
-  return SGF_OK;
+  SGF_TRY(create_sampler(run, replica, error));
+  SGF_TRY(create_samples(run, error));
+  size_t batch = run->sampler.batch, units = engine->rows * chain->units[chain->layers + 1];
+  sgf_span spans[] = {{&run->weights, engine->padded},
+                      {&run->velocity, momentum ? engine->padded : 0},
+                      {&run->gradient, engine->padded},
+                      {&run->hidden, units},
+                      {&run->errors, units},
+                      {&run->plain, chain->plain_offsets[chain->layers + 1]},
+                      {&run->factors, batch},
+                      {&run->targets, chain->one_output ? 2 * batch : 0}};
+  SGF_TRY(sgf_lay_out(spans, sizeof spans / sizeof *spans, &run->block, "room of a replica", error));
+  if (!momentum) run->velocity = NULL;
+  memcpy(run->weights, engine->start, engine->padded * sizeof *run->weights);
+  for (size_t l = chain->trained + 1; l <= chain->layers; l++) transpose_layer(run, engine->start, l);
+  for (size_t s = 0; s < batch; s++) run->factors[s] = 1.0 / (double)batch;
 done:
-  sgf_sgd_free(run);
+  if (status != SGF_OK) sgf_sgd_free(run);
   return status;
 }
 
 void sgf_sgd_free(sgf_sgd *run)
 {
   sgf_sampler_free(&run->sampler);
-  free(run->theta);
-  free(run->gradient);
-  free(run->transposed);
-  free(run->activations);
-  free(run->errors);
   free(run->indices);
+  free(run->samples);
+  free(run->block);
   memset(run, 0, sizeof *run);
 }
 
-/* Inputs of the batch, and h_l = W_l h_{l-1} for all its samples, one a row. */
-static void forward(sgf_sgd *run)
+/* ----------------------------------------------------------------- gradient */
+
+/* h_l = h_{l-1} V_l for `rows` samples from h_0 = input on, and the errors of the outputs: those of sample s times
+ * factors_s. */
+static void forward(sgf_sgd *run, const double *weights, const double *input, const size_t *indices, size_t from,
+                    size_t rows, const double *factors)
 {
-  const sgf_network *network = &run->engine->problem->network;
-  const sgf_dataset *data = &run->engine->problem->data;
-  const size_t *N = network->widths;
-  size_t S = run->engine->problem->settings.training.batch_size;
-  double *h = run->activations;
-  for (size_t s = 0; s < S; s++)
-    memcpy(h + s * data->inputs, data->X + run->indices[s] * data->inputs, data->inputs * sizeof *h);
-  for (size_t l = 1; l <= network->layers; l++) {
-    const double *W = run->theta + network->offsets[l];
-    for (size_t p = 0; p < N[l]; p++)
-      for (size_t q = 0; q < N[l - 1]; q++) run->transposed[q * N[l] + p] = W[p * N[l - 1] + q];
-    sgf_small_multiply(S, N[l], N[l - 1], h, N[l - 1], 1, run->transposed, h + S * N[l - 1]);
-    h += S * N[l - 1];
+  const sgf_engine *engine = run->engine;
+  const sgf_chain *chain = &engine->chain;
+  size_t L = chain->layers, columns = chain->columns[L], stride = chain->strides[L];
+  const double *h = input;
+  for (size_t l = 1; l <= L; l++) {
+    double *next = run->hidden + engine->rows * chain->units[l];
+    engine->kernels->multiply(rows, chain->columns[l], chain->widths[l - 1], h, chain->strides[l - 1], 1,
+                              sgf_engine_layer(engine, weights, l), chain->strides[l], next, chain->strides[l],
+                              false);
+    h = next;
+  }
+  double *e = run->errors + engine->rows * chain->units[L];
+  for (size_t s = 0; s < rows; s++) {
+    const double *y = engine->Y + (indices != NULL ? indices[from + s] : from + s) * stride;
+    engine->kernels->subtract_and_scale(columns, h + s * stride, y, factors[from + s], e + s * stride);
   }
 }
 
-/* Derivatives of the mean of |y - M x|^2 / 2 over the batch: errors go down the layers, and each trained layer's
- * gradient is the sum over samples of error activation^T. */
-static void backward(sgf_sgd *run)
+/* e_{l-1} = e_l W_l down the layers, and the gradient of each trained one, h_{l-1}^T e_l. */
+static void backward(sgf_sgd *run, const double *weights, const double *input, size_t rows, bool accumulate)
 {
-  const sgf_network *network = &run->engine->problem->network;
-  const sgf_dataset *data = &run->engine->problem->data;
-  const size_t *N = network->widths;
-  size_t S = run->engine->problem->settings.training.batch_size, at = 0;
-  for (size_t l = 0; l < network->layers; l++) at += S * N[l]; /* where layer l stands in activations and errors */
-  for (size_t s = 0; s < S; s++)
-    for (size_t a = 0; a < data->outputs; a++) {
-      size_t k = at + s * data->outputs + a;
-      run->errors[k] = (run->activations[k] - data->Y[run->indices[s] * data->outputs + a]) / (double)S;
-    }
-  for (size_t l = network->layers; l >= 1 && l >= run->engine->layer; l--) {
-    const double *error = run->errors + at;
-    size_t under = at - S * N[l - 1];
-    if (run->engine->layer == 0 || run->engine->layer == l)
-      sgf_small_multiply(N[l], N[l - 1], S, error, 1, N[l], run->activations + under,
-                         run->gradient + network->offsets[l]);
-    if (l > 1 && l > run->engine->layer)
-      sgf_small_multiply(S, N[l - 1], N[l], error, N[l], 1, run->theta + network->offsets[l], run->errors + under);
-    at = under;
+  const sgf_engine *engine = run->engine;
+  const sgf_chain *chain = &engine->chain;
+  for (size_t l = chain->layers; l >= 1; l--) {
+    size_t stride = chain->strides[l], under = chain->strides[l - 1];
+    const double *e = run->errors + engine->rows * chain->units[l];
+    const double *h = l > 1 ? run->hidden + engine->rows * chain->units[l - 1] : input;
+    if (l <= chain->trained)
+      engine->kernels->multiply(chain->widths[l - 1], chain->columns[l], rows, h, 1, under, e, stride,
+                                run->gradient + chain->offsets[l], stride, accumulate);
+    if (l == 1) continue;
+    if (l <= chain->trained) transpose_layer(run, weights, l);
+    engine->kernels->multiply(rows, chain->columns[l - 1], chain->widths[l], e, stride, 1,
+                              run->plain + chain->plain_offsets[l], under,
+                              run->errors + engine->rows * chain->units[l - 1], under, false);
   }
 }
 
-static void take_step(sgf_sgd *run, bool in_window)
+/* The inputs of samples, one a row. */
+static const double *gather(sgf_sgd *run, const size_t *indices, size_t rows)
 {
-  const sgf_settings *settings = &run->engine->problem->settings;
-  double lambda = settings->training.learning_rate, decay = settings->training.weight_decay;
-  size_t first = run->engine->first, last = first + run->engine->count;
-  sgf_sampler_draw(&run->sampler, run->step, run->indices);
-  forward(run);
-  backward(run);
-  for (size_t k = first; k < last; k++) {
-    run->gradient[k] += decay * run->theta[k];
-    run->theta[k] -= lambda * run->gradient[k];
-    if (in_window) run->gradient_square += run->gradient[k] * run->gradient[k];
+  size_t stride = run->engine->chain.strides[0], columns = run->engine->chain.columns[0];
+  for (size_t s = 0; s < rows; s++)
+    memcpy(run->hidden + s * stride, run->engine->X + indices[s] * stride, columns * sizeof *run->hidden);
+  return run->hidden;
+}
+
+/* One layer of one output: e_s and e_s x_s of each sample, without matrices. */
+static void add_gradient_of_row(sgf_sgd *run, const double *weights, const size_t *indices, const double *factors,
+                                bool accumulate)
+{
+  const sgf_engine *engine = run->engine;
+  size_t batch = run->sampler.batch, stride = engine->chain.strides[0];
+  for (size_t s = 0; s < batch; s++) {
+    size_t sample = indices != NULL ? indices[s] : s;
+    run->samples[s] = engine->X + sample * stride;
+    run->targets[s] = engine->Y[sample];
   }
-  run->step++;
+  engine->kernels->gradient_of_row(batch, engine->chain.columns[0], weights, run->samples, run->targets, factors,
+                                   run->targets + batch, run->gradient, accumulate);
+}
+
+/* run->gradient = sum_s factors_s g_s(weights), or += to accumulate, over the samples of `indices`, or all with NULL.
+ * Source: section 5. */
+static void add_gradient(sgf_sgd *run, const double *weights, const size_t *indices, const double *factors,
+                         bool accumulate)
+{
+  const sgf_engine *engine = run->engine;
+  if (engine->chain.one_output) {
+    add_gradient_of_row(run, weights, indices, factors, accumulate);
+    return;
+  }
+  size_t batch = run->sampler.batch;
+  for (size_t from = 0; from < batch; from += engine->rows) {
+    size_t rows = batch - from < engine->rows ? batch - from : engine->rows;
+    const double *input =
+        indices != NULL ? gather(run, indices + from, rows) : engine->X + from * engine->chain.strides[0];
+    forward(run, weights, input, indices, from, rows, factors);
+    backward(run, weights, input, rows, accumulate || from > 0);
+  }
+}
+
+/* The noise of the stochastic gradient flow without its covariance matrix: with xi_mu standard normal,
+ *   sum_mu a (xi_mu - mean xi) g_mu,  a^2 = lambda kappa / (S P dt),
+ * has the covariance a^2 (sum_mu g_mu g_mu^T - P g g^T) = (lambda kappa / (S dt)) C. So one pass over all samples with
+ * weights 1 / P + a (xi_mu - mean xi) gives drift and noise, and a second one at theta* frozen noise. */
+static void add_langevin_gradient(sgf_sgd *run)
+{
+  const sgf_engine *engine = run->engine;
+  size_t P = run->sampler.batch;
+  double mean = 0.0, *factors = run->factors;
+  sgf_random random;
+  if (engine->frozen_noise) {
+    for (size_t s = 0; s < P; s++) factors[s] = 1.0 / (double)P;
+    add_gradient(run, run->weights, NULL, factors, false);
+  }
+  sgf_random_at(&random, run->sampler.seed, run->sampler.replica, run->step);
+  for (size_t s = 0; s < P; s++) mean += factors[s] = sgf_random_normal(&random);
+  mean /= (double)P;
+  double drift = engine->frozen_noise ? 0.0 : 1.0 / (double)P;
+  for (size_t s = 0; s < P; s++) factors[s] = drift + engine->amplitude * (factors[s] - mean);
+  add_gradient(run, engine->frozen_noise ? engine->start : run->weights, NULL, factors, engine->frozen_noise);
 }
 
 void sgf_sgd_advance(sgf_sgd *run, size_t steps, bool in_window)
 {
-  for (size_t k = 0; k < steps; k++) take_step(run, in_window);
+  const sgf_engine *engine = run->engine;
+  double momentum = engine->problem->settings.training.momentum;
+  double decay = engine->problem->settings.training.weight_decay;
+  for (size_t k = 0; k < steps; k++, run->step++) {
+    if (engine->langevin) {
+      add_langevin_gradient(run);
+    } else {
+      sgf_sampler_draw(&run->sampler, run->step, run->indices);
+      add_gradient(run, run->weights, run->indices, run->factors, false);
+    }
+    double square = engine->kernels->step(engine->padded, engine->rate, momentum, decay, run->gradient, run->velocity,
+                                          run->weights);
+    if (in_window) run->gradient_square += square;
+  }
 }
+
+/* ------------------------------------------------------------- what is asked */
 
 void sgf_sgd_weights(const sgf_sgd *run, double *theta)
 {
-  memcpy(theta, run->theta, run->engine->problem->network.weights * sizeof *theta);
+  const sgf_engine *engine = run->engine;
+  const sgf_problem *problem = engine->problem;
+  size_t end = engine->first + engine->count;
+  if (engine->layer > 0) {
+    memcpy(theta, problem->theta, engine->first * sizeof *theta);
+    memcpy(theta + end, problem->theta + end, (problem->network.weights - end) * sizeof *theta);
+  }
+  sgf_engine_unpad(engine, run->weights, theta + engine->first);
+}
+
+void sgf_sgd_gradient(const sgf_sgd *run, double *gradient)
+{
+  memset(gradient, 0, run->engine->problem->network.weights * sizeof *gradient);
+  sgf_engine_unpad(run->engine, run->gradient, gradient + run->engine->first);
 }
 
 double sgf_sgd_square_distance(const sgf_sgd *run)
 {
   double sum = 0.0;
-  for (size_t k = 0; k < run->engine->problem->network.weights; k++) {
-    double delta = run->theta[k] - run->engine->problem->theta[k];
+  for (size_t k = 0; k < run->engine->padded; k++) {
+    double delta = run->weights[k] - run->engine->start[k];
     sum += delta * delta;
   }
   return sum;
 }
 
-/* Bytes: step, gradient_square, theta, order of the sampler. */
+/* --------------------------------------------------------------------- state */
+
+/* A state, unpadded so that it is the same for all kernels: step, gradient_square, weights, velocity, order. */
+static size_t state_reals(const sgf_engine *engine)
+{
+  return engine->count * (engine->problem->settings.training.momentum > 0.0 ? 2 : 1);
+}
+
+static size_t order_size(const sgf_engine *engine)
+{
+  bool ordered = !engine->langevin && engine->problem->settings.training.sampling != SGF_SAMPLING_REPLACEMENT;
+  return ordered ? engine->problem->data.samples * sizeof(size_t) : 0;
+}
+
 size_t sgf_sgd_state_size(const sgf_engine *engine)
 {
-  return (2 + engine->problem->network.weights + engine->problem->data.samples) * 8;
+  return sizeof(uint64_t) + (1 + state_reals(engine)) * sizeof(double) + order_size(engine);
 }
 
 void sgf_sgd_save(const sgf_sgd *run, void *state)
 {
-  char *at = state;
-  size_t n = run->engine->problem->network.weights;
-  memcpy(at, &run->step, 8);
-  memcpy(at + 8, &run->gradient_square, 8);
-  memcpy(at + 16, run->theta, 8 * n);
-  if (run->sampler.order != NULL)
-    memcpy(at + 16 + 8 * n, run->sampler.order, 8 * run->sampler.samples);
+  const sgf_engine *engine = run->engine;
+  char *to = state;
+  memcpy(to, &run->step, sizeof run->step);
+  memcpy(to += sizeof run->step, &run->gradient_square, sizeof run->gradient_square);
+  sgf_engine_unpad(engine, run->weights, to += sizeof run->gradient_square);
+  to += engine->count * sizeof(double);
+  if (run->velocity != NULL) {
+    sgf_engine_unpad(engine, run->velocity, to);
+    to += engine->count * sizeof(double);
+  }
+  if (order_size(engine) > 0) memcpy(to, run->sampler.order, order_size(engine));
 }
 
 void sgf_sgd_load(sgf_sgd *run, const void *state)
 {
-  const char *at = state;
-  size_t n = run->engine->problem->network.weights;
-  memcpy(&run->step, at, 8);
-  memcpy(&run->gradient_square, at + 8, 8);
-  memcpy(run->theta, at + 16, 8 * n);
-  if (run->sampler.order != NULL)
-    memcpy(run->sampler.order, at + 16 + 8 * n, 8 * run->sampler.samples);
+  const sgf_engine *engine = run->engine;
+  const char *from = state;
+  memcpy(&run->step, from, sizeof run->step);
+  memcpy(&run->gradient_square, from += sizeof run->step, sizeof run->gradient_square);
+  sgf_engine_pad(engine, from += sizeof run->gradient_square, run->weights);
+  from += engine->count * sizeof(double);
+  if (run->velocity != NULL) {
+    sgf_engine_pad(engine, from, run->velocity);
+    from += engine->count * sizeof(double);
+  }
+  if (order_size(engine) > 0) memcpy(run->sampler.order, from, order_size(engine));
 }

@@ -1,0 +1,13 @@
+/* The kernels of SGD for AVX-512F. */
+#include "kernels.h"
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+
+#define VARIANT avx512
+#define TARGET __attribute__((target("avx512f")))
+#define LANES 8
+#define MULTIPLY_ADD(a, x, sum) _mm512_fmadd_pd(_mm512_set1_pd(a), x, sum)
+#define MULTIPLY_ADD_VECTORS(a, x, sum) _mm512_fmadd_pd(a, x, sum)
+#include "kernel_text.h"
+#endif
