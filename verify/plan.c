@@ -16,6 +16,8 @@ static const double REPLICAS_FOR_NORMS = 320.0;
 static const double LOOKS = 5.0;
 /* Multiply-adds that a chosen simulation may cost: some minutes of one machine. */
 static const double BUDGET = 4e11;
+/* What snapshots may cost, relative to the steps; and how many a window has at least. */
+static const double SNAPSHOT_SHARE = 0.1, LEAST_SNAPSHOTS = 64.0;
 /* Head room for second moments that fluctuate more than Gaussian ones. */
 static const double SAFETY = 1.3;
 /* Of the tolerance, what is left for sampling error when the equation itself is of leading order. */
@@ -102,17 +104,28 @@ static void choose_window(draft *times)
   times->window = fmax(2.0 * SAFETY / (replicas * times->error * times->error), LEAST_WINDOW_TIMES);
 }
 
-/* Steps between snapshots: half a correlation time of the fastest mode. */
-static double natural_stride(const sgf_problem *problem, const sgf_prediction *prediction)
+/* Multiply-adds of one step, forward, backward and gradient, and of a snapshot. */
+static double cost_of_step(const sgf_problem *problem)
 {
-  return fmax(1.0, floor(0.5 / (problem->settings.training.learning_rate * prediction->info.largest_curvature)));
+  return 3.0 * (double)problem->settings.training.batch_size * (double)problem->network.weights;
 }
 
-/* Multiply-adds of one step: forward, backward and gradient, and its share of a snapshot. */
+static double cost_of_snapshot(const sgf_problem *problem)
+{
+  return 0.5 * (double)problem->network.weights * (double)problem->network.weights;
+}
+
+/* Steps between snapshots: half a correlation time of the fastest mode, or more where snapshots would take more than a
+ * share of the steps. Fast modes have many independent snapshots in any window that slow ones relax in. */
+static double natural_stride(const sgf_problem *problem, const sgf_prediction *prediction)
+{
+  double fastest = 0.5 / (problem->settings.training.learning_rate * prediction->info.largest_curvature);
+  return fmax(1.0, floor(fmax(fastest, cost_of_snapshot(problem) / (SNAPSHOT_SHARE * cost_of_step(problem)))));
+}
+
 static double cost_per_step(const sgf_problem *problem, const sgf_prediction *prediction)
 {
-  double n = (double)problem->network.weights, S = (double)problem->settings.training.batch_size;
-  return 3.0 * S * n + 0.5 * n * n / natural_stride(problem, prediction);
+  return cost_of_step(problem) + cost_of_snapshot(problem) / natural_stride(problem, prediction);
 }
 
 static double cost(const draft *times)
@@ -148,7 +161,7 @@ static void round_steps(const sgf_problem *problem, const sgf_prediction *predic
   const sgf_settings *settings = &problem->settings;
   size_t batches = problem->data.samples / settings->training.batch_size;
   bool epoch = settings->training.sampling == SGF_SAMPLING_EPOCH;
-  double stride = epoch ? 1.0 : fmax(1.0, fmin(natural_stride(problem, prediction), floor(window / 64.0)));
+  double stride = epoch ? 1.0 : fmax(1.0, fmin(natural_stride(problem, prediction), floor(window / LEAST_SNAPSHOTS)));
   double unit = epoch ? (double)batches : stride;
   plan->stride = (size_t)stride;
   plan->window_steps = (size_t)(fmax(ceil(window / unit), 1.0) * unit);

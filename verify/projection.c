@@ -1,25 +1,34 @@
 /* The second moments of an ensemble on the directions that the theory predicts: the range of the drift. */
 #include "projection.h"
 
+#include <cblas.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../theory/linear_algebra.h"
 #include "../theory/memory.h"
 
-static void unpack(size_t n, const double *packed, double *full)
-{
-  for (size_t i = 0; i < n; i++)
-    for (size_t j = 0; j <= i; j++) full[i * n + j] = full[j * n + i] = *packed++;
-}
-
-/* D A D^T into out (rank, rank); work (rank, n). */
-static void project(const sgf_projection *projection, const double *A, double *work, double *out)
+/* D A D^T into out (rank, rank) for a symmetric A; half: the lower triangle of A with half its diagonal; work (rank, n).
+ * With A = L + L^T it is D L D^T and its transpose: the triangular product saves a third. */
+static void project(const sgf_projection *projection, const double *half, double *work, double *out)
 {
   size_t n = projection->n, rank = projection->rank;
-  sgf_multiply(rank, n, n, SGF_PLAIN, projection->directions, SGF_PLAIN, A, work);
+  memcpy(work, projection->directions, rank * n * sizeof *work);
+  cblas_dtrmm(CblasRowMajor, CblasRight, CblasLower, CblasNoTrans, CblasNonUnit, (int)rank, (int)n, 1.0, half, (int)n,
+              work, (int)n);
   sgf_multiply(rank, rank, n, SGF_PLAIN, work, SGF_TRANSPOSED, projection->directions, out);
-  sgf_symmetrize(rank, out);
+  for (size_t i = 0; i < rank; i++)
+    for (size_t j = 0; j <= i; j++) out[i * rank + j] = out[j * rank + i] = out[i * rank + j] + out[j * rank + i];
+}
+
+/* The lower triangle with half its diagonal, from packed or from full rows. */
+static void take_half(size_t n, const double *symmetric, bool packed, double *half)
+{
+  for (size_t i = 0; i < n; i++) {
+    memcpy(half + i * n, symmetric, (i + 1) * sizeof *half);
+    half[i * n + i] *= 0.5;
+    symmetric += packed ? i + 1 : n;
+  }
 }
 
 /* Rows share nothing, so that they may be projected in any order. */
@@ -30,8 +39,8 @@ static sgf_status project_rows(sgf_projection *projection, sgf_error *error)
 #pragma omp parallel
   {
     double *room;
-    sgf_status status = sgf_new_reals(&room, n * n + rank * n, 1, "projected second moments", NULL);
-    double *work = room + n * n;
+    sgf_status status = sgf_new_reals(&room, n * n + rank * (n + rank), 1, "projected second moments", NULL);
+    double *work = room + n * n, *inside = work + rank * n;
     if (status != SGF_OK)
 #pragma omp atomic write
       outcome = status;
@@ -39,9 +48,9 @@ static sgf_status project_rows(sgf_projection *projection, sgf_error *error)
     for (size_t r = 0; r < projection->rows; r++) {
       if (status != SGF_OK) continue;
       double *out = projection->moments + r * packed;
-      unpack(n, projection->ensemble->second + r * sgf_packed_size(n), room);
-      project(projection, room, work, room);
-      for (size_t i = 0; i < rank; i++, out += i) memcpy(out, room + i * rank, (i + 1) * sizeof *out);
+      take_half(n, projection->ensemble->second + r * sgf_packed_size(n), true, room);
+      project(projection, room, work, inside);
+      for (size_t i = 0; i < rank; i++, out += i) memcpy(out, inside + i * rank, (i + 1) * sizeof *out);
     }
     free(room);
   }
@@ -58,8 +67,9 @@ sgf_status sgf_project(const sgf_ensemble *ensemble, const double *directions, s
   SGF_TRY(sgf_new_reals(&projection->predicted, rank, rank, "projected covariance", error));
   SGF_TRY(sgf_new_reals(&projection->moments, projection->rows, sgf_packed_size(rank), "projected second moments",
                         error));
-  SGF_TRY(sgf_new_reals(&work, rank, n, "projected covariance", error));
-  project(projection, Sigma, work, projection->predicted);
+  SGF_TRY(sgf_new_reals(&work, rank + n, n, "projected covariance", error));
+  take_half(n, Sigma, false, work + rank * n);
+  project(projection, work + rank * n, work, projection->predicted);
   SGF_TRY(project_rows(projection, error));
 done:
   free(work);
@@ -74,37 +84,75 @@ void sgf_projection_free(sgf_projection *projection)
   projection->predicted = projection->moments = NULL;
 }
 
-/* Diagonal of C T C^T, C (count, rank), T (rank, rank); work (count, rank). */
-static void diagonal_forms(size_t count, size_t rank, const double *C, const double *T, double *work, double *forms,
+/* The principal directions themselves: their forms are the diagonals of the projected moments. */
+static void diagonals(const sgf_projection *projection, size_t count, double *forms, double *predicted)
+{
+  size_t rank = projection->rank, rows = projection->rows, packed = sgf_packed_size(rank);
+  for (size_t k = 0; k < count; k++) {
+    predicted[k] = projection->predicted[k * rank + k];
+    for (size_t r = 0; r < rows; r++) forms[k * rows + r] = projection->moments[r * packed + k * (k + 1) / 2 + k];
+  }
+}
+
+/* Diagonal of C T C^T, C (count, rank), T (rank, rank) symmetric, as twice that of C L C^T, half: L with T = L + L^T;
+ * work (count, rank). */
+static void diagonal_forms(size_t count, size_t rank, const double *C, const double *half, double *work, double *forms,
                            size_t step)
 {
-  sgf_multiply(count, rank, rank, SGF_PLAIN, C, SGF_PLAIN, T, work);
+  memcpy(work, C, count * rank * sizeof *work);
+  cblas_dtrmm(CblasRowMajor, CblasRight, CblasLower, CblasNoTrans, CblasNonUnit, (int)count, (int)rank, 2.0, half,
+              (int)rank, work, (int)rank);
   for (size_t k = 0; k < count; k++) forms[k * step] = sgf_dot(rank, work + k * rank, C + k * rank);
+}
+
+/* Of every row, in any order, since rows share nothing, and at last of the prediction. */
+static sgf_status forms_of_rows(const sgf_projection *projection, size_t count, const double *inside, double *forms,
+                                double *predicted)
+{
+  size_t rank = projection->rank, rows = projection->rows, packed = sgf_packed_size(rank);
+  sgf_status outcome = SGF_OK;
+#pragma omp parallel
+  {
+    double *half;
+    sgf_status status = sgf_new_reals(&half, rank + count, rank, "projected directions", NULL);
+    if (status != SGF_OK)
+#pragma omp atomic write
+      outcome = status;
+#pragma omp for schedule(static)
+    for (size_t r = 0; r <= rows; r++) {
+      if (status != SGF_OK) continue;
+      if (r < rows)
+        take_half(rank, projection->moments + r * packed, true, half);
+      else
+        take_half(rank, projection->predicted, false, half);
+      diagonal_forms(count, rank, inside, half, half + rank * rank, r < rows ? forms + r : predicted,
+                     r < rows ? rows : 1);
+    }
+    free(half);
+  }
+  return outcome;
 }
 
 sgf_status sgf_projected_forms(const sgf_projection *projection, const double *vectors, size_t count, size_t first,
                                size_t size, double *forms, double *predicted, sgf_error *error)
 {
-  size_t rank = projection->rank, rows = projection->rows, packed = sgf_packed_size(rank);
-  double *columns = NULL, *inside = NULL, *work = NULL, *full = NULL;
-  sgf_status status;
+  size_t rank = projection->rank;
+  double *columns = NULL, *inside = NULL;
+  sgf_status status = SGF_OK;
+  if (vectors == projection->directions && count <= rank && size == projection->n) {
+    diagonals(projection, count, forms, predicted);
+    return SGF_OK;
+  }
   SGF_TRY(sgf_new_reals(&columns, rank, size, "projected directions", error));
   SGF_TRY(sgf_new_reals(&inside, count, rank, "projected directions", error));
-  SGF_TRY(sgf_new_reals(&work, count, rank, "projected directions", error));
-  SGF_TRY(sgf_new_reals(&full, rank, rank, "projected directions", error));
   for (size_t k = 0; k < rank; k++)
     memcpy(columns + k * size, projection->directions + k * projection->n + first, size * sizeof *columns);
   sgf_multiply(count, rank, size, SGF_PLAIN, vectors, SGF_TRANSPOSED, columns, inside);
-  diagonal_forms(count, rank, inside, projection->predicted, work, predicted, 1);
-  for (size_t r = 0; r < rows; r++) {
-    unpack(rank, projection->moments + r * packed, full);
-    diagonal_forms(count, rank, inside, full, work, forms + r, rows);
-  }
+  status = forms_of_rows(projection, count, inside, forms, predicted);
+  if (status != SGF_OK) sgf_fail(error, status, "no memory for projected directions");
 done:
   free(columns);
   free(inside);
-  free(work);
-  free(full);
   return status;
 }
 
