@@ -38,6 +38,8 @@
   KEY(theory, modes, COUNT, "")                                            \
   KEY(theory, flatness_factor, REAL, "")                                   \
   KEY(simulation, dynamics, CHOICE, "sgd|langevin")                        \
+  KEY(simulation, langevin_noise, CHOICE, "state|frozen")                  \
+  KEY(simulation, time_step, REAL, "")                                     \
   KEY(simulation, protocol, CHOICE, "ensemble|window-pca")                 \
   KEY(simulation, uncoupled, FLAG, "")                                     \
   KEY(simulation, replicas, COUNT, "")                                     \
@@ -65,7 +67,7 @@ typedef struct {
   char *noise, *equation, *rank_tolerance, *modes, *flatness_factor;
 } theory_section;
 typedef struct {
-  char *dynamics, *protocol, *uncoupled, *replicas, *burn_in, *window;
+  char *dynamics, *langevin_noise, *time_step, *protocol, *uncoupled, *replicas, *burn_in, *window;
 } simulation_section;
 typedef struct {
   char *tolerance, *level;
@@ -103,6 +105,8 @@ static const cyaml_schema_field_t theory_fields[] = {
     TEXT_FIELD(theory, noise), TEXT_FIELD(theory, equation),        TEXT_FIELD(theory, rank_tolerance),
     TEXT_FIELD(theory, modes), TEXT_FIELD(theory, flatness_factor), CYAML_FIELD_END};
 static const cyaml_schema_field_t simulation_fields[] = {TEXT_FIELD(simulation, dynamics),
+                                                         TEXT_FIELD(simulation, langevin_noise),
+                                                         TEXT_FIELD(simulation, time_step),
                                                          TEXT_FIELD(simulation, protocol),
                                                          TEXT_FIELD(simulation, uncoupled),
                                                          TEXT_FIELD(simulation, replicas),
@@ -581,7 +585,7 @@ char *config_text(const sgf_settings *settings, const sgf_plan *plan)
   FILE *out = open_memstream(&text, &length);
   if (out == NULL) return NULL;
   if (plan != NULL) {
-    double lambda = settings->training.learning_rate;
+    double lambda = sgf_time_of_step(settings);
     resolved.simulation.replicas = plan->replicas;
     resolved.simulation.burn_in = lambda * (double)plan->burn_in_steps;
     resolved.simulation.window = lambda * (double)plan->window_steps;

@@ -98,7 +98,7 @@ bool summary_print(const job *run, const sgf_prediction *prediction)
   if (prediction != NULL) json_object_set_new(root, "theory", theory(prediction));
   if (run->ensemble != NULL)
     json_object_set_new(root, "simulation",
-                        simulation(sgf_ensemble_get_info(run->ensemble), settings->training.learning_rate));
+                        simulation(sgf_ensemble_get_info(run->ensemble), sgf_time_of_step(settings)));
   if (run->comparison != NULL) {
     json_object_set_new(root, "verdict",
                         json_string(sgf_verdict_text(sgf_comparison_get_info(run->comparison)->verdict)));

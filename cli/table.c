@@ -125,15 +125,20 @@ static void print_layers(const sgf_prediction *prediction, bool by_operator)
 static void print_experiment(const job *run)
 {
   const sgf_ensemble_info *info = sgf_ensemble_get_info(run->ensemble);
-  double rate = sgf_problem_settings(run->problem)->training.learning_rate;
+  const sgf_settings *settings = sgf_problem_settings(run->problem);
+  bool langevin = settings->simulation.dynamics == SGF_DYNAMICS_LANGEVIN;
+  double rate = sgf_time_of_step(settings);
+  if (langevin && !info->recorded)
+    printf("dynamics     Langevin, time step %.4g, noise %s\n", rate,
+           settings->simulation.langevin_noise == SGF_LANGEVIN_FROZEN ? "frozen at theta*" : "of the state");
   if (info->recorded)
     printf("recorded     %zu %s\n", info->replicas, info->batches ? "batches of one run" : "runs");
   else
     printf(
-        "simulation   %zu replicas%s, burn-in %.4g%s, window %.4g%s (time = rate x step), snapshot every %zu steps\n",
+        "simulation   %zu replicas%s, burn-in %.4g%s, window %.4g%s (time = %s x step), snapshot every %zu steps\n",
         info->replicas, info->plan.replicas_chosen ? "*" : "", rate * (double)info->plan.burn_in_steps,
         info->plan.burn_in_chosen ? "*" : "", rate * (double)info->plan.window_steps,
-        info->plan.window_chosen ? "*" : "", info->plan.stride);
+        info->plan.window_chosen ? "*" : "", langevin ? "time_step" : "rate", info->plan.stride);
   if (!info->recorded && (info->plan.replicas_chosen || info->plan.burn_in_chosen || info->plan.window_chosen))
     printf("             (* chosen from the relaxation rates and the tolerance)\n");
   if (run->comparison != NULL) return;

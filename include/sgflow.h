@@ -139,6 +139,9 @@ typedef struct sgf_settings {
   uint64_t seed;
 } sgf_settings;
 
+/* Continuum time of one step of the simulation: the learning rate, or the time step of Langevin dynamics. */
+SGF_API double sgf_time_of_step(const sgf_settings *settings);
+
 /* Fill `settings` with the defaults: everything but the widths has one. */
 SGF_API void sgf_settings_init(sgf_settings *settings);
 

@@ -412,7 +412,7 @@ burn-in of too many steps  | 65 | simulation.burn_in.*1e\+300    | verify good.y
 whole batch, no noise      | 65 | nothing fluctuates             | verify good.yaml --set training.batch_size=60 --set training.sampling=without-replacement
 weight decay overflows     | 65 | training.[a-z_]+ is        | verify good.yaml --set training.weight_decay=1e308
 momentum                   | 65 | training.momentum.*0.9         | verify good.yaml --set training.momentum=0.9
-langevin                   | 65 | simulation.dynamics.*langevin  | verify good.yaml --set simulation.dynamics=langevin
+langevin                   | 65 | simulation.dynamics.*langevin.*continuum | verify good.yaml --set simulation.dynamics=langevin
 closure                    | 65 | theory.equation.*closure       | verify good.yaml --set theory.equation=closure
 two layers, epochs         | 65 | training.sampling is epoch.*2 layers | verify good.yaml --set network.widths=[4,3,2] --set training.sampling=epoch
 two layers, weight decay   | 65 | training.weight_decay is 0.1 .*2 layers | verify good.yaml --set network.widths=[4,3,2] --set training.weight_decay=0.1

@@ -65,6 +65,7 @@ sgf_status sgf_covariance(const sgf_problem *problem, const sgf_fluctuations *fl
 {
   const sgf_range *range = &fluctuations->range;
   double lambda = problem->settings.training.learning_rate, *work;
+  double step = sgf_time_of_step(&problem->settings);
   bool discrete = time == SGF_TIME_DISCRETE;
   sgf_status status = sgf_new_reals(&work, range->n, range->n, "covariance", error);
   if (status != SGF_OK) return status;
@@ -74,7 +75,7 @@ sgf_status sgf_covariance(const sgf_problem *problem, const sgf_fluctuations *fl
   } else {
     sgf_lyapunov(range, discrete ? lambda : 0.0, fluctuations->noise, Sigma);
     if (plan != NULL)
-      sgf_lyapunov_window(range, lambda, discrete, (double)(plan->burn_in_steps + plan->stride), (double)plan->stride,
+      sgf_lyapunov_window(range, step, discrete, (double)(plan->burn_in_steps + plan->stride), (double)plan->stride,
                           (double)(plan->window_steps / plan->stride), Sigma);
   }
   out_of_range(range, Sigma, work, Sigma);
@@ -112,7 +113,7 @@ sgf_status sgf_covariance_of_mean(const sgf_problem *problem, const sgf_fluctuat
 {
   const sgf_range *range = &fluctuations->range;
   size_t n = range->n, null = n - range->rank, snapshots = plan->window_steps / plan->stride;
-  double lambda = problem->settings.training.learning_rate, stride = (double)plan->stride;
+  double step = sgf_time_of_step(&problem->settings), stride = (double)plan->stride;
   double first = (double)(plan->burn_in_steps + plan->stride);
   double *work = NULL, *rows = NULL, *factors = NULL;
   sgf_status status;
@@ -122,8 +123,8 @@ sgf_status sgf_covariance_of_mean(const sgf_problem *problem, const sgf_fluctuat
   SGF_TRY(sgf_new_reals(&work, n, n, "covariance of the mean", error));
   SGF_TRY(sgf_new_reals(&rows, range->rank, snapshots, "covariance of the mean", error));
   SGF_TRY(sgf_new_reals(&factors, range->rank, 1, "covariance of the mean", error));
-  sgf_lyapunov(range, time == SGF_TIME_DISCRETE ? lambda : 0.0, fluctuations->noise, Sigma);
-  partial_sums(range, lambda, time == SGF_TIME_DISCRETE, stride, snapshots, rows, factors);
+  sgf_lyapunov(range, time == SGF_TIME_DISCRETE ? step : 0.0, fluctuations->noise, Sigma);
+  partial_sums(range, step, time == SGF_TIME_DISCRETE, stride, snapshots, rows, factors);
   for (size_t i = null; i < n; i++)
     for (size_t j = null; j <= i; j++) {
       double x = factors[i - null] * factors[j - null];

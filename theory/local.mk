@@ -65,6 +65,8 @@ theory_sources = \
   %D%/spectrum.h \
   %D%/status.c \
   %D%/status.h \
+  %D%/time_step.c \
+  %D%/time_step.h \
   %D%/version.c
 
 EXTRA_DIST += %D%/README.md

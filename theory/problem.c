@@ -1,5 +1,6 @@
 /* The problem: data, network at its minimum, training. */
 #include "problem.h"
+#include "time_step.h"
 
 #include <limits.h>
 #include <math.h>
@@ -188,7 +189,8 @@ static sgf_status finish(sgf_problem *problem, sgf_error *error)
   if (asked != 0 && asked != problem->data.samples)
     return sgf_fail(error, SGF_ERROR_VALUE, "data.samples is %zu, the data have %zu", asked, problem->data.samples);
   problem->settings.data.samples = problem->data.samples;
-  return go_to_minimum(problem, error);
+  status = go_to_minimum(problem, error);
+  return status == SGF_OK ? sgf_choose_time_step(problem, error) : status;
 }
 
 sgf_status sgf_problem_create(const sgf_settings *settings, const char *folder, bool accept_constant_columns,

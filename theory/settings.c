@@ -93,11 +93,26 @@ done:
   return status;
 }
 
+/* Langevin dynamics are those of the stochastic gradient flow, in continuous time and with noise that is white. */
+static sgf_status check_langevin(const sgf_settings *settings, sgf_error *error)
+{
+  if (settings->theory.equation != SGF_EQUATION_CONTINUUM)
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
+                    "simulation.dynamics is langevin: theory.equation must be continuum, the equation of its "
+                    "covariance");
+  if (settings->training.sampling == SGF_SAMPLING_EPOCH)
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
+                    "simulation.dynamics is langevin and training.sampling is epoch: noise of reshuffled epochs is "
+                    "not white");
+  return SGF_OK;
+}
+
 static sgf_status check_built(const sgf_settings *settings, sgf_error *error)
 {
   size_t layers = settings->network.width_count - 1;
   bool epoch = settings->training.sampling == SGF_SAMPLING_EPOCH;
   sgf_equation equation = settings->theory.equation;
+  sgf_status status = SGF_OK;
   if (equation == SGF_EQUATION_EXACT && layers > 1)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
                     "theory.equation is exact and network.widths has %zu layers: "
@@ -121,7 +136,7 @@ static sgf_status check_built(const sgf_settings *settings, sgf_error *error)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "training.momentum is %g: momentum is not built",
                     settings->training.momentum);
   if (settings->simulation.dynamics == SGF_DYNAMICS_LANGEVIN)
-    return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "simulation.dynamics is langevin: it is not built, sgd is");
+    SGF_TRY(check_langevin(settings, error));
   if (equation == SGF_EQUATION_CLOSURE)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "theory.equation is closure: it is not built");
   if (epoch && equation != SGF_EQUATION_DISCRETE)
@@ -129,7 +144,8 @@ static sgf_status check_built(const sgf_settings *settings, sgf_error *error)
                     "theory.equation is %s with training.sampling epoch: "
                     "reshuffled epochs are built for the discrete equation",
                     equation == SGF_EQUATION_EXACT ? "exact" : "continuum");
-  return SGF_OK;
+done:
+  return status;
 }
 
 sgf_status sgf_settings_check(const sgf_settings *settings, sgf_error *error)

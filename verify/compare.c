@@ -102,7 +102,7 @@ static sgf_status growth_on_range(const sgf_comparing *all, const double *drift,
 static sgf_status compare_fluctuation_dissipation(sgf_comparing *all, const double *drift, const double *dissipation,
                                                   sgf_error *error)
 {
-  double lambda = all->problem->settings.training.learning_rate, predicted = 0.0, measured = 0.0;
+  double lambda = sgf_time_of_step(&all->problem->settings), predicted = 0.0, measured = 0.0;
   double difference, difference_error, *excess;
   if (all->ensemble->gradient_square == NULL || all->ensemble->info.centred ||
       all->problem->settings.training.sampling == SGF_SAMPLING_EPOCH)
@@ -390,7 +390,7 @@ static sgf_status compare_balance(sgf_comparing *all, size_t hidden, size_t at, 
       all->values[r] =
           sgf_dot(size, ensemble->balance + (r * points + k) * ensemble->balance_size + at, drift) / norm;
     sgf_mean_and_error(all->values, all->rows, &curve->measured[k], &curve->error[k]);
-    curve->time[k] = lambda * ceil(steps * (double)(k + 1) / (double)points);
+    curve->time[k] = sgf_time_of_step(&problem->settings) * ceil(steps * (double)(k + 1) / (double)points);
     lasted = -expm1(-rate * curve->time[k]) / rate;
     curve->predicted[k] = norm * lasted;
   }

@@ -4,6 +4,7 @@
 
 #include "../theory/prediction.h"
 #include "compare.h"
+#include "sgd.h"
 
 /* Burn-in and window in relaxation times of the slowest mode. */
 static const double BURN_IN_TIMES = 3.0, LEAST_WINDOW_TIMES = 20.0;
@@ -104,12 +105,7 @@ static void choose_window(draft *times)
   times->window = fmax(2.0 * SAFETY / (replicas * times->error * times->error), LEAST_WINDOW_TIMES);
 }
 
-/* Multiply-adds of one step, forward, backward and gradient, and of a snapshot. */
-static double cost_of_step(const sgf_problem *problem)
-{
-  return 3.0 * (double)problem->settings.training.batch_size * (double)problem->network.weights;
-}
-
+/* Multiply-adds of a snapshot. */
 static double cost_of_snapshot(const sgf_problem *problem)
 {
   return 0.5 * (double)problem->network.weights * (double)problem->network.weights;
@@ -119,13 +115,13 @@ static double cost_of_snapshot(const sgf_problem *problem)
  * share of the steps. Fast modes have many independent snapshots in any window that slow ones relax in. */
 static double natural_stride(const sgf_problem *problem, const sgf_prediction *prediction)
 {
-  double fastest = 0.5 / (problem->settings.training.learning_rate * prediction->info.largest_curvature);
-  return fmax(1.0, floor(fmax(fastest, cost_of_snapshot(problem) / (SNAPSHOT_SHARE * cost_of_step(problem)))));
+  double fastest = 0.5 / (sgf_time_of_step(&problem->settings) * prediction->info.largest_curvature);
+  return fmax(1.0, floor(fmax(fastest, cost_of_snapshot(problem) / (SNAPSHOT_SHARE * sgf_cost_of_step(problem)))));
 }
 
 static double cost_per_step(const sgf_problem *problem, const sgf_prediction *prediction)
 {
-  return cost_of_step(problem) + cost_of_snapshot(problem) / natural_stride(problem, prediction);
+  return sgf_cost_of_step(problem) + cost_of_snapshot(problem) / natural_stride(problem, prediction);
 }
 
 static double cost(const draft *times)
@@ -196,7 +192,7 @@ sgf_status sgf_plan_simulation(const sgf_problem *problem, const sgf_prediction 
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
                     "a prediction by the covariance operator does not plan simulations");
   const sgf_settings *settings = &problem->settings;
-  double h = planning_rate(problem, prediction), rate = settings->training.learning_rate, burn_in, window;
+  double h = planning_rate(problem, prediction), rate = sgf_time_of_step(settings), burn_in, window;
   bool one_layer = problem->network.layers == 1;
   double lifetime = one_layer ? INFINITY : prediction->info.lifetime * h; /* as all times of the draft */
   draft times = {settings->simulation.burn_in * h,

@@ -167,7 +167,7 @@ static void put_simulation(const report *page)
   if (page->ensemble == NULL) return;
   const sgf_ensemble_info *info = &page->ensemble->info;
   const char *chosen = " (chosen)";
-  double lambda = page->problem->settings.training.learning_rate;
+  double lambda = sgf_time_of_step(&page->problem->settings);
   fputs("<h2>The experiment</h2>\n<table>\n", page->out);
   if (info->recorded) {
     row(page, "recorded weights", "%zu %s", info->replicas,

@@ -232,6 +232,16 @@ void sgf_sgd_gradient(const sgf_sgd *run, double *gradient)
   sgf_engine_unpad(run->engine, run->gradient, gradient + run->engine->first);
 }
 
+double sgf_cost_of_step(const sgf_problem *problem)
+{
+  const double overhead = 300.0, index = 10.0, normal = 500.0;
+  double n = (double)problem->network.weights, samples = (double)problem->settings.training.batch_size;
+  if (problem->settings.simulation.dynamics != SGF_DYNAMICS_LANGEVIN) return overhead + samples * (3.0 * n + index);
+  samples = (double)problem->data.samples;
+  double passes = problem->settings.simulation.langevin_noise == SGF_LANGEVIN_FROZEN ? 2.0 : 1.0;
+  return overhead + samples * (passes * 3.0 * n + normal);
+}
+
 double sgf_sgd_square_distance(const sgf_sgd *run)
 {
   double sum = 0.0;

@@ -41,6 +41,10 @@ void sgf_sgd_gradient(const sgf_sgd *run, double *gradient);
 /* |theta - theta*|^2. NaN if any weight is. */
 double sgf_sgd_square_distance(const sgf_sgd *run);
 
+/* About how many multiply-adds a step takes, draws and what every step costs besides in their measure: for plans, where a
+ * factor of two does not matter. */
+double sgf_cost_of_step(const sgf_problem *problem);
+
 /* Bytes of the state of a run: of everything that its further steps and their sum depend on. */
 size_t sgf_sgd_state_size(const sgf_engine *engine);
 /* Copy the state out of a run and into one of the same engine (or an engine of the same problem, layer and kernels) and

@@ -309,17 +309,10 @@ static double steps_done(const sgf_simulation *simulation)
   return done;
 }
 
-/* About how many multiply-adds a step takes, the sampling of its batch in their measure. */
-static double cost_of_step(const sgf_simulation *simulation)
-{
-  double n = (double)simulation->problem->network.weights;
-  return 300.0 + (double)simulation->problem->settings.training.batch_size * (3.0 * n + 10.0);
-}
-
 /* As many replicas as a wave may have, of different rows. */
 static size_t wave_size(const sgf_simulation *simulation, size_t rows, int threads)
 {
-  double short_runs = WAVE / ((double)steps_of(simulation) * cost_of_step(simulation));
+  double short_runs = WAVE / ((double)steps_of(simulation) * sgf_cost_of_step(simulation->problem));
   size_t most = RUNS_FOR_A_THREAD * (size_t)threads;
   if (short_runs > (double)most) most = short_runs < MOST_RUNS ? (size_t)short_runs : MOST_RUNS;
   return most < rows ? most : rows;
@@ -356,7 +349,7 @@ static void round_of(sgf_simulation *simulation, int threads)
 {
   double began = omp_get_wtime();
   size_t running = simulation->running;
-  uint64_t quantum = (uint64_t)ceil(ROUND / ((double)running * cost_of_step(simulation)));
+  uint64_t quantum = (uint64_t)ceil(ROUND / ((double)running * sgf_cost_of_step(simulation->problem)));
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
   for (size_t k = 0; k < running; k++) advance(simulation, &simulation->run[k], quantum);
   simulation->seconds += omp_get_wtime() - began;
