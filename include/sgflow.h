@@ -56,7 +56,7 @@ typedef enum sgf_status {
   SGF_ERROR_NUMERICAL,    /* an iteration of a library or of ours did not converge */
   SGF_ERROR_INTERRUPTED,  /* the progress callback asked to stop */
   SGF_ERROR_INCOMPATIBLE, /* noise where the drift vanishes: a singular equation without a solution */
-  SGF_ERROR_AMBIGUOUS     /* the rank of the drift cannot be decided: its gap is too small */
+  SGF_ERROR_AMBIGUOUS     /* the rank of the drift, or its null space, is not known to working accuracy */
 } sgf_status;
 
 #define SGF_MESSAGE_LENGTH 512
@@ -658,15 +658,15 @@ typedef struct sgf_lyapunov_options {
 
 /* What is known of a solution, or of a system that was refused; NaN where nothing is. */
 typedef struct sgf_certificate {
-  size_t size;            /* n */
-  size_t rank;            /* of A (discrete: of 1 - A) */
-  double gap;             /* smallest singular value kept over the largest dropped, or over round-off */
-  bool ambiguous;         /* gap < 1e3; an error unless the tolerance was given */
-  double null_noise;      /* ||L^T Q L|| / ||Q||, L^T R = 1, R the orthonormal right null vectors */
-  double residual;        /* ||A X + X A^T - Q||_F / (2 ||A|| ||X|| + ||Q||), recomputed from the input; discrete:
+  size_t size;        /* n */
+  size_t rank;        /* of A (discrete: of 1 - A) */
+  double gap;         /* smallest singular value kept over the largest dropped, or over round-off */
+  bool ambiguous;     /* gap < 1e3, an error unless the tolerance was given; or refused with SGF_ERROR_AMBIGUOUS */
+  double null_noise;  /* ||L^T Q L|| / ||Q||, L^T R = 1, R the orthonormal right null vectors */
+  double residual;    /* ||A X + X A^T - Q||_F / (2 ||A|| ||X|| + ||Q||), recomputed from the input; discrete:
                             ||X - A X A^T - Q||_F / ((1 + ||A||^2) ||X|| + ||Q||) */
-  double separation;      /* least ||A Y + Y A^T||_2 / ||Y||_2 over symmetric Y on the range; discrete likewise */
-  double error_bound;     /* of ||X - exact||_F / ||X||_F, data rounded to their last digit included; 1 and
+  double separation;  /* least ||A Y + Y A^T||_2 / ||Y||_2 over symmetric Y on the range; discrete likewise */
+  double error_bound; /* of ||X - exact||_F / ||X||_F, data rounded to their last digit included; 1 and
                              more, or infinite: no digit of X is certain */
   double real, imaginary; /* the eigenvalue of A that is nearest to instability, null ones aside; the offending one */
   bool refined;           /* a step of iterative refinement was worth it */
@@ -682,9 +682,13 @@ SGF_API void sgf_lyapunov_options_init(sgf_lyapunov_options *options);
  *   options     NULL: the defaults
  *   X           (n, n), symmetric to the last bit; NaN after a failure
  *   certificate filled as far as things went, also after a failure
+ * A solution has a scaled residual of at most 1e-13 (singular, with a larger rank tolerance: at most that).
  * Errors: SGF_ERROR_VALUE for entries that are not finite or Q not symmetric to round-off, SGF_ERROR_UNSTABLE,
- * SGF_ERROR_INCOMPATIBLE, SGF_ERROR_AMBIGUOUS, SGF_ERROR_UNSUPPORTED for a method that does not fit the input,
- * SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL (overflow, or an iteration that failed). Source: section 10; R. H. Bartels,
+ * SGF_ERROR_INCOMPATIBLE for L^T Q L above what round-off makes of 0: of a symmetric drift in norm, of any other
+ * element by element, so that it does not depend on units; SGF_ERROR_AMBIGUOUS for a gap below 1e3, and for a singular
+ * drift whose null vectors leave no digit of X certain or too large a residual; SGF_ERROR_UNSUPPORTED for a method that
+ * does not fit the input, SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL (overflow, an iteration that failed, or a residual above
+ * 1e-13 with a regular drift). Source: section 10; R. H. Bartels,
  * G. W. Stewart, Commun. ACM 15, 820 (1972). */
 SGF_API sgf_status sgf_lyapunov_solve(size_t n, const double *A, size_t columns, const double *Q,
                                       const sgf_lyapunov_options *options, double *X, sgf_certificate *certificate,

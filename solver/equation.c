@@ -12,6 +12,9 @@
 #include "form.h"
 #include "input.h"
 
+/* A residual above this is no solution of the equation. */
+static const double LARGEST_RESIDUAL = 1e-13;
+
 /* A residual above this may be worth a step of refinement. */
 static const double WORTH_REFINING = 4e-15;
 
@@ -28,6 +31,7 @@ typedef struct {
   double *A, *Q;           /* (n, n) row-major */
   double *E;               /* (n) x = E z, or NULL: as given */
   double *initial;         /* L^T X(0) L (null, null), or NULL */
+  bool driven;             /* L^T Q L is more than the last digits of Q make of it, though A's may */
   double *work;            /* 2 n^2 and a little more: sgf_form_work */
   sgf_drift_form form;
   sgf_certificate *certificate;
@@ -137,38 +141,77 @@ done:
   return status;
 }
 
-/* What does not relax must not be driven: L^T Q L = 0 up to what round-off in Q and in the null vectors makes of it, which
- * is taken away. `Q` is in the basis of W. */
-static sgf_status check_compatible(const problem *all, double *Q, sgf_error *error)
+static sgf_status incompatible(const problem *all, double tolerated, sgf_error *error)
+{
+  return sgf_fail(error, SGF_ERROR_INCOMPATIBLE,
+                  "Q: %.3g of its norm drives the %zu quantities that A does not let relax (tolerated: %.1g): their "
+                  "variance grows without bound, there is no solution",
+                  all->certificate->null_noise, all->form.null, tolerated);
+}
+
+/* A symmetric drift: L = R, known to an angle of round-off over the smallest rate. */
+static sgf_status check_normal(const problem *all, const double *block, double across, double norm, sgf_error *error)
+{
+  const sgf_drift_form *form = &all->form;
+  size_t n = all->n;
+  /* n eps in the worst case and sqrt(n) eps in the mean */
+  double unit = (2.0 + sqrt((double)n)) * DBL_EPSILON * (all->discrete ? fmax(1.0, sgf_norm(n * n, all->A)) : 1.0);
+  double angle = form->null < n ? unit / form->smallest : 0.0;
+  double tolerated = (4.0 * sgf_rank_round_off(n) + angle * angle) * norm + angle * across;
+  double noise = sgf_norm(form->null * form->null, block);
+  all->certificate->null_noise = noise / norm;
+  return noise <= tolerated ? SGF_OK : incompatible(all, tolerated / norm, error);
+}
+
+static sgf_status unresolved(const problem *all, double ratio, sgf_error *error)
+{
+  return sgf_fail(
+      error, SGF_ERROR_AMBIGUOUS,
+      "A: of rank %zu by a gap of %.3g, but its left null vectors leave %.3g times what the last digits of A "
+      "explain",
+      all->certificate->rank, all->certificate->gap, ratio);
+}
+
+/* Any other drift: element by element, whatever the units. */
+static sgf_status check_driving(problem *all, double norm, sgf_error *error)
+{
+  const double most_unresolved = 100.0;
+  size_t null = all->form.null;
+  sgf_driving driving = {.block = NULL};
+  /* What is below the square of round-off are zeros of L that were not computed as such. */
+  double worst = 0.0, nothing = DBL_EPSILON * DBL_EPSILON * norm * all->form.left_norm * all->form.left_norm;
+  sgf_status status;
+  SGF_TRY(sgf_form_driving(&all->form, all->A, all->Q, &driving, error));
+  all->certificate->null_noise = sgf_norm(null * null, driving.block) / norm;
+  for (size_t k = 0; k < null * null; k++) {
+    double noise = fabs(driving.block[k]);
+    if (!(noise <= driving.last_digit[k] + nothing)) all->driven = true;
+    if (!(noise <= driving.tolerated[k])) worst = fmax(worst, noise / driving.tolerated[k]);
+  }
+  if (worst > 0.0)
+    status = driving.unresolved > most_unresolved ? unresolved(all, driving.unresolved, error)
+                                                  : incompatible(all, all->certificate->null_noise / worst, error);
+done:
+  free(driving.block);
+  return status;
+}
+
+/* What does not relax must not be driven: L^T Q L = 0 up to what round-off in A and Q makes of it, which is taken away.
+ * `Q` is in the basis of W. */
+static sgf_status check_compatible(problem *all, double *Q, sgf_error *error)
 {
   const sgf_drift_form *form = &all->form;
   size_t n = all->n, null = form->null;
-  double norm = sgf_norm(n * n, Q), round_off = sgf_rank_round_off(n), across, *block;
+  double norm = sgf_norm(n * n, Q), across, *block;
   all->certificate->null_noise = 0.0;
   if (null == 0 || norm == 0.0) return SGF_OK;
   sgf_status status = sgf_new_reals(&block, null, null, "noise that the drift leaves", error);
   if (status != SGF_OK) return status;
   sgf_form_null_block(form, Q, all->work, block, &across);
-  double noise = sgf_norm(null * null, block), size = form->left_norm;
-  /* The null vectors are known to this angle, n eps in the worst case and sqrt(n) eps in the mean. */
-  double unit = (2.0 + sqrt((double)n)) * DBL_EPSILON * (all->discrete ? fmax(1.0, sgf_norm(n * n, all->A)) : 1.0);
-  double angle = null < n ? unit / form->smallest : 0.0;
-  double tolerated = size * size * (4.0 * round_off + angle * angle) * norm + angle * size * across;
-  all->certificate->null_noise = noise / norm;
-  if (noise <= tolerated)
-    status = sgf_form_make_compatible(form, block, Q, error);
-  else if (!(tolerated < norm))
-    status =
-        sgf_fail(error, SGF_ERROR_AMBIGUOUS,
-                 "A: its left null vectors are %.3g times as long as the right ones that they belong to: whether Q "
-                 "drives what does not relax cannot be told to working accuracy",
-                 size);
-  else
-    status =
-        sgf_fail(error, SGF_ERROR_INCOMPATIBLE,
-                 "Q: %.3g of its norm drives the %zu quantities that A does not let relax (tolerated: %.1g): their "
-                 "variance grows without bound, there is no solution",
-                 noise / norm, null, tolerated / norm);
+  SGF_TRY(form->L != NULL ? check_driving(all, norm, error) : check_normal(all, block, across, norm, error));
+  SGF_TRY(sgf_form_make_compatible(form, block, Q, error));
+done:
+  if (status == SGF_ERROR_AMBIGUOUS) all->certificate->ambiguous = true;
   free(block);
   return status;
 }
@@ -341,6 +384,20 @@ static sgf_status unscale(const problem *all, double *X, sgf_error *error)
                   all->scale_A);
 }
 
+/* No answer of a singular drift of which no digit is certain, in the units of the form: null vectors that are nearly
+ * orthogonal to their left ones, or a rank that is wrong. */
+static sgf_status check_certain(const problem *all, sgf_error *error)
+{
+  sgf_certificate *certificate = all->certificate;
+  if (all->form.null == 0 || certificate->error_bound < 1.0) return SGF_OK;
+  certificate->ambiguous = true;
+  return sgf_fail(
+      error, SGF_ERROR_AMBIGUOUS,
+      "A: it is singular, rank %zu of %zu, and its null vectors are not known well enough: the error bound "
+      "of X is %.3g, no digit is certain",
+      certificate->rank, all->n, certificate->error_bound);
+}
+
 /* The solution in equilibrated units, with its certificate. */
 static sgf_status solve(problem *all, const sgf_lyapunov_options *options, double *X, sgf_error *error)
 {
@@ -357,6 +414,7 @@ static sgf_status solve(problem *all, const sgf_lyapunov_options *options, doubl
   SGF_TRY(sgf_form_solve(&all->form, all->initial, X, all->work, error));
   congruence(n, all->form.W, false, X, all->work, X);
   SGF_TRY(certify(all, X, error));
+  status = check_certain(all, error);
 done:
   return status;
 }
@@ -400,6 +458,19 @@ done:
   return status;
 }
 
+/* No answer without a small residual. A tolerance that was given may leave what it takes for zero. */
+static sgf_status check_residual(const problem *all, double tolerance, sgf_error *error)
+{
+  sgf_certificate *certificate = all->certificate;
+  bool singular = all->form.null > 0;
+  double largest = singular && tolerance > LARGEST_RESIDUAL ? tolerance : LARGEST_RESIDUAL;
+  if (certificate->residual <= largest) return SGF_OK;
+  certificate->ambiguous = certificate->ambiguous || singular;
+  return sgf_fail(error, singular ? SGF_ERROR_AMBIGUOUS : SGF_ERROR_NUMERICAL,
+                  "X: its scaled residual is %.3g, above %.3g (null noise %.3g, error bound %.3g)",
+                  certificate->residual, largest, certificate->null_noise, certificate->error_bound);
+}
+
 /* Solve a general drift in equilibrated units, where that is worth it. */
 static sgf_status solve_in_units(problem *all, const sgf_lyapunov_options *options, double *X, sgf_error *error)
 {
@@ -415,7 +486,8 @@ static sgf_status solve_in_units(problem *all, const sgf_lyapunov_options *optio
   if (!worth) {
     free(all->E);
     all->E = NULL;
-    status = solve(all, options, X, error);
+    SGF_TRY(solve(all, options, X, error));
+    status = check_residual(all, options->rank_tolerance, error);
     goto done;
   }
   SGF_TRY(sgf_new_reals(&A, n, n, "A", error));
@@ -426,6 +498,8 @@ static sgf_status solve_in_units(problem *all, const sgf_lyapunov_options *optio
   sgf_covariance_into_units(n, all->E, all->Q);
   SGF_TRY(solve(all, options, X, error));
   SGF_TRY(leave_units(all, A, Q, options->initial == NULL, X, error));
+  if (all->driven) SGF_TRY(check_certain(all, error));
+  status = check_residual(all, options->rank_tolerance, error);
 done:
   free(A);
   free(Q);

@@ -19,6 +19,7 @@ void sgf_drift_form_free(sgf_drift_form *form)
   free(form->T);
   free(form->rates);
   free(form->K);
+  free(form->L);
   free(form->M22);
   free(form->pivots);
   memset(form, 0, sizeof *form);
@@ -192,7 +193,12 @@ static sgf_status divide_twice(const sgf_drift_form *form, double *block, sgf_er
     info = LAPACKE_dpotrs(LAPACK_COL_MAJOR, 'U', (lapack_int)null, (lapack_int)null, gram, (lapack_int)null, block,
                           (lapack_int)null);
   free(gram);
-  return info == 0 ? SGF_OK : sgf_fail(error, SGF_ERROR_NUMERICAL, "A: LAPACK dposv returned %d", (int)info);
+  if (info == 0) return SGF_OK;
+  return sgf_fail(
+      error, SGF_ERROR_AMBIGUOUS,
+      "A: its left null vectors are %.3g times as long as the right ones that they belong to, and cannot be "
+      "told apart to working accuracy",
+      form->left_norm);
 }
 
 sgf_status sgf_form_make_compatible(const sgf_drift_form *form, double *block, double *Q, sgf_error *error)

@@ -18,10 +18,11 @@ typedef struct sgf_drift_form {
   double *T;        /* (n - null, n - null); diagonal: NULL */
   double *rates;    /* (n - null) diagonal: eigenvalues of M, ascending; else NULL */
   double *K;        /* (null, n - null), NULL where it is 0 */
+  double *L;        /* (n, null) left null vectors, L^T R = 1, right element by element; NULL where K is: L = R */
   double *M22;      /* its factors by LAPACK's dgetrf, NULL where K is */
   int *pivots;      /* of M22 */
   double smallest;  /* smallest singular value of M that is not 0: exact, or estimated when far from 0 */
-  double left_norm; /* sqrt(1 + ||K||_F^2): the norm of the projection onto what does not relax */
+  double left_norm; /* sqrt(1 + ||K||_2^2): the norm of the projection onto what does not relax */
 } sgf_drift_form;
 
 /* Both fill rank, gap, ambiguous, real and imaginary of the certificate.
@@ -51,6 +52,28 @@ sgf_status sgf_form_rank(size_t n, const double *singular_values, double unit, d
 /* Refuse an eigenvalue of A that does not relax; puts it into the certificate. */
 sgf_status sgf_form_unstable(double real, double imaginary, bool discrete, double scale, sgf_certificate *certificate,
                              sgf_error *error);
+
+/* L from K, and both refined with residuals L^T M from A (n, n) row-major. Errors: SGF_ERROR_MEMORY. Source: R. D. Skeel,
+ * Math. Comp. 35, 817 (1980): a residual in working precision makes the backward error small element by element. */
+sgf_status sgf_form_refine_left(const double *A, sgf_drift_form *form, sgf_error *error);
+
+/* How noise drives what does not relax, (null, null) each. */
+typedef struct sgf_driving {
+  double *block;      /* L^T Q L, for the caller to free, and the others with it */
+  double *tolerated;  /* what round-off may make of a block that is 0 */
+  double *last_digit; /* of that, what the last digits of Q may make of it */
+  double
+      unresolved; /* largest ||l^T M|| / ||eps |l|^T |M|||: far above 1 when a vector l is not null to working accuracy */
+} sgf_driving;
+
+/* The driving of what does not relax, for a form that has L. A relative change eps of the elements of A and Q, |Q_ij|
+ * counted as sqrt(Q_ii Q_jj) if that is more, changes the block by at most
+ *     eps |L|^T |Q| |L| + S |Q L| + (S |Q L|)^T + S |Q| S^T,   S = (eps |L|^T |M| + |L^T M|) |R' M22^{-1} R'^T| .
+ * All of it is in products of a vector with one of reciprocal unit: units that differ cancel.
+ *   A, Q  (n, n) row-major, in the units of the form
+ * Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL; `block` is then to be freed too. */
+sgf_status sgf_form_driving(const sgf_drift_form *form, const double *A, const double *Q, sgf_driving *driving,
+                            sgf_error *error);
 
 /* Solve the equation for a right-hand side in the basis of W, on what relaxes and between it and what does not:
  *   Q        (n, n) symmetric, W^T Q W; overwritten by W^T X W

@@ -13,6 +13,7 @@ solver_sources = \
   %D%/low_rank.c \
   %D%/low_rank.h \
   %D%/many.c \
+  %D%/null_vectors.c \
   %D%/rank.c \
   %D%/rank.h \
   %D%/schur.c \

@@ -205,6 +205,11 @@ static sgf_status left_null_vectors(sgf_drift_form *form, const double *A12, sgf
       transposed[j + i * rest] = form->discrete ? A12[i + j * null] : -A12[i + j * null];
   lapack_int info =
       LAPACKE_dgetrf(LAPACK_COL_MAJOR, (lapack_int)rest, (lapack_int)rest, form->M22, (lapack_int)rest, form->pivots);
+  if (info > 0) {
+    status = sgf_fail(error, SGF_ERROR_AMBIGUOUS, "A: of rank %zu, but singular on the complement of its null space",
+                      rest);
+    goto done;
+  }
   if (info == 0)
     info = LAPACKE_dgetrs(LAPACK_COL_MAJOR, 'T', (lapack_int)rest, (lapack_int)null, form->M22, (lapack_int)rest,
                           form->pivots, transposed, (lapack_int)rest);
@@ -235,6 +240,7 @@ sgf_status sgf_schur_form(size_t n, const double *A, bool discrete, double toler
   SGF_TRY(deflated_blocks(n, A, form, A12, form->T, error));
   SGF_TRY(schur(form, A12, tolerance, scale, certificate, error));
   SGF_TRY(left_null_vectors(form, A12, error));
+  if (null > 0) SGF_TRY(sgf_form_refine_left(A, form, error));
 done:
   free(A12);
   if (status != SGF_OK) sgf_drift_form_free(form);
