@@ -164,6 +164,7 @@ sgf_status sgf_covariance_operator_within_outputs(const sgf_covariance_operator 
     SGF_TRY(layer_of_blocks(covariance, layer, unsorted, along, error));
   found->modes = sgf_covariance_operator_size(covariance, layer);
   found->principal = separate;
+  found->coupling = 0.0;
   if (!separate) SGF_TRY(measure_coupling(covariance, layer, &found->coupling, error));
   SGF_TRY(sort_pairs(count, found->modes, unsorted, along, variance, curvature, error));
 done:
