@@ -6,8 +6,8 @@ static int run(const options *asked)
   job work;
   sgf_status status = job_open(&work, &command_predict, asked);
   if (status == SGF_OK && asked->plan) {
-    job_print_costs(&work);
-    return job_close(&work, job_check_costs(&work));
+    status = job_print_costs(&work);
+    return job_close(&work, status == SGF_OK ? job_check_costs(&work) : status);
   }
   if (status == SGF_OK) status = job_predict(&work);
   if (status == SGF_OK) status = job_finish(&work, true);

@@ -135,9 +135,11 @@ sgf_status job_open(job *run, const command *what, const options *asked)
 
 static const double GIB = 1073741824.0;
 
-void job_print_costs(const job *run)
+sgf_status job_print_costs(job *run)
 {
   const sgf_costs *costs = &run->costs;
+  if (run->asked->json)
+    return summary_print_costs(costs) ? SGF_OK : fail(run, SGF_ERROR_MEMORY, "no memory for the summary");
   printf("n = %zu weights, P = %zu samples; the machine has %.3g GiB\n", costs->weights, costs->samples,
          costs->memory / GIB);
   printf("  %-12s %12s %12s\n", "path", "seconds", "GiB");
@@ -147,8 +149,10 @@ void job_print_costs(const job *run)
            cost->bytes / GIB, cost->refusal != NULL ? "   not here: " : "",
            cost->refusal != NULL ? cost->refusal : "");
   }
+  printf("seconds      without reading the data and finding the minimum\n");
   printf("path         %s: %s%s\n", costs->paths[costs->chosen].path, costs->reason,
          costs->fits ? "" : "; it does not fit");
+  return SGF_OK;
 }
 
 sgf_status job_check_costs(job *run)

@@ -25,7 +25,7 @@ typedef struct job {
 } job;
 
 /* Say what the ways to predict would take, and which is chosen. */
-void job_print_costs(const job *run);
+sgf_status job_print_costs(job *run);
 /* Refuse, with the numbers, what does not fit into the machine. */
 sgf_status job_check_costs(job *run);
 

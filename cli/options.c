@@ -82,7 +82,12 @@ static const struct argp_option checkpoint_options[] = {
     {"max-steps", KEY_MAX_STEPS, "N", 0, "steps of all replicas together", 0}};
 static const struct argp_option table_option = {"output", 'o', "FILE", 0, "write the table as CSV here", 0};
 static const struct argp_option plan_option = {
-    "plan", KEY_PLAN, NULL, 0, "print the path that would be taken, with time and memory of each, and stop", 0};
+    "plan",
+    KEY_PLAN,
+    NULL,
+    0,
+    "print the path that would be taken, with memory and time of each (without finding the minimum), and stop",
+    0};
 static const struct argp_option usage_option = {"usage", KEY_USAGE, NULL, OPTION_HIDDEN, NULL, -1};
 static const struct argp_option help_option = {"help", '?', NULL, 0, "print this help", -1};
 

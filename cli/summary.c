@@ -117,3 +117,26 @@ bool summary_print_certificate(const sgf_certificate *certificate, const char *m
   if (failure != NULL) json_object_set_new(root, "error", json_string(failure));
   return print_object(root);
 }
+
+bool summary_print_costs(const sgf_costs *costs)
+{
+  json_t *root = json_object(), *paths = json_array();
+  for (size_t k = 0; k < SGF_PATHS; k++) {
+    const sgf_cost *cost = &costs->paths[k];
+    json_t *path = json_object();
+    json_object_set_new(path, "path", json_string(cost->path));
+    json_object_set_new(path, "seconds", number(cost->seconds));
+    json_object_set_new(path, "bytes", number(cost->bytes));
+    json_object_set_new(path, "refusal", cost->refusal != NULL ? json_string(cost->refusal) : json_null());
+    json_array_append_new(paths, path);
+  }
+  json_object_set_new(root, "version", json_string(sgf_version()));
+  json_object_set_new(root, "weights", whole(costs->weights));
+  json_object_set_new(root, "samples", whole(costs->samples));
+  json_object_set_new(root, "memory", number(costs->memory));
+  json_object_set_new(root, "fits", json_boolean(costs->fits));
+  json_object_set_new(root, "path", json_string(costs->paths[costs->chosen].path));
+  json_object_set_new(root, "reason", json_string(costs->reason));
+  json_object_set_new(root, "paths", paths);
+  return print_object(root);
+}

@@ -61,8 +61,11 @@ has "predict prints the rank" "rank 5 of 5" "$folder/out"
 expect 0 "predict --plan" "$SGFLOW" predict "$folder/config.yaml" --plan -o "$folder/none.h5"
 has "--plan names the path" '^path +dense: ' "$folder/out"
 has "--plan says what excludes another" "closed-form .*not here: theory.equation is exact" "$folder/out"
+has "--plan says what its seconds leave out" "without .* finding the minimum" "$folder/out"
 [ ! -e "$folder/none.h5" ]
 report "--plan makes nothing" $?
+expect 0 "predict --plan --json" "$SGFLOW" predict "$folder/config.yaml" --plan --json
+has "--plan --json is JSON" '^  "path": "dense"' "$folder/out"
 expect 0 "--plan of two million weights" "$SGFLOW" predict "$folder/config.yaml" --plan --set network.widths=[1000,1000,1000] \
   --set theory.equation=continuum --set theory.noise=isotropic
 has "--plan chooses the closed form" '^\* closed-form ' "$folder/out"
