@@ -382,7 +382,7 @@ SGF_API sgf_status sgf_covariance_operator_block(const sgf_covariance_operator *
  *   directions  (count, n), orthonormal; may be NULL
  *   residual    the largest |Sigma p - variance p| over the largest variance: 0 where a dense problem (up to 4000 rows)
  *               was solved, else what the iteration reached
- * Errors: SGF_ERROR_VALUE for another layer, and for a count above n (layer 0: above N_0 N_L, beyond which all variances are
+ * Errors: SGF_ERROR_VALUE for another layer, and for a count above n (layer 0: above N_L rank(Sigma_xx): beyond it all are
  * 0), SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
 SGF_API sgf_status sgf_covariance_operator_principal(const sgf_covariance_operator *covariance, size_t layer,
                                                      size_t count, double *variance, double *curvature,
