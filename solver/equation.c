@@ -186,7 +186,7 @@ static sgf_status check_driving(problem *all, double norm, sgf_error *error)
   for (size_t k = 0; k < null * null; k++) {
     double noise = fabs(driving.block[k]);
     if (!(noise <= driving.last_digit[k] + nothing)) all->driven = true;
-    if (!(noise <= driving.tolerated[k])) worst = fmax(worst, noise / driving.tolerated[k]);
+    if (!(noise <= driving.tolerated[k])) worst = isnan(noise) ? INFINITY : fmax(worst, noise / driving.tolerated[k]);
   }
   if (worst > 0.0)
     status = driving.unresolved > most_unresolved ? unresolved(all, driving.unresolved, error)
@@ -211,7 +211,6 @@ static sgf_status check_compatible(problem *all, double *Q, sgf_error *error)
   SGF_TRY(form->L != NULL ? check_driving(all, norm, error) : check_normal(all, block, across, norm, error));
   SGF_TRY(sgf_form_make_compatible(form, block, Q, error));
 done:
-  if (status == SGF_ERROR_AMBIGUOUS) all->certificate->ambiguous = true;
   free(block);
   return status;
 }
@@ -390,7 +389,6 @@ static sgf_status check_certain(const problem *all, sgf_error *error)
 {
   sgf_certificate *certificate = all->certificate;
   if (all->form.null == 0 || certificate->error_bound < 1.0) return SGF_OK;
-  certificate->ambiguous = true;
   return sgf_fail(
       error, SGF_ERROR_AMBIGUOUS,
       "A: it is singular, rank %zu of %zu, and its null vectors are not known well enough: the error bound "
@@ -465,7 +463,6 @@ static sgf_status check_residual(const problem *all, double tolerance, sgf_error
   bool singular = all->form.null > 0;
   double largest = singular && tolerance > LARGEST_RESIDUAL ? tolerance : LARGEST_RESIDUAL;
   if (certificate->residual <= largest) return SGF_OK;
-  certificate->ambiguous = certificate->ambiguous || singular;
   return sgf_fail(error, singular ? SGF_ERROR_AMBIGUOUS : SGF_ERROR_NUMERICAL,
                   "X: its scaled residual is %.3g, above %.3g (null noise %.3g, error bound %.3g)",
                   certificate->residual, largest, certificate->null_noise, certificate->error_bound);
@@ -545,6 +542,7 @@ sgf_status sgf_lyapunov_solve(size_t n, const double *A, size_t columns, const d
   SGF_TRY(unscale(&all, X, error));
 done:
   if (status != SGF_OK) sgf_fill_nan(n * n, X);
+  if (status == SGF_ERROR_AMBIGUOUS) certificate->ambiguous = true;
   free(all.A);
   free(all.Q);
   free(all.E);
