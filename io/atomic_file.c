@@ -71,6 +71,26 @@ done:
   return status;
 }
 
+sgf_status sgf_atomic_begin_over(const char *path, const char *suffix, sgf_atomic_file *file, sgf_error *error)
+{
+  sgf_status status;
+  memset(file, 0, sizeof *file);
+  SGF_TRY(resolve_target(path, file, error));
+  if (file->device) {
+    status = sgf_fail(error, SGF_ERROR_CREATE, "%s: cannot be created, it is no regular file", path);
+    goto done;
+  }
+  SGF_TRY(text_join(file->target, suffix, &file->temporary, error));
+  int descriptor = open(file->temporary, O_CREAT | O_TRUNC | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0666);
+  if (descriptor < 0)
+    status = sgf_fail(error, SGF_ERROR_CREATE, "%s: cannot be created: %s", path, strerror(errno));
+  else
+    close(descriptor);
+done:
+  if (status != SGF_OK) sgf_atomic_discard(file);
+  return status;
+}
+
 static bool sync_path(const char *path, int flags)
 {
   int descriptor = open(path, flags);
@@ -78,6 +98,8 @@ static bool sync_path(const char *path, int flags)
   bool synced = fsync(descriptor) == 0;
   return close(descriptor) == 0 && synced;
 }
+
+bool sgf_atomic_sync(const sgf_atomic_file *file) { return sync_path(file->temporary, O_RDWR); }
 
 /* The rename itself is safe without it; a folder that cannot be synced is not an error. */
 static void sync_folder(const char *path)
@@ -113,7 +135,7 @@ sgf_status sgf_atomic_commit(sgf_atomic_file *file, sgf_error *error)
   if (file->device) {
     good = copy_into(file->temporary, file->target);
   } else {
-    good = sync_path(file->temporary, O_RDWR) && rename(file->temporary, file->target) == 0;
+    good = sgf_atomic_sync(file) && rename(file->temporary, file->target) == 0;
     if (good) sync_folder(file->target);
   }
   sgf_status status =

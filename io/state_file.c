@@ -4,6 +4,7 @@
 #include "state_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -34,82 +35,92 @@ static sgf_status cannot_write(const sgf_state_file *state, sgf_error *error)
   return sgf_fail(error, SGF_ERROR_WRITE, "%s: cannot be written: %s", state->path, strerror(errno));
 }
 
-/* --------------------------------------------------------------------- write */
-
-sgf_status sgf_state_create(const char *path, sgf_state_file *state, sgf_error *error)
-{
-  *state = (sgf_state_file){.path = path};
-  sgf_status status = sgf_atomic_begin(path, &state->file, error);
-  if (status != SGF_OK) return status;
-  state->stream = fopen(state->file.temporary, "wb");
-  if (state->stream != NULL && fwrite(MAGIC, sizeof MAGIC, 1, state->stream) == 1 &&
-      fwrite(&BYTE_ORDER_MARK, sizeof BYTE_ORDER_MARK, 1, state->stream) == 1)
-    return SGF_OK;
-  status = cannot_write(state, error);
-  sgf_state_discard(state);
-  return status;
-}
-
-static bool write_tail(sgf_state_file *state)
-{
-  uint64_t tail[2] = {state->length, state->sum};
-  bool good = fwrite(tail, sizeof tail, 1, state->stream) == 1 && fwrite(MAGIC, sizeof MAGIC, 1, state->stream) == 1;
-  good = fclose(state->stream) == 0 && good;
-  state->stream = NULL;
-  return good;
-}
-
+/* Beside the file itself where `path` is a link to it; NULL when out of memory. Caller frees. */
 static char *older(const char *path)
 {
-  char *name = malloc(strlen(path) + sizeof ".old");
-  if (name != NULL) sprintf(name, "%s.old", path);
+  char *real = realpath(path, NULL), *name = malloc(strlen(real != NULL ? real : path) + sizeof ".old");
+  if (name != NULL) sprintf(name, "%s.old", real != NULL ? real : path);
+  free(real);
   return name;
-}
-
-/* A second name for the file of before, so that `path` is never missing. */
-static sgf_status keep_older(const sgf_state_file *state, sgf_error *error)
-{
-  const char *target = state->file.target;
-  char *kept = older(target);
-  struct stat properties;
-  if (kept == NULL) return sgf_fail(error, SGF_ERROR_MEMORY, "%s: no memory for a path", state->path);
-  bool good = stat(target, &properties) != 0 ||
-              ((unlink(kept) == 0 || errno == ENOENT) &&
-               (link(target, kept) == 0 || rename(target, kept) == 0)); /* some file systems have no hard links */
-  free(kept);
-  return good ? SGF_OK : cannot_write(state, error);
 }
 
 /* ---------------------------------------------------------------------- read */
 
+/* A regular file, its size; NULL with the reason. What would wait for a writer, a pipe, is not opened to read. */
+static FILE *open_regular(const char *path, uint64_t *size, sgf_error *error)
+{
+  struct stat properties;
+  int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (descriptor < 0) {
+    bool absent = errno == ENOENT || errno == ENOTDIR;
+    sgf_fail(error, absent ? SGF_ERROR_NO_INPUT : SGF_ERROR_VALUE, "%s: cannot be opened: %s", path, strerror(errno));
+    return NULL;
+  }
+  bool regular = fstat(descriptor, &properties) == 0 && S_ISREG(properties.st_mode);
+  FILE *stream = regular ? fdopen(descriptor, "rb") : NULL;
+  if (stream == NULL) {
+    sgf_fail(error, SGF_ERROR_VALUE, "%s: is no regular file", path);
+    close(descriptor);
+    return NULL;
+  }
+  *size = (uint64_t)properties.st_size;
+  return stream;
+}
+
+/* What surrounds a payload of this CRC-32. */
+static sgf_status check_frame(const char *path, uint64_t size, const unsigned char *head, const unsigned char *end,
+                              uint32_t sum, sgf_error *error)
+{
+  uint64_t mark, tail[2];
+  memcpy(&mark, head + sizeof MAGIC, sizeof mark);
+  memcpy(tail, end, sizeof tail);
+  if (memcmp(head, MAGIC, sizeof MAGIC) != 0)
+    return sgf_fail(error, SGF_ERROR_VALUE, "%s: is no checkpoint that this version of sgflow reads", path);
+  if (mark != BYTE_ORDER_MARK)
+    return sgf_fail(error, SGF_ERROR_VALUE, "%s: was written by a machine of another byte order", path);
+  if (memcmp(end + sizeof tail, MAGIC, sizeof MAGIC) != 0 || tail[0] != size - HEAD - TAIL)
+    return sgf_fail(error, SGF_ERROR_VALUE, "%s: is truncated: %llu bytes", path, (unsigned long long)size);
+  if (tail[1] != sum) return sgf_fail(error, SGF_ERROR_VALUE, "%s: is damaged: its checksum differs", path);
+  return SGF_OK;
+}
+
+/* Whether it is whole; by pieces, since a run that writes it has no room for another copy. */
+static bool is_intact(const char *path)
+{
+  unsigned char head[HEAD], tail[TAIL], piece[65536];
+  uint64_t size;
+  uint32_t sum = 0;
+  sgf_error reason;
+  FILE *stream = open_regular(path, &size, &reason);
+  if (stream == NULL) return false;
+  bool good = size >= HEAD + TAIL && fread(head, HEAD, 1, stream) == 1;
+  for (uint64_t left = good ? size - HEAD - TAIL : 0; good && left > 0;) {
+    size_t wanted = left < sizeof piece ? (size_t)left : sizeof piece;
+    good = fread(piece, 1, wanted, stream) == wanted;
+    sum = sum_of(sum, piece, wanted);
+    left -= wanted;
+  }
+  good = good && fread(tail, TAIL, 1, stream) == 1 && check_frame(path, size, head, tail, sum, &reason) == SGF_OK;
+  fclose(stream);
+  return good;
+}
+
 /* The whole file into memory, and its parts checked. Errors with the reason. */
 static sgf_status read_generation(const char *path, sgf_state_file *state, sgf_error *error)
 {
-  struct stat properties;
-  uint64_t mark, tail[2];
+  uint64_t size;
   void *block = NULL;
-  FILE *stream = fopen(path, "rb");
-  if (stream == NULL)
-    return sgf_fail(error, SGF_ERROR_NO_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
-  if (fstat(fileno(stream), &properties) != 0 || !S_ISREG(properties.st_mode)) properties.st_size = 0;
-  size_t size = (size_t)properties.st_size;
-  sgf_status status = sgf_allocate(&block, size, 1, 1, "checkpoint", error);
+  FILE *stream = open_regular(path, &size, error);
+  if (stream == NULL) return error->status;
+  sgf_status status = sgf_allocate(&block, (size_t)size, 1, 1, "checkpoint", error);
   unsigned char *content = block;
-  if (status == SGF_OK && (fread(content, 1, size, stream) != size || size < HEAD + TAIL))
-    status = sgf_fail(error, SGF_ERROR_VALUE, "%s: is not a whole checkpoint: %zu bytes", path, size);
+  if (status == SGF_OK && (fread(content, 1, (size_t)size, stream) != size || size < HEAD + TAIL))
+    status =
+        sgf_fail(error, SGF_ERROR_VALUE, "%s: is no whole checkpoint: %llu bytes", path, (unsigned long long)size);
   fclose(stream);
-  if (status == SGF_OK) {
-    memcpy(&mark, content + sizeof MAGIC, sizeof mark);
-    memcpy(tail, content + size - TAIL, sizeof tail);
-    if (memcmp(content, MAGIC, sizeof MAGIC) != 0)
-      status = sgf_fail(error, SGF_ERROR_VALUE, "%s: is not a checkpoint of this version of sgflow", path);
-    else if (mark != BYTE_ORDER_MARK)
-      status = sgf_fail(error, SGF_ERROR_VALUE, "%s: was written by a machine of another byte order", path);
-    else if (memcmp(content + size - sizeof MAGIC, MAGIC, sizeof MAGIC) != 0 || tail[0] != size - HEAD - TAIL)
-      status = sgf_fail(error, SGF_ERROR_VALUE, "%s: is truncated", path);
-    else if (tail[1] != sum_of(0, content + HEAD, size - HEAD - TAIL))
-      status = sgf_fail(error, SGF_ERROR_VALUE, "%s: is damaged: its checksum differs", path);
-  }
+  if (status == SGF_OK)
+    status =
+        check_frame(path, size, content, content + size - TAIL, sum_of(0, content + HEAD, size - HEAD - TAIL), error);
   if (status == SGF_OK) {
     state->content = content;
     state->size = size - HEAD - TAIL;
@@ -135,8 +146,48 @@ sgf_status sgf_state_open(const char *path, sgf_state_file *state, sgf_error *er
   }
   if (status == SGF_ERROR_NO_INPUT && other == SGF_ERROR_NO_INPUT)
     return sgf_fail(error, SGF_ERROR_NO_INPUT, "%s", newer.message);
+  if (status == SGF_ERROR_NO_INPUT) return sgf_fail(error, other, "%s; there is no newer one", old.message);
   if (other == SGF_ERROR_NO_INPUT) return sgf_fail(error, status, "%s; there is no older one", newer.message);
   return sgf_fail(error, SGF_ERROR_VALUE, "%.240s; %.240s", newer.message, old.message);
+}
+
+/* --------------------------------------------------------------------- write */
+
+sgf_status sgf_state_create(const char *path, sgf_state_file *state, sgf_error *error)
+{
+  *state = (sgf_state_file){.path = path};
+  sgf_status status = sgf_atomic_begin_over(path, ".new", &state->file, error);
+  if (status != SGF_OK) return status;
+  state->stream = fopen(state->file.temporary, "wb");
+  if (state->stream != NULL && fwrite(MAGIC, sizeof MAGIC, 1, state->stream) == 1 &&
+      fwrite(&BYTE_ORDER_MARK, sizeof BYTE_ORDER_MARK, 1, state->stream) == 1)
+    return SGF_OK;
+  status = cannot_write(state, error);
+  sgf_state_discard(state);
+  return status;
+}
+
+static bool write_tail(sgf_state_file *state)
+{
+  uint64_t tail[2] = {state->length, state->sum};
+  bool good = fwrite(tail, sizeof tail, 1, state->stream) == 1 && fwrite(MAGIC, sizeof MAGIC, 1, state->stream) == 1;
+  good = fclose(state->stream) == 0 && good;
+  state->stream = NULL;
+  return good;
+}
+
+/* A second name for the file of before, so that `path` is never missing. A damaged one is not kept: the older generation
+ * is then what is good. */
+static sgf_status keep_older(const sgf_state_file *state, sgf_error *error)
+{
+  const char *target = state->file.target;
+  char *kept = older(target);
+  if (kept == NULL) return sgf_fail(error, SGF_ERROR_MEMORY, "%s: no memory for a path", state->path);
+  bool good = !is_intact(target) ||
+              ((unlink(kept) == 0 || errno == ENOENT) &&
+               (link(target, kept) == 0 || rename(target, kept) == 0)); /* some file systems have no hard links */
+  free(kept);
+  return good ? SGF_OK : cannot_write(state, error);
 }
 
 /* ---------------------------------------------------------------------- both */
@@ -157,6 +208,8 @@ sgf_status sgf_state_exchange(sgf_state_file *state, void *bytes, size_t size, s
   return SGF_OK;
 }
 
+uint64_t sgf_state_left(const sgf_state_file *state) { return state->size - state->length; }
+
 sgf_status sgf_state_expect(sgf_state_file *state, uint64_t number, const char *what, sgf_error *error)
 {
   uint64_t found = number;
@@ -173,7 +226,9 @@ sgf_status sgf_state_finish(sgf_state_file *state, sgf_error *error)
     status = sgf_fail(error, SGF_ERROR_VALUE, "%s: has %llu bytes that do not belong to it", state->path,
                       (unsigned long long)(state->size - state->length));
   if (!state->reading) {
-    status = write_tail(state) ? keep_older(state, error) : cannot_write(state, error);
+    /* on the disk before an older one is given up */
+    bool written = write_tail(state) && sgf_atomic_sync(&state->file);
+    status = written ? keep_older(state, error) : cannot_write(state, error);
     if (status == SGF_OK) status = sgf_atomic_commit(&state->file, error);
   }
   sgf_state_discard(state);
@@ -189,10 +244,24 @@ void sgf_state_discard(sgf_state_file *state)
   state->content = NULL;
 }
 
+/* Nothing else that has come to have the name. */
+static void remove_state(const char *path)
+{
+  char head[sizeof MAGIC];
+  uint64_t size;
+  sgf_error reason;
+  FILE *stream = open_regular(path, &size, &reason);
+  if (stream == NULL) return;
+  bool state = fread(head, sizeof head, 1, stream) == 1 && memcmp(head, MAGIC, sizeof MAGIC) == 0;
+  fclose(stream);
+  if (state) unlink(path);
+}
+
 void sgf_state_remove(const char *path)
 {
-  char *kept = older(path);
-  unlink(path);
-  if (kept != NULL) unlink(kept);
+  char *real = realpath(path, NULL), *kept = older(path);
+  remove_state(real != NULL ? real : path);
+  if (kept != NULL) remove_state(kept);
   free(kept);
+  free(real);
 }

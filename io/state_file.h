@@ -12,15 +12,18 @@ typedef struct sgf_state_file {
   bool reading;
   sgf_atomic_file file; /* writing */
   FILE *stream;
-  uint64_t length; /* bytes of the payload so far */
-  uint32_t sum;    /* CRC-32 of them */
+  uint64_t length;        /* bytes of the payload so far */
+  uint32_t sum;           /* CRC-32 of them */
   unsigned char *content; /* reading: all of the payload */
   uint64_t size;
   char fallback[SGF_MESSAGE_LENGTH]; /* reading: why the older generation was taken, or "" */
 } sgf_state_file;
 
-/* Begin to write. Errors: SGF_ERROR_CREATE, SGF_ERROR_MEMORY. */
+/* Begin to write `path`.new; one process at a time may. Errors: SGF_ERROR_CREATE, SGF_ERROR_MEMORY. */
 sgf_status sgf_state_create(const char *path, sgf_state_file *state, sgf_error *error);
+
+/* Bytes of the file that are not read yet: what it can still fill. */
+uint64_t sgf_state_left(const sgf_state_file *state);
 
 /* Read `path`, or where that is missing or damaged `path`.old, and check it whole before anything of it is used. Errors:
  * SGF_ERROR_NO_INPUT when there is neither, SGF_ERROR_VALUE when none is intact, with the reasons, SGF_ERROR_MEMORY. */
@@ -32,14 +35,15 @@ sgf_status sgf_state_exchange(sgf_state_file *state, void *bytes, size_t size, s
 /* The same for what must be equal: SGF_ERROR_VALUE when the file has another number. */
 sgf_status sgf_state_expect(sgf_state_file *state, uint64_t number, const char *what, sgf_error *error);
 
-/* Complete: when writing, the file of before becomes `path`.old and the new one takes its place, both by rename; when
+/* Complete: when writing, the new file is synced, the one of before, if it is intact, becomes `path`.old, and the new one
+ * takes its place by rename; when
  * reading, all must have been read. Errors: SGF_ERROR_WRITE, SGF_ERROR_VALUE. */
 sgf_status sgf_state_finish(sgf_state_file *state, sgf_error *error);
 
 /* Free, and remove what is not complete; after sgf_state_finish it does nothing. */
 void sgf_state_discard(sgf_state_file *state);
 
-/* Remove both generations. */
+/* Remove both generations, and nothing else that may have their names. */
 void sgf_state_remove(const char *path);
 
 #endif
