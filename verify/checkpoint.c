@@ -7,8 +7,12 @@
 #include "../theory/memory.h"
 #include "simulation.h"
 
-/* Longest description of a run that is read. */
+/* Longest description of a run. */
 static const uint64_t MOST_IDENTITY = 1 << 20;
+/* Steps of a run, and looks, that a plan may have. */
+static const size_t MOST_STEPS = (size_t)1 << 52, MOST_LOOKS = 30;
+/* What the steps are computed with: other kernels round otherwise. */
+static const char KERNELS[] = "portable";
 
 static sgf_status exchange_reals(sgf_state_file *state, double *reals, size_t count, sgf_error *error)
 {
@@ -24,10 +28,26 @@ static sgf_status exchange_size(sgf_state_file *state, size_t *size, sgf_error *
   return status;
 }
 
+static sgf_status not_a_state(const sgf_state_file *state, const char *what, uint64_t number, sgf_error *error)
+{
+  return sgf_fail(error, SGF_ERROR_VALUE, "%s: is no state of a simulation: %s is %llu", state->path, what,
+                  (unsigned long long)number);
+}
+
+/* A number from least to most; what is written always is. */
+static sgf_status exchange_within(sgf_state_file *state, const char *what, size_t least, size_t most, size_t *number,
+                                  sgf_error *error)
+{
+  sgf_status status = exchange_size(state, number, error);
+  if (status == SGF_OK && state->reading && (*number < least || *number > most))
+    status = not_a_state(state, what, *number, error);
+  return status;
+}
+
 static sgf_status exchange_flag(sgf_state_file *state, bool *flag, sgf_error *error)
 {
   size_t number = *flag;
-  sgf_status status = exchange_size(state, &number, error);
+  sgf_status status = exchange_within(state, "a flag", 0, 1, &number, error);
   *flag = number != 0;
   return status;
 }
@@ -47,26 +67,53 @@ static void first_difference(const char **one, const char **other, int *lengths)
   lengths[1] = (int)strcspn(*other, "\n");
 }
 
-/* What the run is, as the caller describes it: must be the same text. */
-static sgf_status exchange_identity(sgf_state_file *state, const char *identity, sgf_error *error)
+/* Write `text`, or read what is in its place: *there, which the caller frees. */
+static sgf_status exchange_text(sgf_state_file *state, const char *text, char **there, sgf_error *error)
 {
-  uint64_t length = strlen(identity);
+  uint64_t length = strlen(text);
   void *block = NULL;
+  *there = NULL;
   sgf_status status = sgf_state_exchange(state, &length, sizeof length, error);
   if (status == SGF_OK && length > MOST_IDENTITY)
-    status = sgf_fail(error, SGF_ERROR_VALUE, "%s: its description has %llu bytes", state->path,
-                      (unsigned long long)length);
+    status = not_a_state(state, "the length of a description", length, error);
   if (status == SGF_OK) status = sgf_allocate(&block, (size_t)length + 1, 1, 1, "checkpoint", error);
-  char *text = block;
-  if (status == SGF_OK && !state->reading) memcpy(text, identity, (size_t)length);
-  if (status == SGF_OK) status = sgf_state_exchange(state, text, (size_t)length, error);
+  if (status != SGF_OK) return status;
+  *there = block;
+  if (!state->reading) memcpy(*there, text, (size_t)length);
+  return sgf_state_exchange(state, *there, (size_t)length, error);
+}
+
+/* Another version, or other kernels, may take other steps. */
+static sgf_status expect_maker(sgf_state_file *state, sgf_error *error)
+{
+  char *version = NULL, *kernels = NULL;
+  sgf_status status;
+  SGF_TRY(exchange_text(state, sgf_version(), &version, error));
+  SGF_TRY(exchange_text(state, KERNELS, &kernels, error));
+  if (strcmp(version, sgf_version()) != 0)
+    status = sgf_fail(error, SGF_ERROR_VALUE, "%s: is a checkpoint of version %.40s, this is %s", state->path,
+                      version, sgf_version());
+  else if (strcmp(kernels, KERNELS) != 0)
+    status = sgf_fail(error, SGF_ERROR_VALUE, "%s: is a checkpoint of the kernels %.40s, here they are %s",
+                      state->path, kernels, KERNELS);
+done:
+  free(version);
+  free(kernels);
+  return status;
+}
+
+/* What the run is, as the caller describes it: must be the same text. */
+static sgf_status expect_identity(sgf_state_file *state, const char *identity, sgf_error *error)
+{
+  char *text;
+  sgf_status status = exchange_text(state, identity, &text, error);
   if (status == SGF_OK && strcmp(text, identity) != 0) {
     const char *there = text;
     int lengths[2];
     first_difference(&there, &identity, lengths);
-    status = sgf_fail(error, SGF_ERROR_VALUE, "%s: is a checkpoint of another run: '%.*s' there, '%.*s' here",
-                      state->path, lengths[0] < 120 ? lengths[0] : 120, there, lengths[1] < 120 ? lengths[1] : 120,
-                      identity);
+    status =
+        sgf_fail(error, SGF_ERROR_VALUE, "%s: is a checkpoint of another run: '%.*s' there, '%.*s' here", state->path,
+                 lengths[0] < 120 ? lengths[0] : 120, there, lengths[1] < 120 ? lengths[1] : 120, identity);
   }
   free(text);
   return status;
@@ -95,14 +142,20 @@ done:
   return status;
 }
 
-static sgf_status exchange_plan(sgf_state_file *state, sgf_plan *plan, sgf_error *error)
+/* Replicas of n weights whose ends the rest of the file can have: what a damaged number may make us allocate. */
+static size_t most_replicas(const sgf_state_file *state, size_t n)
+{
+  return state->reading ? (size_t)(sgf_state_left(state) / (2 * n * sizeof(double))) : SIZE_MAX;
+}
+
+static sgf_status exchange_plan(sgf_state_file *state, size_t n, sgf_plan *plan, sgf_error *error)
 {
   sgf_status status;
-  SGF_TRY(exchange_size(state, &plan->replicas, error));
-  SGF_TRY(exchange_size(state, &plan->burn_in_steps, error));
-  SGF_TRY(exchange_size(state, &plan->window_steps, error));
-  SGF_TRY(exchange_size(state, &plan->stride, error));
-  SGF_TRY(exchange_size(state, &plan->looks, error));
+  SGF_TRY(exchange_within(state, "replicas", 1, most_replicas(state, n), &plan->replicas, error));
+  SGF_TRY(exchange_within(state, "burn-in", 0, MOST_STEPS, &plan->burn_in_steps, error));
+  SGF_TRY(exchange_within(state, "window", 1, MOST_STEPS, &plan->window_steps, error));
+  SGF_TRY(exchange_within(state, "stride", 1, MOST_STEPS, &plan->stride, error));
+  SGF_TRY(exchange_within(state, "looks", 0, MOST_LOOKS, &plan->looks, error));
   SGF_TRY(exchange_flag(state, &plan->centred, error));
   SGF_TRY(exchange_flag(state, &plan->replicas_chosen, error));
   SGF_TRY(exchange_flag(state, &plan->burn_in_chosen, error));
@@ -120,7 +173,7 @@ static sgf_status exchange_part(sgf_state_file *state, sgf_part *part, sgf_error
   sgf_ensemble *ensemble = part->ensemble;
   size_t rows = ensemble->info.pools, n = ensemble->n;
   sgf_status status;
-  SGF_TRY(exchange_size(state, &part->complete, error));
+  SGF_TRY(exchange_within(state, "complete replicas", 0, ensemble->info.replicas, &part->complete, error));
   SGF_TRY(sgf_state_expect(state, rows, "the number of rows", error));
   SGF_TRY(exchange_reals(state, ensemble->second, rows * sgf_packed_size(n), error));
   SGF_TRY(exchange_reals(state, ensemble->half_means, rows * 2 * n, error));
@@ -129,6 +182,22 @@ static sgf_status exchange_part(sgf_state_file *state, sgf_part *part, sgf_error
   SGF_TRY(exchange_reals(state, ensemble->balance, rows * ensemble->balance_points * ensemble->balance_size, error));
 done:
   return status;
+}
+
+/* What a run has recorded up to a step of its own follows from the plan. */
+static sgf_status check_run(const sgf_state_file *state, const sgf_simulation *simulation, const sgf_run *run,
+                            sgf_error *error)
+{
+  const sgf_plan *plan = &simulation->plan;
+  uint64_t step = run->sgd.step, total = plan->burn_in_steps + plan->window_steps;
+  size_t taken = step > plan->burn_in_steps ? (size_t)(step - plan->burn_in_steps) / plan->stride : 0;
+  if (step >= total || step != simulation->run[0].sgd.step)
+    return not_a_state(state, "the step of a replica", step, error);
+  if (run->accumulator.taken != taken) return not_a_state(state, "snapshots", run->accumulator.taken, error);
+  if (run->accumulator.held != taken % sgf_accumulator_block())
+    return not_a_state(state, "snapshots that are held", run->accumulator.held, error);
+  if (run->points != sgf_simulation_points(simulation, step)) return not_a_state(state, "points", run->points, error);
+  return SGF_OK;
 }
 
 static sgf_status exchange_run(sgf_state_file *state, sgf_run *run, void *room, sgf_error *error)
@@ -143,7 +212,11 @@ static sgf_status exchange_run(sgf_state_file *state, sgf_run *run, void *room, 
   SGF_TRY(exchange_reals(state, accumulator->block, sgf_accumulator_size(accumulator->ensemble), error));
   if (!state->reading) sgf_sgd_save(&run->sgd, room);
   SGF_TRY(sgf_state_exchange(state, room, size, error));
-  if (state->reading) sgf_sgd_load(&run->sgd, room);
+  if (state->reading && !sgf_sgd_load(&run->sgd, room))
+    status = sgf_fail(error, SGF_ERROR_VALUE,
+                      "%s: is no state of a simulation: the order of the samples of replica %zu "
+                      "is no permutation",
+                      state->path, run->replica);
 done:
   return status;
 }
@@ -154,25 +227,30 @@ static sgf_status exchange_wave(sgf_state_file *state, sgf_simulation *simulatio
   size_t active = simulation->active, running = simulation->running;
   void *room = NULL;
   sgf_status status;
-  SGF_TRY(exchange_size(state, &active, error));
-  SGF_TRY(exchange_size(state, &running, error));
+  SGF_TRY(exchange_within(state, "the part under way", 0, simulation->parts - 1, &active, error));
+  const sgf_part *part = &simulation->part[active];
+  size_t rows = part->ensemble->info.pools, missing = part->ensemble->info.replicas - part->complete;
+  SGF_TRY(exchange_within(state, "runs", 0, missing < rows ? missing : rows, &running, error));
   if (running == 0) return SGF_OK;
-  if (active >= simulation->parts || running > simulation->part[active].ensemble->info.pools)
-    return sgf_fail(error, SGF_ERROR_VALUE, "%s: has %zu runs of part %zu", state->path, running, active);
+  if (state->reading && running > sgf_state_left(state) / sgf_sgd_state_size(part->engine))
+    return not_a_state(state, "runs", running, error);
   if (state->reading) SGF_TRY(sgf_simulation_open_wave(simulation, active, running, error));
   SGF_TRY(sgf_allocate(&room, sgf_sgd_state_size(simulation->part[active].engine), 1, 1, "checkpoint", error));
-  for (size_t k = 0; k < running; k++) SGF_TRY(exchange_run(state, &simulation->run[k], room, error));
+  for (size_t k = 0; k < running; k++) {
+    SGF_TRY(exchange_run(state, &simulation->run[k], room, error));
+    if (state->reading) SGF_TRY(check_run(state, simulation, &simulation->run[k], error));
+  }
 done:
   free(room);
   return status;
 }
 
-static sgf_status exchange_state(sgf_state_file *state, sgf_simulation *simulation, size_t replicas,
-                                 sgf_error *error)
+static sgf_status exchange_state(sgf_state_file *state, sgf_simulation *simulation, size_t replicas, sgf_error *error)
 {
   sgf_status status;
   SGF_TRY(exchange_reals(state, &simulation->seconds, 1, error));
-  SGF_TRY(exchange_size(state, &replicas, error));
+  SGF_TRY(exchange_within(state, "replicas", simulation->plan.replicas,
+                          most_replicas(state, simulation->part[0].ensemble->n), &replicas, error));
   SGF_TRY(sgf_state_expect(state, simulation->parts, "the number of parts", error));
   if (state->reading) SGF_TRY(sgf_simulation_grow(simulation, replicas, error));
   for (size_t k = 0; k < simulation->parts; k++) SGF_TRY(exchange_part(state, &simulation->part[k], error));
@@ -186,9 +264,10 @@ sgf_status sgf_simulation_save(sgf_simulation *simulation, const char *path, con
   sgf_state_file state;
   sgf_status status = sgf_state_create(path, &state, error);
   if (status != SGF_OK) return status;
-  SGF_TRY(exchange_identity(&state, identity, error));
+  SGF_TRY(expect_maker(&state, error));
+  SGF_TRY(expect_identity(&state, identity, error));
   SGF_TRY(expect_problem(&state, simulation->problem, error));
-  SGF_TRY(exchange_plan(&state, &simulation->plan, error));
+  SGF_TRY(exchange_plan(&state, simulation->problem->network.weights, &simulation->plan, error));
   SGF_TRY(exchange_state(&state, simulation, simulation->part[0].ensemble->info.replicas, error));
   SGF_TRY(sgf_state_finish(&state, error));
 done:
@@ -206,9 +285,10 @@ sgf_status sgf_simulation_load(const sgf_problem *problem, const char *path, con
   sgf_status status = sgf_state_open(path, &state, error);
   if (status != SGF_OK) return status;
   memcpy(fallback, state.fallback, sizeof state.fallback);
-  SGF_TRY(exchange_identity(&state, identity, error));
+  SGF_TRY(expect_maker(&state, error));
+  SGF_TRY(expect_identity(&state, identity, error));
   SGF_TRY(expect_problem(&state, problem, error));
-  SGF_TRY(exchange_plan(&state, &plan, error));
+  SGF_TRY(exchange_plan(&state, problem->network.weights, &plan, error));
   SGF_TRY(sgf_simulation_create(problem, &plan, simulation, error));
   SGF_TRY(exchange_state(&state, *simulation, 0, error));
   SGF_TRY(sgf_state_finish(&state, error));

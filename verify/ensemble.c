@@ -106,6 +106,8 @@ void sgf_ensemble_close_row(sgf_ensemble *ensemble, size_t row, size_t turn)
   if (turn > 0) scale_row(ensemble, row, 1.0 / (double)(turn + 1));
 }
 
+size_t sgf_accumulator_block(void) { return BLOCK; }
+
 size_t sgf_accumulator_size(const sgf_ensemble *ensemble) { return (BLOCK + 1) * ensemble->n; }
 
 sgf_status sgf_accumulator_create(sgf_ensemble *ensemble, size_t row, size_t expected, sgf_accumulator *accumulator,

@@ -55,6 +55,8 @@ typedef struct sgf_accumulator {
 sgf_status sgf_accumulator_create(sgf_ensemble *ensemble, size_t row, size_t expected, sgf_accumulator *accumulator,
                                   sgf_error *error);
 void sgf_accumulator_free(sgf_accumulator *accumulator);
+/* Snapshots that a block has room for. */
+size_t sgf_accumulator_block(void);
 /* Doubles in block and sum together: all that a run in flight keeps there. */
 size_t sgf_accumulator_size(const sgf_ensemble *ensemble);
 /* Add theta - reference, both whole vectors of weights. */

@@ -286,7 +286,17 @@ void sgf_sgd_save(const sgf_sgd *run, void *state)
   if (order_size(engine) > 0) memcpy(to, run->sampler.order, order_size(engine));
 }
 
-void sgf_sgd_load(sgf_sgd *run, const void *state)
+/* Whether it has every sample once. */
+static bool is_permutation(const size_t *order, size_t samples, bool *seen)
+{
+  for (size_t k = 0; k < samples; k++) {
+    if (order[k] >= samples || seen[order[k]]) return false;
+    seen[order[k]] = true;
+  }
+  return true;
+}
+
+bool sgf_sgd_load(sgf_sgd *run, const void *state)
 {
   const sgf_engine *engine = run->engine;
   const char *from = state;
@@ -298,5 +308,10 @@ void sgf_sgd_load(sgf_sgd *run, const void *state)
     sgf_engine_pad(engine, from, run->velocity);
     from += engine->count * sizeof(double);
   }
-  if (order_size(engine) > 0) memcpy(run->sampler.order, from, order_size(engine));
+  if (order_size(engine) == 0) return true;
+  memcpy(run->sampler.order, from, order_size(engine));
+  bool *seen = calloc(run->sampler.samples, sizeof *seen);
+  bool good = seen != NULL && is_permutation(run->sampler.order, run->sampler.samples, seen);
+  free(seen);
+  return good;
 }

@@ -50,6 +50,7 @@ size_t sgf_sgd_state_size(const sgf_engine *engine);
 /* Copy the state out of a run and into one of the same engine (or an engine of the same problem, layer and kernels) and
  * the same replica, which then continues to the same bits. `state` needs no alignment. */
 void sgf_sgd_save(const sgf_sgd *run, void *state);
-void sgf_sgd_load(sgf_sgd *run, const void *state);
+/* Returns false for what no run can have: an order of the samples that is no permutation. */
+bool sgf_sgd_load(sgf_sgd *run, const void *state);
 
 #endif

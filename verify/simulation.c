@@ -164,6 +164,13 @@ static uint64_t balance_step(const sgf_simulation *simulation, size_t point)
   return ((point + 1) * steps_of(simulation) + BALANCE_POINTS - 1) / BALANCE_POINTS;
 }
 
+size_t sgf_simulation_points(const sgf_simulation *simulation, uint64_t step)
+{
+  size_t points = 0, most = simulation->part[simulation->active].ensemble->balance_points;
+  while (points < most && balance_step(simulation, points) <= step) points++;
+  return points;
+}
+
 /* Add the change of every balance matrix since theta*. */
 static void record_balance(const sgf_simulation *simulation, sgf_run *run)
 {
@@ -254,7 +261,7 @@ static sgf_status report_divergence(const sgf_simulation *simulation, size_t rep
   double distance = 0.0;
   sgf_status status = sgf_sgd_create(simulation->part[simulation->active].engine, replica, &again, error);
   if (status != SGF_OK) return status;
-  while (distance < simulation->bound) {
+  while (distance < simulation->bound && again.step < steps_of(simulation)) {
     sgf_sgd_advance(&again, 1, false);
     distance = sqrt(sgf_sgd_square_distance(&again));
   }

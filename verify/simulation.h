@@ -45,4 +45,7 @@ sgf_status sgf_simulation_open_wave(sgf_simulation *simulation, size_t part, siz
 /* Room for this many replicas in all parts. Errors: SGF_ERROR_MEMORY. */
 sgf_status sgf_simulation_grow(sgf_simulation *simulation, size_t replicas, sgf_error *error);
 
+/* Points of the balance that a run has recorded when it stands at `step`. */
+size_t sgf_simulation_points(const sgf_simulation *simulation, uint64_t step);
+
 #endif
