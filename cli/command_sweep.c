@@ -5,13 +5,14 @@
 #include <string.h>
 
 #include "job.h"
+#include "progress.h"
 #include "sweep.h"
 
-enum { EXIT_USAGE = 64, EXIT_DATA = 65 };
+enum { EXIT_USAGE = 64, EXIT_DATA = 65, EXIT_CHECKPOINT = 75 };
 
 /* How a point ended. */
 typedef struct {
-  const char *state; /* "run", "up to date", "failed" or "refused" */
+  const char *state; /* "run", "up to date", "stopped", "failed" or "refused" */
   int exit_status;
   char verdict[16]; /* empty: none */
   char message[SGF_MESSAGE_LENGTH];
@@ -96,6 +97,7 @@ static sgf_status point_options(campaign *work, size_t index, options *point, ch
   *point = *asked;
   *output = sweep_path(&work->of, index, ".h5");
   *values = grid_overrides(points, index);
+  point->continues = true;
   point->overrides = calloc(asked->override_count + points->axis_count + 1, sizeof *point->overrides);
   point->override_count = asked->override_count + points->axis_count;
   point->output = *output;
@@ -137,6 +139,11 @@ static sgf_status verify_point(campaign *work, size_t index, outcome *ended)
       ended->exit_status = (int)sgf_comparison_get_info(made.comparison)->verdict;
       snprintf(ended->verdict, sizeof ended->verdict, "%s", sgf_verdict_text((sgf_verdict)ended->exit_status));
       status = sweep_note_failure(&work->of, index, 0, NULL, &work->error);
+    } else if (made.checkpointed) {
+      ended->state = "stopped";
+      ended->exit_status = EXIT_CHECKPOINT;
+      snprintf(made.error.message, sizeof made.error.message,
+               "point %zu: stopped; %.400s has all of it, the same sweep continues", index, made.checkpoint);
     } else if (verified != SGF_ERROR_INTERRUPTED) {
       memcpy(ended->message, made.error.message, sizeof ended->message);
       status = keep_failure(work, index, ended);
@@ -289,7 +296,7 @@ static sgf_status take_points(campaign *work)
   size_t first = asked->indexed ? asked->index : 0, end = asked->indexed ? first + 1 : work->of.grid.points;
   sgf_status status = sweep_settle(&work->of, asked->overwrite, &work->error);
   if (status == SGF_OK && !asked->json && !asked->indexed) print_heading(work);
-  for (size_t k = first; k < end && status == SGF_OK; k++) status = take_point(work, k);
+  for (size_t k = first; k < end && status == SGF_OK && progress_signal() == 0; k++) status = take_point(work, k);
   if (status == SGF_OK && asked->json) status = print_summary(work);
   if (status == SGF_OK && !asked->json && !asked->indexed) print_counts(work);
   return status;
@@ -314,17 +321,20 @@ static int run(const options *asked)
 }
 
 const command command_sweep = {
-    "sweep", ACCEPTS_GRID | ACCEPTS_THREADS, "verify at every point of a grid, here or as jobs of a cluster",
+    "sweep", ACCEPTS_GRID | ACCEPTS_THREADS | ACCEPTS_BUDGET, "verify at every point of a grid, here or as jobs of a cluster",
     "Run sgflow verify at the points of a grid, the Cartesian product of the values of some keys, one after the "
     "other, "
     "or with --index one of them: as jobs of a cluster, of any number of machines that share the folder. Point 7 "
     "goes "
     "to DIR/point-00007.h5. A point that is there, of the same config and version, is not run again; one of another "
     "config or version is refused. sgflow merge DIR makes one table of all.\vA point that fails does not stop the "
-    "others: DIR/point-00007.error says why, and the next run tries it again. A job killed while it writes leaves a "
+    "others: DIR/point-00007.error says why, and the next run tries it again. A point that is stopped by a signal leaves "
+    "DIR/point-00007.h5.checkpoint, from which the same sweep continues it; so does one whose job is killed after "
+    "some minutes. A job killed while it writes leaves a "
     "file with .part- in its name, which no command reads. Data and weights in files are known by "
     "their names: after a change of what is in them, sweep into another folder.\n\nExit status: with --index that of "
     "sgflow verify. Otherwise 0 all points agree, 1 one disagrees, 2 one is inconclusive and none disagrees, and if "
-    "one failed the largest of their statuses. 64 usage or an index beyond the grid, 65 bad data or config, or a "
-    "folder or point of another sweep, 66 no such input, 70 internal, 73 or 74 output.",
+    "one failed or was stopped the largest of their statuses. 64 usage or an index beyond the grid, 65 bad data or config, or a "
+    "folder or point of another sweep, 66 no such input, 70 internal, 73 or 74 output, "
+    "75 stopped with a checkpoint.",
     run};

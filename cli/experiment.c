@@ -41,12 +41,18 @@ static bool file_exists(const char *path, const char *suffix)
 
 /* ----------------------------------------------------------------------- open */
 
+static bool is_unfinished(const job *run)
+{
+  return file_exists(run->checkpoint, "") || file_exists(run->checkpoint, ".old");
+}
+
 /* A run that nobody continues is not overwritten. */
 static sgf_status refuse_unfinished(job *run)
 {
-  if (!file_exists(run->checkpoint, "") && !file_exists(run->checkpoint, ".old")) return SGF_OK;
+  if (!is_unfinished(run)) return SGF_OK;
   snprintf(run->error.message, sizeof run->error.message,
-           "%s: the checkpoint of an unfinished run is there: --resume continues it, without it the run begins anew",
+           "%s: the checkpoint of an unfinished run is there: --resume continues it, and when it is removed the run "
+           "begins anew",
            run->checkpoint);
   return run->error.status = SGF_ERROR_CREATE;
 }
@@ -54,8 +60,8 @@ static sgf_status refuse_unfinished(job *run)
 static sgf_status resume(job *run)
 {
   char fallback[SGF_MESSAGE_LENGTH];
-  sgf_status status = sgf_simulation_load(run->problem, run->checkpoint, run->request, &run->simulation, fallback,
-                                          &run->error);
+  sgf_status status =
+      sgf_simulation_load(run->problem, run->checkpoint, run->request, &run->simulation, fallback, &run->error);
   if (status == SGF_ERROR_NO_INPUT) {
     fprintf(stderr, "sgflow: %s: no checkpoint, the run begins anew\n", run->checkpoint);
     return sgf_simulation_create(run->problem, &run->plan, &run->simulation, &run->error);
@@ -66,13 +72,34 @@ static sgf_status resume(job *run)
   return SGF_OK;
 }
 
+/* Two runs would write over each other's checkpoints: the later one has none, or, if asked for one, is refused. */
+static sgf_status lock_checkpoint(job *run)
+{
+  const options *asked = run->asked;
+  bool busy;
+  sgf_status status = lock_take(run->checkpoint, &run->lock, &busy, &run->error);
+  if (status != SGF_OK || !busy) return status;
+  if (asked->checkpoint != NULL || asked->resume) {
+    snprintf(run->error.message, sizeof run->error.message, "%s: another run has this checkpoint now",
+             run->checkpoint);
+    return run->error.status = SGF_ERROR_CREATE;
+  }
+  fprintf(stderr, "sgflow: warning: %s: another run has this checkpoint now, this one writes none\n",
+          run->checkpoint);
+  free(run->checkpoint);
+  run->checkpoint = NULL;
+  return SGF_OK;
+}
+
 sgf_status experiment_open(job *run)
 {
   const options *asked = run->asked;
-  if (run->checkpoint == NULL) return sgf_simulation_create(run->problem, &run->plan, &run->simulation, &run->error);
-  if (asked->resume) return resume(run);
-  sgf_status status = refuse_unfinished(run);
-  if (status == SGF_OK) status = sgf_check_output(run->checkpoint, &run->error);
+  sgf_status status = run->checkpoint != NULL ? lock_checkpoint(run) : SGF_OK;
+  if (status == SGF_OK && run->checkpoint != NULL) {
+    status = sgf_check_output(run->checkpoint, &run->error);
+    if (status == SGF_OK && (asked->resume || (asked->continues && is_unfinished(run)))) return resume(run);
+    if (status == SGF_OK) status = refuse_unfinished(run);
+  }
   return status == SGF_OK ? sgf_simulation_create(run->problem, &run->plan, &run->simulation, &run->error) : status;
 }
 
@@ -118,6 +145,8 @@ static sgf_status stop(experiment *made)
 }
 
 /* The time is over: what is complete is the ensemble. With nothing complete it is a stop like any other. */
+static sgf_status run_to(experiment *made, size_t replicas);
+
 static sgf_status end(experiment *made)
 {
   job *run = made->run;
@@ -125,7 +154,7 @@ static sgf_status end(experiment *made)
   made->spent = true;
   sgf_status status = sgf_simulation_end(run->simulation, &replicas, &run->error);
   if (status == SGF_ERROR_INTERRUPTED) {
-    status = sgf_simulation_run(run->simulation, 0, run->threads, go_on, made, &run->error);
+    status = run_to(made, 0); /* the runs under way alone */
     if (status == SGF_OK) status = sgf_simulation_end(run->simulation, &replicas, &run->error);
   }
   if (status == SGF_ERROR_VALUE && run->checkpoint != NULL) return stop(made);
@@ -153,7 +182,8 @@ static sgf_status run_to(experiment *made, size_t replicas)
 static size_t affordable(const job *run)
 {
   const sgf_settings *settings = sgf_problem_settings(run->problem);
-  double parts = settings->simulation.uncoupled ? (double)settings->network.width_count : 1.0;
+  bool apart = settings->simulation.uncoupled && settings->network.width_count > 2;
+  double parts = apart ? (double)settings->network.width_count : 1.0;
   double steps = parts * (double)(run->plan.burn_in_steps + run->plan.window_steps);
   if (!(run->asked->most_steps > 0.0)) return SIZE_MAX;
   return (size_t)fmin(run->asked->most_steps / steps, 1e15);
@@ -163,7 +193,7 @@ static sgf_status check_budget(job *run)
 {
   if (affordable(run) > 0) return SGF_OK;
   snprintf(run->error.message, sizeof run->error.message,
-           "--max-steps is %g: one replica takes %zu steps of each of its parts", run->asked->most_steps,
+           "--max-steps is %g: one replica takes %zu steps, and as many for each layer alone", run->asked->most_steps,
            run->plan.burn_in_steps + run->plan.window_steps);
   return run->error.status = SGF_ERROR_VALUE;
 }
@@ -172,9 +202,12 @@ static sgf_status check_budget(job *run)
 static sgf_status take_look(experiment *made, size_t replicas)
 {
   job *run = made->run;
-  size_t most = affordable(run);
+  size_t most = affordable(run), complete;
   progress_wait_for_stages(true);
   sgf_status status = run_to(made, replicas < most ? replicas : most);
+  if (status == SGF_OK && progress_signal() != 0) status = stop(made);
+  if (status == SGF_OK && most < replicas && !made->spent)
+    status = sgf_simulation_end(run->simulation, &complete, &run->error);
   progress_end();
   progress_wait_for_stages(false);
   if (replicas >= most) made->spent = true;
@@ -194,7 +227,7 @@ static bool wants_more(const experiment *made, size_t replicas)
 {
   const job *run = made->run;
   const sgf_comparison_info *info = sgf_comparison_get_info(run->comparison);
-  size_t last = run->plan.replicas << (run->plan.looks - 1);
+  size_t looks = run->plan.looks > 0 ? run->plan.looks : 1, last = run->plan.replicas << (looks - 1);
   if (info->inconclusive == 0 || made->spent || replicas >= last) return false;
   return info->replicas_needed <= SLACK * (double)last;
 }

@@ -48,6 +48,17 @@ static bool same_as_named(const char *output, const char *folder, const char *na
   return job_same_file(output, path);
 }
 
+/* It is removed in the end: not with an output, nor over an input. */
+static sgf_status check_checkpoint(job *run)
+{
+  const char *path = run->checkpoint;
+  if (path == NULL || !(job_same_file(path, run->asked->output) || job_same_file(path, run->asked->report) ||
+                        job_same_file(path, run->asked->config)))
+    return SGF_OK;
+  snprintf(run->error.message, sizeof run->error.message, "%s: cannot be the checkpoint too", path);
+  return run->error.status = SGF_ERROR_CREATE;
+}
+
 static sgf_status check_output(job *run, const char *output, const char *folder, const sgf_settings *settings)
 {
   if (output == NULL) return SGF_OK;
@@ -66,6 +77,7 @@ static sgf_status check_outputs(job *run, const char *folder, const sgf_settings
   const options *asked = run->asked;
   sgf_status status = check_output(run, asked->output, folder, settings);
   if (status == SGF_OK) status = check_output(run, asked->report, folder, settings);
+  if (status == SGF_OK) status = check_checkpoint(run);
   if (status == SGF_OK && job_same_file(asked->output, asked->report)) {
     snprintf(run->error.message, sizeof run->error.message, "%s: cannot be both the output and the report",
              asked->report);
@@ -341,6 +353,7 @@ int job_close(job *run, sgf_status status)
   free(run->command);
   free(run->request);
   free(run->checkpoint);
+  lock_release(&run->lock);
   if (run->checkpointed) return EXIT_CHECKPOINT;
   if (status == SGF_ERROR_INTERRUPTED && progress_signal() != 0) {
     /* Die of the signal, as the shell expects of an interrupted program. */

@@ -2,6 +2,7 @@
 #ifndef SGFLOW_JOB_H
 #define SGFLOW_JOB_H
 
+#include "lock.h"
 #include "options.h"
 #include "sgflow.h"
 
@@ -19,6 +20,7 @@ typedef struct job {
   sgf_comparison *comparison;
   char *config, *command, *request; /* provenance */
   char *checkpoint;                 /* path, NULL: none are written */
+  run_lock lock;                    /* on the checkpoint */
   bool checkpointed;                /* the run was stopped, and can be continued */
   int threads;
   sgf_error error;

@@ -15,6 +15,8 @@ sgflow_SOURCES = \
   %D%/grid.h \
   %D%/job.c \
   %D%/job.h \
+  %D%/lock.c \
+  %D%/lock.h \
   %D%/main.c \
   %D%/options.c \
   %D%/options.h \

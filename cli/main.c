@@ -25,7 +25,7 @@ static void print_help(FILE *out)
         "  sgflow --help           this help\n"
         "  sgflow --version        versions of sgflow and of its libraries\n"
         "\nExit status: 0 success or agree, 1 disagree, 2 inconclusive, 64 usage, 65 bad data or config,\n"
-        "66 no such input, 70 internal, 73 or 74 output.\n",
+        "66 no such input, 70 internal, 73 or 74 output, 75 stopped with a checkpoint.\n",
         out);
 }
 

@@ -73,13 +73,19 @@ static const struct argp_option grid_options[] = {
     {"overwrite", KEY_OVERWRITE, NULL, 0, "replace points that another config or another version made", 0}};
 static const struct argp_option checkpoint_options[] = {
     {"checkpoint", KEY_CHECKPOINT, "FILE", 0,
-     "write checkpoints here; default: the output's name with .checkpoint. Written every few minutes, on SIGUSR1, and "
-     "when SIGTERM or SIGINT ends the run; removed when the outputs are complete",
+     "write checkpoints here, the one before the last as FILE.old; default: the output's name with .checkpoint. "
+     "Written every few minutes, on SIGUSR1, and when SIGTERM or SIGINT ends the run; removed when the outputs are "
+     "complete",
      0},
-    {"checkpoint-every", KEY_CHECKPOINT_EVERY, "SECONDS", 0, "default: 300", 0},
-    {"resume", KEY_RESUME, NULL, 0, "continue from the checkpoint, if there is one", 0},
-    {"max-time", KEY_MAX_TIME, "SECONDS", 0, "of simulation: then the replicas that are complete are the ensemble", 0},
-    {"max-steps", KEY_MAX_STEPS, "N", 0, "steps of all replicas together", 0}};
+    {"resume", KEY_RESUME, NULL, 0,
+     "continue from the checkpoint to the same results, to the bit; if there is none begin, and say so", 0}};
+static const struct argp_option budget_options[] = {
+    {"checkpoint-every", KEY_CHECKPOINT_EVERY, "SECONDS", 0, "time between checkpoints; default: 300", 0},
+    {"max-time", KEY_MAX_TIME, "SECONDS", 0,
+     "simulate so long in this process; the replicas that are complete then are the ensemble, and if none is the run "
+     "is stopped with a checkpoint",
+     0},
+    {"max-steps", KEY_MAX_STEPS, "N", 0, "simulate as many replicas as N steps of all together pay for", 0}};
 static const struct argp_option table_option = {"output", 'o', "FILE", 0, "write the table as CSV here", 0};
 static const struct argp_option plan_option = {
     "plan",
@@ -262,6 +268,10 @@ static size_t accepted_options(const command *what, struct argp_option *accepted
     if (what->accepts & ACCEPTS_CHECKPOINT) {
       memcpy(accepted + count, checkpoint_options, sizeof checkpoint_options);
       count += sizeof checkpoint_options / sizeof *checkpoint_options;
+    }
+    if (what->accepts & ACCEPTS_BUDGET) {
+      memcpy(accepted + count, budget_options, sizeof budget_options);
+      count += sizeof budget_options / sizeof *budget_options;
     }
     accepted[count++] = set_option;
     accepted[count++] = json_option;

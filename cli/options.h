@@ -15,8 +15,9 @@ typedef enum {
   ACCEPTS_PLAN = 8,
   ACCEPTS_EQUATION = 16, /* files of an equation in the place of a config */
   ACCEPTS_GRID = 32,     /* and requires; no output of its own but a folder */
-  ACCEPTS_CHECKPOINT = 128, /* and budgets */
-  ACCEPTS_FOLDER = 64    /* the folder of a sweep in the place of a config */
+  ACCEPTS_CHECKPOINT = 128,
+  ACCEPTS_BUDGET = 256, /* and how often checkpoints are written */
+  ACCEPTS_FOLDER = 64   /* the folder of a sweep in the place of a config */
 } acceptance;
 
 typedef struct options {
@@ -31,9 +32,10 @@ typedef struct options {
   const char *checkpoint;  /* NULL: beside the output */
   double checkpoint_every; /* seconds; 0: chosen */
   bool resume;
+  bool continues;                  /* a point of a sweep: resume where there is something to resume */
   double most_seconds, most_steps; /* budget; 0: none */
-  bool quiet;        /* nothing on stdout */
-  const char **grid; /* KEY=VALUE,VALUE,..., in order */
+  bool quiet;                      /* nothing on stdout */
+  const char **grid;               /* KEY=VALUE,VALUE,..., in order */
   size_t grid_count;
   const char *folder; /* of --out; NULL: chosen */
   bool indexed;       /* one point of the grid alone, `index` */

@@ -54,12 +54,13 @@ void progress_catch_signals(void)
   struct sigaction action;
   memset(&action, 0, sizeof action);
   action.sa_handler = remember;
+  action.sa_flags = SA_RESTART; /* a checkpoint that is being written is written */
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
   action.sa_handler = want_checkpoint;
-  action.sa_flags = SA_RESTART;
   sigaction(SIGUSR1, &action, NULL);
+  signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error of writing */
 }
 
 int progress_signal(void) { return caught; }
