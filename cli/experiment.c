@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -91,12 +92,24 @@ static sgf_status lock_checkpoint(job *run)
   return SGF_OK;
 }
 
+/* Better to fail now than at the first checkpoint. */
+static sgf_status check_place(job *run)
+{
+  struct stat properties;
+  if (stat(run->checkpoint, &properties) == 0 && !S_ISREG(properties.st_mode)) {
+    snprintf(run->error.message, sizeof run->error.message, "%s: cannot be a checkpoint, it is no regular file",
+             run->checkpoint);
+    return run->error.status = SGF_ERROR_CREATE;
+  }
+  return sgf_check_output(run->checkpoint, &run->error);
+}
+
 sgf_status experiment_open(job *run)
 {
   const options *asked = run->asked;
   sgf_status status = run->checkpoint != NULL ? lock_checkpoint(run) : SGF_OK;
   if (status == SGF_OK && run->checkpoint != NULL) {
-    status = sgf_check_output(run->checkpoint, &run->error);
+    status = check_place(run);
     if (status == SGF_OK && (asked->resume || (asked->continues && is_unfinished(run)))) return resume(run);
     if (status == SGF_OK) status = refuse_unfinished(run);
   }

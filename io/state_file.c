@@ -38,7 +38,10 @@ static sgf_status cannot_write(const sgf_state_file *state, sgf_error *error)
 /* Beside the file itself where `path` is a link to it; NULL when out of memory. Caller frees. */
 static char *older(const char *path)
 {
-  char *real = realpath(path, NULL), *name = malloc(strlen(real != NULL ? real : path) + sizeof ".old");
+  struct stat properties;
+  bool linked = lstat(path, &properties) == 0 && S_ISLNK(properties.st_mode);
+  char *real = linked ? realpath(path, NULL) : NULL;
+  char *name = malloc(strlen(real != NULL ? real : path) + sizeof ".old");
   if (name != NULL) sprintf(name, "%s.old", real != NULL ? real : path);
   free(real);
   return name;

@@ -16,8 +16,9 @@ test_programs = \
   %D%/test_sparse \
   %D%/test_depth_simulation \
   %D%/test_files \
-  %D%/test_trajectory_file
-test_scripts = %D%/separation.sh %D%/bad_input.sh %D%/commands.sh %D%/sweep.sh %D%/claims.sh
+  %D%/test_trajectory_file \
+  %D%/test_checkpoint
+test_scripts = %D%/separation.sh %D%/bad_input.sh %D%/commands.sh %D%/sweep.sh %D%/checkpoint.sh %D%/claims.sh
 test_cflags = $(CORE_CFLAGS) $(CHECK_CFLAGS)
 test_ldadd = libcore.la $(CORE_LIBS) $(CHECK_LIBS)
 test_common = %D%/testing.c %D%/testing.h
@@ -90,9 +91,13 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_trajectory_file_CFLAGS = $(test_cflags)
 %C%_test_trajectory_file_LDADD = $(test_ldadd)
 
+%C%_test_checkpoint_SOURCES = %D%/test_checkpoint.c $(test_common)
+%C%_test_checkpoint_CFLAGS = $(test_cflags)
+%C%_test_checkpoint_LDADD = $(test_ldadd) $(ZLIB_LIBS)
+
 %C%_make_fixtures_SOURCES = %D%/make_fixtures.c
-%C%_make_fixtures_CFLAGS = $(AM_CFLAGS) $(HDF5_CFLAGS)
-%C%_make_fixtures_LDADD = $(HDF5_LIBS) -lm
+%C%_make_fixtures_CFLAGS = $(AM_CFLAGS) $(HDF5_CFLAGS) $(ZLIB_CFLAGS)
+%C%_make_fixtures_LDADD = $(HDF5_LIBS) $(ZLIB_LIBS) -lm
 
 check_PROGRAMS += $(test_programs) %D%/make_fixtures
 TESTS += $(test_programs) $(test_scripts)

@@ -1,6 +1,8 @@
 /* Fixtures for bad_input.sh: make_fixtures FOLDER writes HDF5 files there, good ones and ones wrong in one way each;
  * make_fixtures --check FILE says whether FILE is a complete HDF5 file; make_fixtures --has FILE DATASET COLUMN VALUE,
- * whether element (0, COLUMN) of a dataset is VALUE to 12 digits. Exit status 0 or 1. */
+ * whether element (0, COLUMN) of a dataset is VALUE to 12 digits; --same A B, whether two outputs have the same numbers to
+ * the bit, --same-set A B DATASET, one dataset of them. --change FILE DATASET ELEMENT VALUE sets one number, and
+ * --state-version CHECKPOINT makes it one of another version. Exit status 0 or 1. */
 #include <errno.h>
 #include <fcntl.h>
 #include <hdf5.h>
@@ -9,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 /* P, N_0, N_1 and n = N_0 N_1 of the good file; most values in one dataset. */
 enum { SAMPLES = 60, INPUTS = 4, OUTPUTS = 2, WEIGHTS = INPUTS * OUTPUTS, MOST = 1 << 14 };
@@ -372,8 +375,127 @@ static int set_version(const char *path, const char *version)
   return H5Fclose(file) >= 0 && written;
 }
 
+/* Whether two sets of numbers, or attributes, are the same bits; *count of what was compared. Texts are not. */
+static int same_values(hid_t one, hid_t other, int attribute, size_t *count)
+{
+  hid_t types[2] = {attribute ? H5Aget_type(one) : H5Dget_type(one),
+                    attribute ? H5Aget_type(other) : H5Dget_type(other)};
+  hid_t spaces[2] = {attribute ? H5Aget_space(one) : H5Dget_space(one),
+                     attribute ? H5Aget_space(other) : H5Dget_space(other)};
+  size_t size = H5Tget_size(types[0]) * (size_t)H5Sget_simple_extent_npoints(spaces[0]);
+  H5T_class_t class = H5Tget_class(types[0]);
+  int same = H5Tequal(types[0], types[1]) > 0 && H5Sextent_equal(spaces[0], spaces[1]) > 0;
+  if (same && (class == H5T_FLOAT || class == H5T_INTEGER)) {
+    char *a = calloc(1, size + 1), *b = calloc(1, size + 1);
+    check(a != NULL && b != NULL, "memory");
+    if (attribute)
+      same = H5Aread(one, types[0], a) >= 0 && H5Aread(other, types[0], b) >= 0;
+    else
+      same = H5Dread(one, types[0], H5S_ALL, H5S_ALL, H5P_DEFAULT, a) >= 0 &&
+             H5Dread(other, types[0], H5S_ALL, H5S_ALL, H5P_DEFAULT, b) >= 0;
+    same = same && memcmp(a, b, size) == 0;
+    *count += 1;
+    free(a);
+    free(b);
+  }
+  for (int k = 0; k < 2; k++) {
+    H5Tclose(types[k]);
+    H5Sclose(spaces[k]);
+  }
+  return same;
+}
+
+/* The attributes of an object, but the wall time. */
+static int same_attributes(hid_t one, hid_t other, size_t *count)
+{
+  int same = 1, attributes = H5Aget_num_attrs(one);
+  for (int k = 0; k < attributes && same; k++) {
+    char name[200];
+    hid_t a = H5Aopen_by_idx(one, ".", H5_INDEX_NAME, H5_ITER_INC, (hsize_t)k, H5P_DEFAULT, H5P_DEFAULT);
+    H5Aget_name(a, sizeof name, name);
+    hid_t b = H5Aopen(other, name, H5P_DEFAULT);
+    same = b >= 0 && (strcmp(name, "seconds") == 0 || same_values(a, b, 1, count));
+    if (!same) fprintf(stderr, "attribute %s differs\n", name);
+    if (b >= 0) H5Aclose(b);
+    H5Aclose(a);
+  }
+  return same;
+}
+
+/* Everything below a group: the same members with the same bits. */
+static int same_group(hid_t one, hid_t other, size_t *count)
+{
+  H5G_info_t info, others;
+  int same = H5Gget_info(one, &info) >= 0 && H5Gget_info(other, &others) >= 0 && info.nlinks == others.nlinks;
+  for (hsize_t k = 0; k < info.nlinks && same; k++) {
+    char name[200];
+    H5Lget_name_by_idx(one, ".", H5_INDEX_NAME, H5_ITER_INC, k, name, sizeof name, H5P_DEFAULT);
+    hid_t a = H5Oopen(one, name, H5P_DEFAULT), b = H5Oopen(other, name, H5P_DEFAULT);
+    same = a >= 0 && b >= 0 && same_attributes(a, b, count) &&
+           (H5Iget_type(a) == H5I_GROUP ? same_group(a, b, count) : same_values(a, b, 0, count));
+    if (!same) fprintf(stderr, "%s differs\n", name);
+    if (b >= 0) H5Oclose(b);
+    if (a >= 0) H5Oclose(a);
+  }
+  return same;
+}
+
+/* Outputs of one config: the same numbers, to the bit. */
+static int same_files(const char *one, const char *other)
+{
+  size_t count = 0;
+  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+  hid_t a = H5Fopen(one, H5F_ACC_RDONLY, H5P_DEFAULT), b = H5Fopen(other, H5F_ACC_RDONLY, H5P_DEFAULT);
+  return a >= 0 && b >= 0 && same_group(a, b, &count) && count > 5;
+}
+
+/* One dataset of two outputs: the same bits. */
+static int same_sets(const char *one, const char *other, const char *name)
+{
+  size_t count = 0;
+  hid_t a = H5Fopen(one, H5F_ACC_RDONLY, H5P_DEFAULT), b = H5Fopen(other, H5F_ACC_RDONLY, H5P_DEFAULT);
+  hid_t first = H5Dopen2(a, name, H5P_DEFAULT), second = H5Dopen2(b, name, H5P_DEFAULT);
+  return first >= 0 && second >= 0 && same_values(first, second, 0, &count) && count == 1;
+}
+
+/* Set one element of a dataset. */
+static int change(const char *path, const char *name, const char *element, const char *value)
+{
+  hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT), set = H5Dopen2(file, name, H5P_DEFAULT);
+  hssize_t count = H5Sget_simple_extent_npoints(H5Dget_space(set));
+  long at = strtol(element, NULL, 10);
+  double *values = count > at ? calloc((size_t)count, sizeof *values) : NULL;
+  int good = values != NULL && H5Dread(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0;
+  if (good) {
+    values[at] = strtod(value, NULL);
+    good = H5Dwrite(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0;
+  }
+  free(values);
+  return H5Dclose(set) >= 0 && H5Fclose(file) >= 0 && good;
+}
+
+/* Make a checkpoint one of version 9.x: the text after the head of 24 bytes and its length of 8; the checksum 24 bytes
+ * before the end is put right. */
+static int set_state_version(const char *path)
+{
+  static unsigned char content[1 << 22];
+  FILE *file = fopen(path, "r+b");
+  if (file == NULL) return 0;
+  size_t size = fread(content, 1, sizeof content, file);
+  content[32] = '9';
+  uint64_t sum = crc32(0, content + 24, (unsigned)(size - 56));
+  memcpy(content + size - 24, &sum, sizeof sum);
+  rewind(file);
+  int written = size > 100 && size < sizeof content && fwrite(content, 1, size, file) == size;
+  return fclose(file) == 0 && written;
+}
+
 int main(int argc, char **argv)
 {
+  if (argc == 5 && strcmp(argv[1], "--same-set") == 0) return same_sets(argv[2], argv[3], argv[4]) ? 0 : 1;
+  if (argc == 6 && strcmp(argv[1], "--change") == 0) return change(argv[2], argv[3], argv[4], argv[5]) ? 0 : 1;
+  if (argc == 3 && strcmp(argv[1], "--state-version") == 0) return set_state_version(argv[2]) ? 0 : 1;
+  if (argc == 4 && strcmp(argv[1], "--same") == 0) return same_files(argv[2], argv[3]) ? 0 : 1;
   if (argc == 4 && strcmp(argv[1], "--version") == 0) return set_version(argv[2], argv[3]) ? 0 : 1;
   if (argc == 6 && strcmp(argv[1], "--has") == 0) return has(argv[2], argv[3], argv[4], argv[5]) ? 0 : 1;
   if (argc == 3 && strcmp(argv[1], "--check") == 0) return is_complete(argv[2]) ? 0 : 1;
