@@ -13,7 +13,8 @@ static int run(const options *asked)
 }
 
 const command command_simulate = {
-    "simulate", ACCEPTS_THREADS | ACCEPTS_CHECKPOINT | ACCEPTS_BUDGET, "direct SGD in independent replicas, with error bars",
+    "simulate", ACCEPTS_THREADS | ACCEPTS_CHECKPOINT | ACCEPTS_BUDGET,
+    "direct SGD in independent replicas, with error bars",
     "Run SGD from the minimum in independent replicas and measure the second moment of the weights about it, with "
     "standard errors over replicas.\v"
     "Exit status: 0 success, 64 usage, 65 bad data or config or divergence, 66 no such input, 70 internal, 73 or 74 "
