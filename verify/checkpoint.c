@@ -11,8 +11,6 @@
 static const uint64_t MOST_IDENTITY = 1 << 20;
 /* Steps of a run, and looks, that a plan may have. */
 static const size_t MOST_STEPS = (size_t)1 << 52, MOST_LOOKS = 30;
-/* What the steps are computed with: other kernels round otherwise. */
-static const char KERNELS[] = "portable";
 
 static sgf_status exchange_reals(sgf_state_file *state, double *reals, size_t count, sgf_error *error)
 {
@@ -83,19 +81,20 @@ static sgf_status exchange_text(sgf_state_file *state, const char *text, char **
   return sgf_state_exchange(state, *there, (size_t)length, error);
 }
 
-/* Another version, or other kernels, may take other steps. */
+/* Another version may take other steps, and other kernels round otherwise. */
 static sgf_status expect_maker(sgf_state_file *state, sgf_error *error)
 {
+  const char *here = sgf_kernels_of_machine()->name;
   char *version = NULL, *kernels = NULL;
   sgf_status status;
   SGF_TRY(exchange_text(state, sgf_version(), &version, error));
-  SGF_TRY(exchange_text(state, KERNELS, &kernels, error));
+  SGF_TRY(exchange_text(state, here, &kernels, error));
   if (strcmp(version, sgf_version()) != 0)
     status = sgf_fail(error, SGF_ERROR_VALUE, "%s: is a checkpoint of version %.40s, this is %s", state->path,
                       version, sgf_version());
-  else if (strcmp(kernels, KERNELS) != 0)
+  else if (strcmp(kernels, here) != 0)
     status = sgf_fail(error, SGF_ERROR_VALUE, "%s: is a checkpoint of the kernels %.40s, here they are %s",
-                      state->path, kernels, KERNELS);
+                      state->path, kernels, here);
 done:
   free(version);
   free(kernels);
