@@ -1,8 +1,10 @@
 /* sgflow: the program. Chooses the command and sets what only a program may set. */
+#include <fcntl.h>
 #include <gsl/gsl_errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "options.h"
 #include "progress.h"
@@ -71,8 +73,19 @@ static int run_command(const command *what, int argc, char **argv)
   return code;
 }
 
+/* A standard stream that the caller closed must not become the number of the next file that is opened, to which messages
+ * would go: they fail instead. */
+static void occupy_standard_streams(void)
+{
+  int descriptor;
+  do descriptor = open("/dev/null", O_RDONLY);
+  while (descriptor >= 0 && descriptor <= STDERR_FILENO);
+  if (descriptor > STDERR_FILENO) close(descriptor);
+}
+
 int main(int argc, char **argv)
 {
+  occupy_standard_streams();
   progress_catch_signals();
   const char *first = argc > 1 ? argv[1] : "";
   const command *what = find_command(first);

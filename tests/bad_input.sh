@@ -83,6 +83,7 @@ row() { # name, codes, regex, arguments
   verify | compare) command=$1; shift; set -- "$command" -o old/out.h5 --report old/out.html "$@" ;;
   predict | simulate) command=$1; shift; set -- "$command" -o old/out.h5 "$@" ;;
   esac
+  rm -f old/out.h5.checkpoint old/out.h5.checkpoint.old old/out.h5.checkpoint.lock
   cp good/out.h5 good/out.html old/
   case $how in
   timeout) timeout 20 "$SGFLOW" "$@" ;;
@@ -699,9 +700,9 @@ fi
 # --------------------------------------------------------------- interruption
 
 table <<'END'
-SIGINT                     | 130 | interrupted                   | interrupted verify long.yaml
-SIGINT, simulate           | 130 | interrupted                   | interrupted simulate long.yaml
-SIGTERM                    | 143 | interrupted                   | terminated verify long.yaml
+SIGINT                     | 75 | stopped.*--resume              | interrupted verify long.yaml
+SIGINT, simulate           | 75 | stopped.*--resume              | interrupted simulate long.yaml
+SIGTERM                    | 75 | stopped.*--resume              | terminated verify long.yaml
 END
 
 echo "$passed passed, $failed failed"
