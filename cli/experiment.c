@@ -184,7 +184,7 @@ static sgf_status run_to(experiment *made, size_t replicas)
   for (;;) {
     sgf_status status = sgf_simulation_run(run->simulation, replicas, run->threads, go_on, made, &run->error);
     if (status != SGF_ERROR_INTERRUPTED) return status;
-    if (made->reason == SIGNALLED) return stop(made);
+    if (made->reason == SIGNALLED || made->reason == NOTHING) return stop(made); /* NOTHING: by another process */
     if (made->reason == BUDGET_SPENT) return end(made);
     status = save(made);
     if (status != SGF_OK) return status;

@@ -20,6 +20,8 @@ sgflow_SOURCES = \
   %D%/main.c \
   %D%/options.c \
   %D%/options.h \
+  %D%/processes.c \
+  %D%/processes.h \
   %D%/progress.c \
   %D%/progress.h \
   %D%/summary.c \
@@ -28,5 +30,5 @@ sgflow_SOURCES = \
   %D%/sweep.h \
   %D%/table.c \
   %D%/table.h
-sgflow_CFLAGS = $(AM_CFLAGS) $(GSL_CFLAGS) $(CYAML_CFLAGS) $(YAML_CFLAGS) $(JANSSON_CFLAGS)
-sgflow_LDADD = libsgflow.la $(CYAML_LIBS) $(YAML_LIBS) $(JANSSON_LIBS) $(GSL_LIBS)
+sgflow_CFLAGS = $(AM_CFLAGS) $(GSL_CFLAGS) $(CYAML_CFLAGS) $(YAML_CFLAGS) $(JANSSON_CFLAGS) $(MPI_CFLAGS)
+sgflow_LDADD = libsgflow.la $(CYAML_LIBS) $(YAML_LIBS) $(JANSSON_LIBS) $(GSL_LIBS) $(MPI_LIBS)

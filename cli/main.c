@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "options.h"
+#include "processes.h"
 #include "progress.h"
 #include "sgflow.h"
 
@@ -65,9 +66,6 @@ static int run_command(const command *what, int argc, char **argv)
   options asked;
   argv[0] = name;
   options_parse(what, argc, argv, &asked);
-  gsl_set_error_handler_off();
-  /* One BLAS thread: the threads are for replicas, and sums must not depend on their number. */
-  if (openblas_set_num_threads != NULL) openblas_set_num_threads(1);
   int code = what->run(&asked);
   options_free(&asked);
   return code;
@@ -83,10 +81,20 @@ static void occupy_standard_streams(void)
   if (descriptor > STDERR_FILENO) close(descriptor);
 }
 
+static void set_libraries(void)
+{
+  gsl_set_error_handler_off();
+  /* One BLAS thread: the threads are for replicas, and sums must not depend on their number. */
+  if (openblas_set_num_threads != NULL) openblas_set_num_threads(1);
+}
+
 int main(int argc, char **argv)
 {
   occupy_standard_streams();
+  bool leads = processes_begin(&argc, &argv);
   progress_catch_signals();
+  set_libraries();
+  if (!leads) return processes_work();
   const char *first = argc > 1 ? argv[1] : "";
   const command *what = find_command(first);
   if (what != NULL) return run_command(what, argc - 1, argv + 1);

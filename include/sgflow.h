@@ -521,6 +521,20 @@ SGF_API sgf_status sgf_simulation_load(const sgf_problem *problem, const char *p
 /* Remove a checkpoint, both generations: the run is complete. */
 SGF_API void sgf_simulation_forget(const char *path);
 
+/* Many processes. A program of MPI processes that all call sgf_workers_begin goes on in process 0 (*leads) alone: its
+ * simulations, one at a time, use all processes, each with the threads that process 0 asks for, and give the bits that one
+ * process gives. The others are to call sgf_workers_serve, which returns when process 0 calls sgf_workers_end; they
+ * need no input files and write nothing. MPI_Init and MPI_Finalize are the program's. Process 0 must not call MPI on its
+ * own account while the others serve, but on a communicator that they have no part in.
+ *   leads  whether this is process 0; true after an error
+ * Errors, on all: SGF_ERROR_UNSUPPORTED when built without MPI, SGF_ERROR_VALUE when MPI is not initialized, or when the
+ * processes are of different versions or their machines of different vector instructions. */
+SGF_API sgf_status sgf_workers_begin(bool *leads, sgf_error *error);
+
+/* progress, NULL or called now and then with `context`: false interrupts the simulation in all processes. */
+SGF_API void sgf_workers_serve(sgf_progress progress, void *context);
+SGF_API void sgf_workers_end(void);
+
 /* Read weights that another program recorded: HDF5 dataset `weights`, shape (R, T, n), or (T, n) for
  * one run, which is cut into batches that stand in for replicas. Snapshots of stationary SGD; theta* of the problem is
  * subtracted. With simulation.protocol window-pca moments are about the mean of each run or batch, and the attribute

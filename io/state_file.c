@@ -193,6 +193,37 @@ static sgf_status keep_older(const sgf_state_file *state, sgf_error *error)
   return good ? SGF_OK : cannot_write(state, error);
 }
 
+/* ------------------------------------------------------------------- in memory */
+
+static const char MEMORY[] = "state of a run";
+
+sgf_status sgf_state_to_memory(sgf_state_file *state, sgf_error *error)
+{
+  *state = (sgf_state_file){.path = MEMORY};
+  state->stream = open_memstream(&state->memory, &state->memory_size);
+  return state->stream != NULL ? SGF_OK : sgf_fail(error, SGF_ERROR_MEMORY, "%s: no memory", MEMORY);
+}
+
+sgf_status sgf_state_bytes(sgf_state_file *state, const void **bytes, uint64_t *size, sgf_error *error)
+{
+  if (fflush(state->stream) != 0 || state->memory_size != state->length)
+    return sgf_fail(error, SGF_ERROR_MEMORY, "%s: no memory for %llu bytes", MEMORY,
+                    (unsigned long long)state->length);
+  *bytes = state->memory;
+  *size = state->memory_size;
+  return SGF_OK;
+}
+
+sgf_status sgf_state_from_memory(size_t size, sgf_state_file *state, void **bytes, sgf_error *error)
+{
+  void *block;
+  *state = (sgf_state_file){.path = MEMORY, .reading = true, .size = size};
+  sgf_status status = sgf_allocate(&block, HEAD + size, 1, 1, MEMORY, error);
+  state->content = block;
+  *bytes = status == SGF_OK ? state->content + HEAD : NULL;
+  return status;
+}
+
 /* ---------------------------------------------------------------------- both */
 
 sgf_status sgf_state_exchange(sgf_state_file *state, void *bytes, size_t size, sgf_error *error)
@@ -243,6 +274,8 @@ void sgf_state_discard(sgf_state_file *state)
   if (state->stream != NULL) fclose(state->stream);
   if (!state->reading) sgf_atomic_discard(&state->file);
   free(state->content);
+  free(state->memory);
+  state->memory = NULL;
   state->stream = NULL;
   state->content = NULL;
 }

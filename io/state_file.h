@@ -16,6 +16,8 @@ typedef struct sgf_state_file {
   uint32_t sum;           /* CRC-32 of them */
   unsigned char *content; /* reading: all of the payload */
   uint64_t size;
+  char *memory; /* writing for another process: what is written */
+  size_t memory_size;
   char fallback[SGF_MESSAGE_LENGTH]; /* reading: why the older generation was taken, or "" */
 } sgf_state_file;
 
@@ -28,6 +30,13 @@ uint64_t sgf_state_left(const sgf_state_file *state);
 /* Read `path`, or where that is missing or damaged `path`.old, and check it whole before anything of it is used. Errors:
  * SGF_ERROR_NO_INPUT when there is neither, SGF_ERROR_VALUE when none is intact, with the reasons, SGF_ERROR_MEMORY. */
 sgf_status sgf_state_open(const char *path, sgf_state_file *state, sgf_error *error);
+
+/* The same state between processes: write to memory, and then, until the state is discarded, borrow what was written.
+ * Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_state_to_memory(sgf_state_file *state, sgf_error *error);
+sgf_status sgf_state_bytes(sgf_state_file *state, const void **bytes, uint64_t *size, sgf_error *error);
+/* Read `size` bytes that the caller first puts at *bytes. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_state_from_memory(size_t size, sgf_state_file *state, void **bytes, sgf_error *error);
 
 /* Write the bytes, or fill them from the file. Errors: SGF_ERROR_WRITE; reading, SGF_ERROR_VALUE beyond the end. */
 sgf_status sgf_state_exchange(sgf_state_file *state, void *bytes, size_t size, sgf_error *error);

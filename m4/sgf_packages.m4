@@ -70,3 +70,32 @@ AC_DEFUN([SGF_REPORT_MISSING], [
   AS_IF([test -n "$sgf_missing"], [AC_MSG_ERROR([these are missing:$sgf_missing
 Install them with: apt-get install PACKAGE...])])
 ])
+
+# SGF_MPI: with --with-mpi, Open MPI by pkg-config, or the MPI that mpicc wraps. Sets MPI_CFLAGS, MPI_LIBS and MPIRUN; its
+# headers are the system's, so that they raise no warnings of ours.
+AC_DEFUN([SGF_MPI], [
+  AC_ARG_WITH([mpi], [AS_HELP_STRING([--with-mpi], [simulations in many processes, on many machines, by MPI])],
+    [], [with_mpi=no])
+  AM_CONDITIONAL([WITH_MPI], [test "x$with_mpi" != xno])
+  AS_IF([test "x$with_mpi" != xno], [
+    PKG_CHECK_MODULES([MPI], [ompi-c], [], [
+      AC_CHECK_PROG([MPICC], [mpicc], [mpicc])
+      AS_IF([test -n "$MPICC"],
+        [MPI_CFLAGS=`$MPICC --showme:compile 2>/dev/null`; MPI_LIBS=`$MPICC --showme:link 2>/dev/null`])])
+    MPI_CFLAGS="-DSGF_WITH_MPI `AS_ECHO(["$MPI_CFLAGS"]) | sed 's/-I/-isystem /g'`"
+    AC_PATH_PROG([MPIRUN], [mpirun])
+    sgf_saved_cflags=$CFLAGS
+    sgf_saved_libs=$LIBS
+    CFLAGS="$CFLAGS $MPI_CFLAGS"
+    LIBS="$MPI_LIBS $LIBS"
+    AC_CACHE_CHECK([whether MPI links with $MPI_LIBS], [sgf_cv_mpi_links],
+      [AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <mpi.h>]], [[return MPI_Finalize();]])],
+         [sgf_cv_mpi_links=yes], [sgf_cv_mpi_links=no])])
+    CFLAGS=$sgf_saved_cflags
+    LIBS=$sgf_saved_libs
+    AS_IF([test "$sgf_cv_mpi_links" = no || test -z "$MPIRUN"],
+      [SGF_MISSING([MPI (--with-mpi)], [libopenmpi-dev and openmpi-bin])])
+  ])
+  AC_SUBST([MPI_CFLAGS])
+  AC_SUBST([MPI_LIBS])
+])

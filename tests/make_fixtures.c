@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <hdf5.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -364,6 +365,36 @@ static int has(const char *path, const char *name, const char *column, const cha
   return found;
 }
 
+static herr_t compare_set(hid_t file, const char *name, const H5O_info_t *info, void *context)
+{
+  hid_t other = *(hid_t *)context;
+  if (info->type != H5O_TYPE_DATASET) return 0;
+  hid_t sets[2] = {H5Dopen2(file, name, H5P_DEFAULT), H5Dopen2(other, name, H5P_DEFAULT)};
+  double *values[2];
+  hssize_t counts[2];
+  for (int k = 0; k < 2; k++) {
+    counts[k] = H5Sget_simple_extent_npoints(H5Dget_space(sets[k]));
+    values[k] = calloc(counts[k] > 0 ? (size_t)counts[k] : 1, sizeof **values);
+    H5Dread(sets[k], H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values[k]);
+    H5Dclose(sets[k]);
+  }
+  bool same = counts[0] > 0 && counts[0] == counts[1] &&
+              memcmp(values[0], values[1], (size_t)counts[0] * sizeof **values) == 0;
+  if (!same) printf("%s differs\n", name);
+  free(values[0]);
+  free(values[1]);
+  return same ? 0 : 1;
+}
+
+/* Whether all numerical datasets of one file are in the other, with the same bits. */
+static int same(const char *path, const char *other_path)
+{
+  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+  hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), other = H5Fopen(other_path, H5F_ACC_RDONLY, H5P_DEFAULT);
+  if (file < 0 || other < 0) return 0;
+  return H5Ovisit(file, H5_INDEX_NAME, H5_ITER_NATIVE, compare_set, &other) == 0;
+}
+
 /* Make the file one of another version. */
 static int set_version(const char *path, const char *version)
 {
@@ -498,6 +529,7 @@ int main(int argc, char **argv)
   if (argc == 4 && strcmp(argv[1], "--same") == 0) return same_files(argv[2], argv[3]) ? 0 : 1;
   if (argc == 4 && strcmp(argv[1], "--version") == 0) return set_version(argv[2], argv[3]) ? 0 : 1;
   if (argc == 6 && strcmp(argv[1], "--has") == 0) return has(argv[2], argv[3], argv[4], argv[5]) ? 0 : 1;
+  if (argc == 4 && strcmp(argv[1], "--same") == 0) return same(argv[2], argv[3]) ? 0 : 1;
   if (argc == 3 && strcmp(argv[1], "--check") == 0) return is_complete(argv[2]) ? 0 : 1;
   if (argc != 2) {
     fputs("Usage: make_fixtures FOLDER, or make_fixtures --check FILE\n", stderr);

@@ -3,9 +3,9 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "../io/state_file.h"
 #include "../theory/memory.h"
-#include "simulation.h"
+#include "checkpoint.h"
+#include "workers.h"
 
 /* Longest description of a run. */
 static const uint64_t MOST_IDENTITY = 1 << 20;
@@ -199,11 +199,13 @@ static sgf_status check_run(const sgf_state_file *state, const sgf_simulation *s
   return SGF_OK;
 }
 
-static sgf_status exchange_run(sgf_state_file *state, sgf_run *run, void *room, sgf_error *error)
+sgf_status sgf_checkpoint_run(sgf_state_file *state, sgf_run *run, sgf_error *error)
 {
   size_t size = sgf_sgd_state_size(run->sgd.engine);
   sgf_accumulator *accumulator = &run->accumulator;
-  sgf_status status;
+  void *room;
+  sgf_status status = sgf_allocate(&room, size, 1, 1, "checkpoint", error);
+  if (status != SGF_OK) return status;
   SGF_TRY(sgf_state_expect(state, run->replica, "a replica", error));
   SGF_TRY(exchange_size(state, &run->points, error));
   SGF_TRY(exchange_size(state, &accumulator->taken, error));
@@ -217,6 +219,7 @@ static sgf_status exchange_run(sgf_state_file *state, sgf_run *run, void *room, 
                       "is no permutation",
                       state->path, run->replica);
 done:
+  free(room);
   return status;
 }
 
@@ -224,7 +227,6 @@ done:
 static sgf_status exchange_wave(sgf_state_file *state, sgf_simulation *simulation, sgf_error *error)
 {
   size_t active = simulation->active, running = simulation->running;
-  void *room = NULL;
   sgf_status status;
   SGF_TRY(exchange_within(state, "the part under way", 0, simulation->parts - 1, &active, error));
   const sgf_part *part = &simulation->part[active];
@@ -234,13 +236,13 @@ static sgf_status exchange_wave(sgf_state_file *state, sgf_simulation *simulatio
   if (state->reading && running > sgf_state_left(state) / sgf_sgd_state_size(part->engine))
     return not_a_state(state, "runs", running, error);
   if (state->reading) SGF_TRY(sgf_simulation_open_wave(simulation, active, running, error));
-  SGF_TRY(sgf_allocate(&room, sgf_sgd_state_size(simulation->part[active].engine), 1, 1, "checkpoint", error));
+  SGF_TRY(sgf_simulation_fill_wave(simulation, error));
   for (size_t k = 0; k < running; k++) {
-    SGF_TRY(exchange_run(state, &simulation->run[k], room, error));
+    SGF_TRY(sgf_checkpoint_run(state, &simulation->run[k], error));
     if (state->reading) SGF_TRY(check_run(state, simulation, &simulation->run[k], error));
   }
+  simulation->step = simulation->run[0].sgd.step;
 done:
-  free(room);
   return status;
 }
 
@@ -258,7 +260,8 @@ done:
   return status;
 }
 
-sgf_status sgf_simulation_save(sgf_simulation *simulation, const char *path, const char *identity, sgf_error *error)
+static sgf_status write_checkpoint(sgf_simulation *simulation, const char *path, const char *identity,
+                                   sgf_error *error)
 {
   sgf_state_file state;
   sgf_status status = sgf_state_create(path, &state, error);
@@ -271,6 +274,14 @@ sgf_status sgf_simulation_save(sgf_simulation *simulation, const char *path, con
   SGF_TRY(sgf_state_finish(&state, error));
 done:
   if (status != SGF_OK) sgf_state_discard(&state);
+  return status;
+}
+
+sgf_status sgf_simulation_save(sgf_simulation *simulation, const char *path, const char *identity, sgf_error *error)
+{
+  sgf_status status = sgf_workers_collect(simulation, error);
+  if (status == SGF_OK) status = write_checkpoint(simulation, path, identity, error);
+  sgf_simulation_trim_wave(simulation);
   return status;
 }
 
@@ -291,6 +302,8 @@ sgf_status sgf_simulation_load(const sgf_problem *problem, const char *path, con
   SGF_TRY(sgf_simulation_create(problem, &plan, simulation, error));
   SGF_TRY(exchange_state(&state, *simulation, 0, error));
   SGF_TRY(sgf_state_finish(&state, error));
+  SGF_TRY(sgf_workers_distribute(*simulation, error));
+  sgf_simulation_trim_wave(*simulation);
 done:
   sgf_state_discard(&state);
   if (status == SGF_OK) return SGF_OK;

@@ -1,5 +1,6 @@
 verify_sources = \
   %D%/checkpoint.c \
+  %D%/checkpoint.h \
   %D%/chains.c \
   %D%/chains.h \
   %D%/compare.c \
@@ -24,6 +25,8 @@ verify_sources = \
   %D%/plot.h \
   %D%/projection.c \
   %D%/projection.h \
+  %D%/ranks.c \
+  %D%/ranks.h \
   %D%/report.c \
   %D%/sampler.c \
   %D%/sampler.h \
@@ -35,4 +38,6 @@ verify_sources = \
   %D%/statistics.h \
   %D%/trajectory.c \
   %D%/verdicts.c \
-  %D%/window_pca.c
+  %D%/window_pca.c \
+  %D%/workers.c \
+  %D%/workers.h

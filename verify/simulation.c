@@ -5,8 +5,10 @@
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../theory/memory.h"
+#include "workers.h"
 
 /* A weight that has moved by this many times the scale of the problem has diverged. */
 static const double DIVERGED = 1e8;
@@ -91,8 +93,9 @@ done:
   return status;
 }
 
-sgf_status sgf_simulation_create(const sgf_problem *problem, const sgf_plan *plan, sgf_simulation **simulation,
-                                 sgf_error *error)
+/* In this process. */
+static sgf_status create_here(const sgf_problem *problem, const sgf_plan *plan, sgf_simulation **simulation,
+                              sgf_error *error)
 {
   size_t layers = problem->network.layers;
   void *block;
@@ -107,9 +110,17 @@ sgf_status sgf_simulation_create(const sgf_problem *problem, const sgf_plan *pla
   *simulation = block;
   **simulation = (sgf_simulation){.problem = problem,
                                   .plan = *plan,
+                                  .ranks = 1,
                                   .parts = problem->settings.simulation.uncoupled && layers > 1 ? 1 + layers : 1,
                                   .bound = divergence_bound(problem)};
-  status = create_parts(*simulation, error);
+  return create_parts(*simulation, error);
+}
+
+sgf_status sgf_simulation_create(const sgf_problem *problem, const sgf_plan *plan, sgf_simulation **simulation,
+                                 sgf_error *error)
+{
+  sgf_status status = create_here(problem, plan, simulation, error);
+  status = sgf_workers_join(*simulation, status, error);
   if (status == SGF_OK) return SGF_OK;
   sgf_simulation_free(*simulation);
   *simulation = NULL;
@@ -135,6 +146,7 @@ static void free_wave(sgf_simulation *simulation)
 void sgf_simulation_free(sgf_simulation *simulation)
 {
   if (simulation == NULL) return;
+  sgf_workers_leave(simulation);
   free_wave(simulation);
   for (size_t k = 0; k < simulation->parts && simulation->part != NULL; k++)
     sgf_engine_free(simulation->part[k].engine);
@@ -267,8 +279,7 @@ static sgf_status report_divergence(const sgf_simulation *simulation, size_t rep
   }
   status = sgf_fail(error, SGF_ERROR_DIVERGED,
                     "SGD diverged: |theta - theta*| = %g at step %llu of replica %zu, learning rate %g", distance,
-                    (unsigned long long)again.step, replica,
-                    simulation->problem->settings.training.learning_rate);
+                    (unsigned long long)again.step, replica, simulation->problem->settings.training.learning_rate);
   sgf_sgd_free(&again);
   return status;
 }
@@ -290,6 +301,17 @@ done:
   return status;
 }
 
+/* The runs of the wave that do not exist yet: those of this process, or all. */
+static sgf_status create_runs(sgf_simulation *simulation, bool all, sgf_error *error)
+{
+  size_t first = simulation->part[simulation->active].complete;
+  sgf_status status = SGF_OK;
+  for (size_t k = 0; k < simulation->running && status == SGF_OK; k++)
+    if (simulation->run[k].sgd.engine == NULL && (all || sgf_workers_own(simulation, k)))
+      status = create_run(simulation, first + k, &simulation->run[k], error);
+  return status;
+}
+
 sgf_status sgf_simulation_open_wave(sgf_simulation *simulation, size_t part, size_t count, sgf_error *error)
 {
   void *block;
@@ -298,12 +320,30 @@ sgf_status sgf_simulation_open_wave(sgf_simulation *simulation, size_t part, siz
   simulation->run = block;
   simulation->active = part;
   simulation->running = count;
-  for (size_t k = 0; k < count; k++)
-    SGF_TRY(create_run(simulation, simulation->part[part].complete + k, &simulation->run[k], error));
-  return SGF_OK;
-done:
-  free_wave(simulation);
+  simulation->step = 0;
+  status = create_runs(simulation, false, error);
+  if (status != SGF_OK) free_wave(simulation);
   return status;
+}
+
+sgf_status sgf_simulation_fill_wave(sgf_simulation *simulation, sgf_error *error)
+{
+  return create_runs(simulation, true, error);
+}
+
+void sgf_simulation_trim_wave(sgf_simulation *simulation)
+{
+  for (size_t k = 0; k < simulation->running; k++)
+    if (!sgf_workers_own(simulation, k)) {
+      free_run(&simulation->run[k]);
+      memset(&simulation->run[k], 0, sizeof simulation->run[k]);
+    }
+}
+
+size_t sgf_simulation_row(const sgf_simulation *simulation, size_t k)
+{
+  const sgf_part *part = &simulation->part[simulation->active];
+  return (part->complete + k) % part->ensemble->info.pools;
 }
 
 /* Replica-steps that were taken, in all parts. */
@@ -312,7 +352,7 @@ static double steps_done(const sgf_simulation *simulation)
   double done = 0.0;
   for (size_t k = 0; k < simulation->parts; k++)
     done += (double)simulation->part[k].complete * (double)steps_of(simulation);
-  if (simulation->running > 0) done += (double)simulation->running * (double)simulation->run[0].sgd.step;
+  if (simulation->running > 0) done += (double)simulation->running * (double)simulation->step;
   return done;
 }
 
@@ -340,11 +380,14 @@ static sgf_status begin_wave(sgf_simulation *simulation, size_t replicas, int th
   size_t part = most_behind(simulation);
   sgf_ensemble *ensemble = simulation->part[part].ensemble;
   size_t count = replicas - simulation->part[part].complete;
-  size_t most = wave_size(simulation, ensemble->info.pools, threads);
+  size_t most = wave_size(simulation, ensemble->info.pools, threads * (int)simulation->ranks);
   if (count > most) count = most;
   sgf_status status = sgf_simulation_open_wave(simulation, part, count, error);
+  status = sgf_workers_agree(simulation, status, error);
+  if (status != SGF_OK) free_wave(simulation);
   for (size_t k = 0; k < count && status == SGF_OK; k++) {
     sgf_run *run = &simulation->run[k];
+    if (!sgf_workers_own(simulation, k)) continue;
     sgf_ensemble_open_row(ensemble, run->accumulator.row, run->replica / ensemble->info.pools);
     if (simulation->plan.burn_in_steps == 0) record_end(simulation, run, 0);
   }
@@ -356,29 +399,40 @@ static void round_of(sgf_simulation *simulation, int threads)
 {
   double began = omp_get_wtime();
   size_t running = simulation->running;
-  uint64_t quantum = (uint64_t)ceil(ROUND / ((double)running * sgf_cost_of_step(simulation->problem)));
+  double share = (double)running / (double)simulation->ranks;
+  uint64_t quantum = (uint64_t)ceil(ROUND / (share * sgf_cost_of_step(simulation->problem)));
+  uint64_t left = steps_of(simulation) - simulation->step;
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-  for (size_t k = 0; k < running; k++) advance(simulation, &simulation->run[k], quantum);
+  for (size_t k = 0; k < running; k++)
+    if (sgf_workers_own(simulation, k)) advance(simulation, &simulation->run[k], quantum);
+  simulation->step += quantum < left ? quantum : left;
   simulation->seconds += omp_get_wtime() - began;
 }
 
-/* See whether a run diverged, and whether the wave is complete. */
-static sgf_status finish_round(sgf_simulation *simulation, sgf_error *error)
+/* See whether a run diverged, whether the wave is complete, and whether all processes want to go on. */
+static sgf_status finish_round(sgf_simulation *simulation, bool wanted, sgf_error *error)
 {
-  for (size_t k = 0; k < simulation->running; k++)
-    if (simulation->run[k].diverged) {
-      size_t replica = simulation->run[k].replica;
-      return report_divergence(simulation, replica, error);
-    }
-  if (simulation->run[0].sgd.step < steps_of(simulation)) return SGF_OK;
-  simulation->part[simulation->active].complete += simulation->running;
-  free_wave(simulation);
-  return SGF_OK;
+  size_t first = simulation->part[simulation->active].complete, end = first + simulation->running, diverged = end;
+  for (size_t k = 0; k < simulation->running && diverged == end; k++)
+    if (simulation->run[k].diverged) diverged = first + k;
+  uint64_t news[] = {diverged, wanted};
+  sgf_workers_least(simulation, news, sizeof news / sizeof *news);
+  if (news[0] < end) {
+    bool here = diverged == (size_t)news[0];
+    return sgf_workers_agree(simulation, here ? report_divergence(simulation, diverged, error) : SGF_OK, error);
+  }
+  if (simulation->step == steps_of(simulation)) {
+    simulation->part[simulation->active].complete = end;
+    free_wave(simulation);
+  }
+  return news[1] ? SGF_OK : sgf_fail(error, SGF_ERROR_INTERRUPTED, "interrupted in the simulation");
 }
 
-/* What is known of the ensembles once the same replicas of all parts are complete. */
+/* What is known of the ensembles once the same replicas of all parts are complete, where all rows are. */
 static void summarize(sgf_simulation *simulation)
 {
+  sgf_workers_gather(simulation);
+  if (!sgf_workers_lead(simulation)) return;
   sgf_ensemble *joint = simulation->part[0].ensemble;
   for (size_t k = 0; k < simulation->parts; k++) {
     sgf_ensemble_info *info = &simulation->part[k].ensemble->info;
@@ -395,13 +449,13 @@ sgf_status sgf_simulation_run(sgf_simulation *simulation, size_t replicas, int t
   double total = (double)simulation->parts * (double)replicas * (double)steps_of(simulation);
   sgf_status status = SGF_OK;
   if (threads <= 0) threads = omp_get_max_threads();
-  SGF_TRY(sgf_simulation_grow(simulation, replicas, error));
+  sgf_workers_order(simulation, SGF_ORDER_RUN, replicas, threads);
+  SGF_TRY(sgf_workers_agree(simulation, sgf_simulation_grow(simulation, replicas, error), error));
   while (simulation->running > 0 || simulation->part[most_behind(simulation)].complete < replicas) {
     if (simulation->running == 0) SGF_TRY(begin_wave(simulation, replicas, threads, error));
     round_of(simulation, threads);
-    SGF_TRY(finish_round(simulation, error));
-    if (progress != NULL && !progress(context, steps_done(simulation), total))
-      return sgf_fail(error, SGF_ERROR_INTERRUPTED, "interrupted in the simulation");
+    bool wanted = progress == NULL || progress(context, steps_done(simulation), total);
+    SGF_TRY(finish_round(simulation, wanted, error));
   }
   summarize(simulation);
 done:
@@ -410,10 +464,7 @@ done:
 
 const sgf_plan *sgf_simulation_plan(const sgf_simulation *simulation) { return &simulation->plan; }
 
-const sgf_ensemble *sgf_simulation_ensemble(const sgf_simulation *simulation)
-{
-  return simulation->part[0].ensemble;
-}
+const sgf_ensemble *sgf_simulation_ensemble(const sgf_simulation *simulation) { return simulation->part[0].ensemble; }
 
 size_t sgf_simulation_replicas(const sgf_simulation *simulation)
 {
@@ -430,6 +481,7 @@ sgf_status sgf_simulation_end(sgf_simulation *simulation, size_t *replicas, sgf_
   size_t complete = simulation->part[most_behind(simulation)].complete;
   size_t rows = simulation->part[0].ensemble->info.pools;
   *replicas = 0;
+  sgf_workers_order(simulation, SGF_ORDER_END, 0, 0);
   if (complete == 0) return sgf_fail(error, SGF_ERROR_VALUE, "the simulation has no complete replica");
   if (simulation->running > 0 && simulation->part[simulation->active].complete >= rows)
     return sgf_fail(error, SGF_ERROR_INTERRUPTED, "the simulation has runs under way in rows of others");

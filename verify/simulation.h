@@ -35,12 +35,23 @@ struct sgf_simulation {
   double bound;    /* on |theta - theta*|, beyond it a run has diverged */
   size_t active;   /* the part whose wave is under way */
   size_t running;  /* runs of the wave, of replicas complete ... complete + running - 1; 0 between waves */
-  sgf_run *run;    /* (running) */
+  sgf_run *run;    /* (running); zero for those of other processes */
+  uint64_t step;   /* that all runs of the wave are at */
+  size_t ranks;    /* processes that share the work, each with the replicas of its rows; 1: this one alone */
   double seconds;  /* wall time, of earlier processes too */
 };
 
-/* Open a wave of `count` replicas of a part, at theta*. Errors: SGF_ERROR_MEMORY; no wave is then open. */
+/* Open a wave of `count` replicas of a part, at theta*, with the runs of this process. Errors: SGF_ERROR_MEMORY; no wave
+ * is then open. */
 sgf_status sgf_simulation_open_wave(sgf_simulation *simulation, size_t part, size_t count, sgf_error *error);
+
+/* Have all runs of the wave here, those of other processes at theta*. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_simulation_fill_wave(sgf_simulation *simulation, sgf_error *error);
+/* Drop the runs that are those of other processes. */
+void sgf_simulation_trim_wave(sgf_simulation *simulation);
+
+/* The row of run k of the wave. */
+size_t sgf_simulation_row(const sgf_simulation *simulation, size_t k);
 
 /* Room for this many replicas in all parts. Errors: SGF_ERROR_MEMORY. */
 sgf_status sgf_simulation_grow(sgf_simulation *simulation, size_t replicas, sgf_error *error);
