@@ -23,6 +23,8 @@ typedef struct {
   job *run;
   pause_reason reason;
   double began, saved; /* seconds */
+  size_t rounds;       /* since the last checkpoint */
+  bool wanted;         /* a checkpoint, by SIGUSR1 */
   bool spent;          /* the budget: no more replicas */
 } experiment;
 
@@ -124,9 +126,11 @@ static bool go_on(void *context, double done, double total)
   experiment *made = context;
   const options *asked = made->run->asked;
   double time = now(), interval = asked->checkpoint_every > 0.0 ? asked->checkpoint_every : CHECKPOINT_INTERVAL;
-  bool wanted = progress_checkpoint_wanted(), kept = made->run->checkpoint != NULL;
+  if (progress_checkpoint_wanted()) made->wanted = true;
+  bool due = made->wanted || time - made->saved > interval;
   made->reason = NOTHING;
-  if (kept && (wanted || time - made->saved > interval)) made->reason = CHECKPOINT_DUE;
+  /* not in two rounds in a row: in between another process can say why it stops */
+  if (made->run->checkpoint != NULL && due && ++made->rounds > 1) made->reason = CHECKPOINT_DUE;
   if (!made->spent && asked->most_seconds > 0.0 && time - made->began > asked->most_seconds)
     made->reason = BUDGET_SPENT;
   if (!progress_show(NULL, done, total)) made->reason = SIGNALLED;
@@ -138,6 +142,8 @@ static sgf_status save(experiment *made)
   job *run = made->run;
   sgf_status status = sgf_simulation_save(run->simulation, run->checkpoint, run->request, &run->error);
   made->saved = now();
+  made->rounds = 0;
+  made->wanted = false;
   return status;
 }
 

@@ -9,7 +9,7 @@
  * processes_work. Exits after an error. The end is at exit. */
 bool processes_begin(int *argc, char ***argv);
 
-/* Run the replicas that process 0 asks for, until it ends; returns the exit status. SIGINT and SIGTERM interrupt the
+/* Run the replicas that process 0 asks for, until it ends; returns the exit status. SIGINT, SIGTERM and SIGUSR2 interrupt the
  * simulation in all processes. */
 int processes_work(void);
 

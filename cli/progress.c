@@ -58,6 +58,7 @@ void progress_catch_signals(void)
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
+  sigaction(SIGUSR2, &action, NULL); /* mpirun forwards it, but kills after the others */
   action.sa_handler = want_checkpoint;
   sigaction(SIGUSR1, &action, NULL);
   signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error of writing */

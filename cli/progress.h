@@ -4,9 +4,9 @@
 
 #include <stdbool.h>
 
-/* Catch SIGINT and SIGTERM. They end the program at once, with a message, unless it waits for its stages: then they are
- * remembered, and deadly when repeated more than a second later. SIGUSR1 is the wish for a checkpoint; beyond a limit
- * on the size of files writing fails. */
+/* Catch SIGINT, SIGTERM and SIGUSR2. They end the program at once, with a message, unless it waits for its stages: then
+ * they are remembered, and deadly when repeated more than a second later. SIGUSR1 is the wish for a checkpoint; beyond a
+ * limit on the size of files writing fails. */
 void progress_catch_signals(void);
 void progress_wait_for_stages(bool wait);
 

@@ -99,11 +99,16 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_make_fixtures_CFLAGS = $(AM_CFLAGS) $(HDF5_CFLAGS) $(ZLIB_CFLAGS)
 %C%_make_fixtures_LDADD = $(HDF5_LIBS) $(ZLIB_LIBS) -lm
 
+if WITH_MPI
+test_scripts_of_mpi = %D%/ranks.sh
+endif
+
 check_PROGRAMS += $(test_programs) %D%/make_fixtures
-TESTS += $(test_programs) $(test_scripts)
+TESTS += $(test_programs) $(test_scripts) $(test_scripts_of_mpi)
 AM_TESTS_ENVIRONMENT = \
   OPENBLAS_NUM_THREADS=1; export OPENBLAS_NUM_THREADS; \
   SGFLOW=$(abs_builddir)/sgflow; export SGFLOW; \
   CLAIMS=$(abs_builddir)/results/claims; export CLAIMS; \
+  MPIRUN=$(MPIRUN); export MPIRUN; \
   FIXTURES=$(abs_builddir)/%D%/make_fixtures; export FIXTURES;
-EXTRA_DIST += %D%/cases $(test_scripts)
+EXTRA_DIST += %D%/cases $(test_scripts) %D%/ranks.sh
