@@ -5,8 +5,9 @@ static int run(const options *asked)
 {
   job work;
   sgf_status status = job_open(&work, &command_compare, asked);
-  if (status == SGF_OK) status = job_read_trajectory(&work);
+  if (status == SGF_OK && work.costs.chosen == 0) status = job_read_trajectory(&work); /* fails soon, if it does */
   if (status == SGF_OK) status = job_predict(&work);
+  if (status == SGF_OK && work.costs.chosen != 0) status = job_read_trajectory(&work); /* on its directions */
   if (status == SGF_OK) status = job_compare(&work);
   if (status == SGF_OK) status = job_finish(&work, true);
   return job_close(&work, status);

@@ -60,6 +60,15 @@ static sgf_status refuse_unfinished(job *run)
   return run->error.status = SGF_ERROR_CREATE;
 }
 
+/* A new simulation, on the prediction's directions if it has some. */
+static sgf_status begin(job *run)
+{
+  size_t count;
+  const double *directions = sgf_prediction_directions(run->prediction, &count);
+  if (count == 0) return sgf_simulation_create(run->problem, &run->plan, &run->simulation, &run->error);
+  return sgf_simulation_create_on(run->problem, &run->plan, count, directions, &run->simulation, &run->error);
+}
+
 static sgf_status resume(job *run)
 {
   char fallback[SGF_MESSAGE_LENGTH];
@@ -67,7 +76,7 @@ static sgf_status resume(job *run)
       sgf_simulation_load(run->problem, run->checkpoint, run->request, &run->simulation, fallback, &run->error);
   if (status == SGF_ERROR_NO_INPUT) {
     fprintf(stderr, "sgflow: %s: no checkpoint, the run begins anew\n", run->checkpoint);
-    return sgf_simulation_create(run->problem, &run->plan, &run->simulation, &run->error);
+    return begin(run);
   }
   if (status != SGF_OK) return status;
   if (fallback[0] != '\0') fprintf(stderr, "sgflow: warning: %s; the older checkpoint is continued\n", fallback);
@@ -115,7 +124,7 @@ sgf_status experiment_open(job *run)
     if (status == SGF_OK && (asked->resume || (asked->continues && is_unfinished(run)))) return resume(run);
     if (status == SGF_OK) status = refuse_unfinished(run);
   }
-  return status == SGF_OK ? sgf_simulation_create(run->problem, &run->plan, &run->simulation, &run->error) : status;
+  return status == SGF_OK ? begin(run) : status;
 }
 
 /* ------------------------------------------------------------------------ run */

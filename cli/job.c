@@ -116,6 +116,28 @@ static sgf_status name_checkpoint(job *run)
   return SGF_OK;
 }
 
+/* Why more than a prediction is wanted that n x n matrices alone can give; NULL if nothing is. */
+static const char *dense_reason(const job *run, const sgf_settings *settings)
+{
+  if (run->what->accepts & ACCEPTS_PLAN) return NULL;
+  if (settings->simulation.uncoupled && settings->network.width_count > 2) return "simulation.uncoupled is true";
+  if (settings->simulation.protocol == SGF_PROTOCOL_WINDOW_PCA) return "simulation.protocol is window-pca";
+  return NULL;
+}
+
+/* What the prediction takes, with what comes after it. */
+static sgf_status estimate_costs(job *run, const sgf_settings *settings, const char *folder)
+{
+  const char *reason = dense_reason(run, settings);
+  bool alone = run->what->accepts & ACCEPTS_PLAN;
+  if (!alone && !run->asked->full && reason == NULL)
+    return sgf_estimate_costs_on_directions(settings, folder, &run->costs, &run->error);
+  sgf_status status =
+      sgf_estimate_costs(settings, folder, run->asked->full || reason != NULL, &run->costs, &run->error);
+  if (reason != NULL) run->costs.reason = reason;
+  return status;
+}
+
 sgf_status job_open(job *run, const command *what, const options *asked)
 {
   sgf_settings settings;
@@ -132,9 +154,7 @@ sgf_status job_open(job *run, const command *what, const options *asked)
   if (path == NULL) status = fail(run, SGF_ERROR_MEMORY, "no memory for a path");
   if (status == SGF_OK) status = check_outputs(run, folder, &settings);
   if (status == SGF_OK) {
-    /* only the prediction alone can do without n x n matrices */
-    bool dense = !(what->accepts & ACCEPTS_PLAN) || asked->full;
-    status = sgf_estimate_costs(&settings, folder, dense, &run->costs, &run->error);
+    status = estimate_costs(run, &settings, folder);
     if (status == SGF_OK && !asked->plan) status = job_check_costs(run);
     if (status == SGF_OK && !asked->plan)
       status = sgf_problem_create(&settings, folder, asked->force, &run->problem, &run->error);
@@ -181,13 +201,18 @@ sgf_status job_check_costs(job *run)
   return run->error.status = SGF_ERROR_VALUE;
 }
 
+/* By the path that fits, and on directions where more than the prediction is wanted. */
+static sgf_status predict(job *run)
+{
+  if (run->costs.chosen == 0) return sgf_predict(run->problem, run->asked->force, &run->prediction, &run->error);
+  if (run->what->accepts & ACCEPTS_PLAN) return sgf_predict_by_operator(run->problem, &run->prediction, &run->error);
+  return sgf_predict_on_directions(run->problem, &run->prediction, &run->error);
+}
+
 sgf_status job_predict(job *run)
 {
   sgf_status status = go_on(run);
-  bool dense = run->costs.chosen == 0;
-  if (status == SGF_OK)
-    status = dense ? sgf_predict(run->problem, run->asked->force, &run->prediction, &run->error)
-                   : sgf_predict_by_operator(run->problem, &run->prediction, &run->error);
+  if (status == SGF_OK) status = predict(run);
   if (status == SGF_OK && job_is_unstable(run))
     fprintf(
         stderr,
@@ -255,7 +280,12 @@ sgf_status job_look(job *run) { return simulate(run, experiment_verify); }
 
 sgf_status job_read_trajectory(job *run)
 {
-  sgf_status status = sgf_trajectory_read(run->asked->trajectory, run->problem, &run->recorded, &run->error);
+  size_t count = 0;
+  const double *directions = run->prediction != NULL ? sgf_prediction_directions(run->prediction, &count) : NULL;
+  sgf_status status = count > 0
+                          ? sgf_trajectory_read_on(run->asked->trajectory, run->problem, count, directions,
+                                                   &run->recorded, &run->error)
+                          : sgf_trajectory_read(run->asked->trajectory, run->problem, &run->recorded, &run->error);
   run->ensemble = run->recorded;
   return status;
 }

@@ -193,7 +193,14 @@ static void print_verdict(const job *run)
   const sgf_comparison_info *info = sgf_comparison_get_info(run->comparison);
   const sgf_settings *settings = sgf_problem_settings(run->problem);
   printf("\nslowest mode R-hat %.4f, effective samples %.4g\n", info->r_hat, info->effective_samples);
-  if (sgf_prediction_get_info(run->prediction)->layers > 1)
+  if (info->directions > 0)
+    printf("directions   %zu of range(H), with %.3g of the predicted trace; of all weights |theta - theta*|^2 is "
+           "%.6g +- "
+           "%.2g%s\n",
+           info->directions, info->directions_share, sgf_ensemble_get_info(run->ensemble)->trace,
+           sgf_ensemble_get_info(run->ensemble)->trace_se,
+           sgf_prediction_get_info(run->prediction)->layers > 1 ? ", what moved along null(H) included" : "");
+  else if (sgf_prediction_get_info(run->prediction)->layers > 1)
     printf("leak         %.3g +- %.2g of the measured trace is outside of range(H)\n", info->null_leak,
            info->null_leak_error);
   if (info->z_tested)

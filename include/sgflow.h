@@ -432,12 +432,27 @@ typedef struct sgf_costs {
 SGF_API sgf_status sgf_estimate_costs(const sgf_settings *settings, const char *folder, bool dense, sgf_costs *costs,
                                       sgf_error *error);
 
-/* As sgf_predict, by the covariance operator: no n x n array, so that it is neither simulated nor compared with.
+/* The same of what sgf_predict_on_directions takes instead of sgf_predict_by_operator, and the moments on them: never the
+ * path closed-form. The runs themselves are not in the seconds. */
+SGF_API sgf_status sgf_estimate_costs_on_directions(const sgf_settings *settings, const char *folder,
+                                                    sgf_costs *costs, sgf_error *error);
+
+/* As sgf_predict, by the covariance operator: no n x n array, so that it is not compared with.
  * Numbers that need them are NaN, and left out of sgf_prediction_numbers. Arrays: covariance_diagonal (n);
  * spectrum/hessian (rank), its nonzero part, where it is affordable; layerN/variance, curvature, flatness: all, or
  * the leading ones (info of sgf_covariance_operator_layer as numbers of the layer). theory.modes is as `leading` of
  * sgf_covariance_operator_layer. Errors: those of sgf_covariance_operator_create and sgf_covariance_operator_layer. */
 SGF_API sgf_status sgf_predict_by_operator(const sgf_problem *problem, sgf_prediction **prediction, sgf_error *error);
+
+/* The same to be simulated and compared with, along some directions: with the operator itself and up to 256 orthonormal
+ * directions of range(H), which span what it has of principal directions of all weights and of each layer's block, the
+ * leading ones and others from all of the spectrum where it is known. Always in the modes of H, so that the path is
+ * never closed-form. Errors: as above. Source: theory/README.md, section 11. */
+SGF_API sgf_status sgf_predict_on_directions(const sgf_problem *problem, sgf_prediction **prediction,
+                                             sgf_error *error);
+
+/* The directions (count, n); NULL, and a count of 0, for any other prediction. */
+SGF_API const double *sgf_prediction_directions(const sgf_prediction *prediction, size_t *count);
 
 /* -------------------------------------------------------------- simulation */
 
@@ -480,6 +495,13 @@ typedef struct sgf_simulation sgf_simulation;
  * says in how many rows the moments are kept. Errors: SGF_ERROR_VALUE for an empty plan, SGF_ERROR_MEMORY. */
 SGF_API sgf_status sgf_simulation_create(const sgf_problem *problem, const sgf_plan *plan,
                                          sgf_simulation **simulation, sgf_error *error);
+
+/* The same where the second moments of all weights are too many: the ensemble keeps moments and means of
+ * D (theta - theta*) and, of all weights and of each layer, the mean of |theta - theta*|^2.
+ *   count, directions  rows of D (count, n), orthonormal; copied, and a checkpoint has them
+ * Errors: as above; SGF_ERROR_UNSUPPORTED for simulation.uncoupled and for the protocol window-pca. */
+SGF_API sgf_status sgf_simulation_create_on(const sgf_problem *problem, const sgf_plan *plan, size_t count,
+                                            const double *directions, sgf_simulation **simulation, sgf_error *error);
 
 /* Free a simulation and its ensemble; NULL is fine. */
 SGF_API void sgf_simulation_free(sgf_simulation *simulation);
@@ -543,6 +565,11 @@ SGF_API void sgf_workers_end(void);
 SGF_API sgf_status sgf_trajectory_read(const char *path, const sgf_problem *problem, sgf_ensemble **ensemble,
                                        sgf_error *error);
 
+/* The same on `count` directions (count, n), as sgf_simulation_create_on keeps moments. Errors: as above;
+ * SGF_ERROR_UNSUPPORTED for the protocol window-pca. */
+SGF_API sgf_status sgf_trajectory_read_on(const char *path, const sgf_problem *problem, size_t count,
+                                          const double *directions, sgf_ensemble **ensemble, sgf_error *error);
+
 /* Free an ensemble; NULL is fine. */
 SGF_API void sgf_ensemble_free(sgf_ensemble *ensemble);
 
@@ -562,7 +589,8 @@ typedef struct sgf_ensemble_info {
 /* How an ensemble was made, and its trace; the struct belongs to the ensemble. */
 SGF_API const sgf_ensemble_info *sgf_ensemble_get_info(const sgf_ensemble *ensemble);
 
-/* Second moment about theta* (with `centred`, about the windows' means) and its standard error over replicas, both (n, n), and the mean (n) of
+/* For an ensemble on directions all that follows is in these, n their number.
+ * Second moment about theta* (with `centred`, about the windows' means) and its standard error over replicas, both (n, n), and the mean (n) of
  * theta - theta*; any may be NULL. Units: those of the weights, squared for the moments. With one replica the error is
  * NaN. Errors: SGF_ERROR_VALUE for an ensemble of no replicas. Source: section 11. */
 SGF_API sgf_status sgf_ensemble_moments(const sgf_ensemble *ensemble, double *covariance, double *standard_error,
@@ -616,9 +644,12 @@ typedef struct sgf_comparison_info {
   double z_largest;         /* largest |z| among them */
   double z_variance;        /* about zero; 1 under the null hypothesis, (R-1)/(R-3) by Student's t */
   double z_p_value;         /* of the largest, for the family */
-  double null_leak;         /* share of the measured trace outside of range(H): what moved along the null space */
+  double null_leak;         /* share of the measured trace outside of range(H): what moved along the null space; NaN for
+                               ensembles on directions */
   double null_leak_error;   /* its standard error */
   double batch_correlation; /* lag-1 correlation between batches of one run; NaN for replicas */
+  size_t directions;        /* of an ensemble on directions: how many; 0 for all weights */
+  double directions_share;  /* what of the predicted stationary trace they have */
 } sgf_comparison_info;
 
 /* Compare an ensemble with a prediction, quantity by quantity. Source: section 11.

@@ -73,8 +73,22 @@ expect 65 "what does not fit is refused" "$SGFLOW" predict "$folder/config.yaml"
   --set theory.equation=continuum
 has "the refusal has the numbers" "n = 1800000000 weights: .* needs about .* GiB and .* s, the machine has " "$folder/err"
 expect 65 "n x n matrices that do not fit" "$SGFLOW" verify "$folder/config.yaml" --set network.widths=[300,300,300] \
-  --set theory.equation=discrete
+  --set theory.equation=discrete --full
 has "of the dense path" "n = 180000 weights: the path dense" "$folder/err"
+expect 65 "layers alone want n x n matrices" "$SGFLOW" verify "$folder/config.yaml" --set network.widths=[300,300,300] \
+  --set theory.equation=discrete --set simulation.uncoupled=true
+has "and it is said" "the path dense .simulation.uncoupled is true. needs about" "$folder/err"
+# 5250 weights: moments on directions, compared with the covariance operator
+large="--set network.widths=[20,210,5] --set network.init_scale=1 --set data.samples=400 --set theory.equation=discrete \
+  --set training.learning_rate=0.005 --set training.batch_size=20 --set verify.tolerance=0.2 --set simulation.replicas=64 \
+  --set simulation.burn_in=0 --set simulation.window=3"
+expect 0 "verify beyond 4000 weights" "$SGFLOW" verify "$folder/config.yaml" $large -o "$folder/on.h5" --report "$folder/on.html"
+has "the directions are said" '^directions +100 of range.H., with 1 of the predicted trace' "$folder/out"
+has "the report has them" '<td>directions</td>' "$folder/on.html"
+expect 1 "and disagrees with noise that is not that of the sample" "$SGFLOW" verify "$folder/config.yaml" $large \
+  --set theory.noise=isotropic
+expect 0 "simulate beyond 4000 weights" "$SGFLOW" simulate "$folder/config.yaml" $large --set simulation.replicas=4 --json
+has "with a trace of all weights" '"trace_se": [0-9.e-]+' "$folder/out"
 expect 0 "predict by the operator" "$SGFLOW" predict "$folder/config.yaml" --set network.widths=[50,50,50] \
   --set network.init_scale=1 --set data.samples=400 --set theory.equation=discrete --set theory.noise=isotropic \
   --set training.learning_rate=0.01 -o "$folder/large.h5"

@@ -15,6 +15,7 @@ test_programs = \
   %D%/test_simulation \
   %D%/test_sparse \
   %D%/test_depth_simulation \
+  %D%/test_directions \
   %D%/test_files \
   %D%/test_trajectory_file \
   %D%/test_checkpoint
@@ -58,6 +59,10 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_depth_SOURCES = %D%/test_depth.c $(test_common)
 %C%_test_depth_CFLAGS = $(test_cflags)
 %C%_test_depth_LDADD = $(test_ldadd)
+
+%C%_test_directions_SOURCES = %D%/test_directions.c $(test_common)
+%C%_test_directions_CFLAGS = $(test_cflags)
+%C%_test_directions_LDADD = $(test_ldadd)
 
 %C%_test_observables_SOURCES = %D%/test_observables.c $(test_common)
 %C%_test_observables_CFLAGS = $(test_cflags)

@@ -11,6 +11,7 @@
 #include "covariance_operator.h"
 #include "memory.h"
 #include "problem.h"
+#include "tested_directions.h"
 
 /* Above this n the dense path is taken only if nothing else will do: its n x n sets are not written then either. */
 static const double MOST_DENSE = 4000.0;
@@ -24,6 +25,7 @@ typedef struct {
   size_t layers;
   double rate; /* operations of large products per second */
   bool separate, shared;
+  bool directed; /* moments on directions are wanted too */
 } shape;
 
 /* ------------------------------------------------------- operations and bytes */
@@ -113,6 +115,33 @@ static double diagonal_operations(const shape *of, size_t layer)
   return pairs * (2.0 * m * m * width + 8.0 * layer_size(of, layer)) + all_blocks(of);
 }
 
+/* Directions of all weights together, at most. */
+static double most_directions(const shape *of)
+{
+  return fmin((double)SGF_MOST_DIRECTIONS, fmax((double)SGF_MOST_IN_DIRECTIONS / of->weights, 6.0));
+}
+
+/* Beside the pairs of each layer: those of all weights, the QR, and a few products of all directions. */
+static double direction_operations(const shape *of)
+{
+  double m = most_directions(of),
+         pairs = of->separate             ? 0.0
+                 : of->map <= DENSE_LAYER ? eigen(of->map)
+                                          : 0.0,
+         pushes = 0.0;
+  for (size_t l = 1; l <= of->layers; l++) pushes += push(of, l);
+  return pairs + 8.0 * m * m * of->weights + 6.0 * m * pushes + 4.0 * m * all_blocks(of) / 128.0 +
+         2.0 * m * of->map * of->inputs;
+}
+
+/* Three copies of the directions, the candidates, the rows of an ensemble, and the runs under way: eight for each
+ * processor, of 16 snapshots and some vectors of weights. */
+static double direction_bytes(const shape *of)
+{
+  double runs = 8.0 * (double)sysconf(_SC_NPROCESSORS_ONLN) * 22.0 * of->weights;
+  return 8.0 * (3.0 * most_directions(of) * of->weights + 2.0 * (double)SGF_MOST_IN_DIRECTIONS + runs) + 268435456.0;
+}
+
 static double operator_operations(const shape *of, bool closed)
 {
   double m = of->inputs, sum = 4.0 * of->samples * m * of->outputs;
@@ -123,7 +152,9 @@ static double operator_operations(const shape *of, bool closed)
   else
     sum += (of->shared ? 1.0 : of->outputs) * eigen(m);
   if (stored(of) || sampled(of)) sum += of->samples * of->map * (2.0 * m + (sampled(of) ? 4.0 : of->map));
-  for (size_t l = 1; l <= of->layers; l++) sum += layer_operations(of, l) + diagonal_operations(of, l);
+  for (size_t l = 1; l <= of->layers; l++)
+    sum += (of->directed ? 2.0 : 1.0) * layer_operations(of, l) + diagonal_operations(of, l);
+  if (of->directed) sum += direction_operations(of);
   return sum;
 }
 
@@ -140,7 +171,7 @@ static double operator_bytes(const shape *of)
     double seen = of->shared ? 0.0 : of->outputs * m * width;
     widest = fmax(widest, fmax(seen, dense + krylov) + 256.0 * of->map);
   }
-  return 8.0 * (count + widest + 8.0 * m * m);
+  return 8.0 * (count + widest + 8.0 * m * m) + (of->directed ? direction_bytes(of) : 0.0);
 }
 
 /* ------------------------------------------------------------------ the choice */
@@ -197,8 +228,9 @@ static size_t path_of_operator(const shape *of, sgf_costs *costs)
   bool isotropic = settings->theory.noise == SGF_NOISE_ISOTROPIC ||
                    (settings->theory.noise == SGF_NOISE_POPULATION && of->outputs == 1.0);
   bool in_blocks = of->layers <= 2 && settings->theory.noise != SGF_NOISE_EMPIRICAL;
-  const char *not_closed = settings->theory.equation != SGF_EQUATION_CONTINUUM ? "theory.equation is not continuum"
-                           : !isotropic                                        ? "theory.noise is not isotropic"
+  const char *not_closed = of->directed                                          ? "directions are in the modes of H"
+                           : settings->theory.equation != SGF_EQUATION_CONTINUUM ? "theory.equation is not continuum"
+                           : !isotropic                                          ? "theory.noise is not isotropic"
                            : of->layers > 2                          ? "network.widths have more than two layers"
                            : !isnan(settings->theory.rank_tolerance) ? "theory.rank_tolerance is given"
                                                                      : NULL;
@@ -255,10 +287,10 @@ done:
   return status;
 }
 
-sgf_status sgf_estimate_costs(const sgf_settings *settings, const char *folder, bool dense, sgf_costs *costs,
-                              sgf_error *error)
+static sgf_status estimate_costs(const sgf_settings *settings, const char *folder, bool dense, bool directed,
+                                 sgf_costs *costs, sgf_error *error)
 {
-  shape of = {.settings = settings};
+  shape of = {.settings = settings, .directed = directed};
   sgf_network network = {0};
   sgf_status status;
   memset(costs, 0, sizeof *costs);
@@ -280,4 +312,16 @@ sgf_status sgf_estimate_costs(const sgf_settings *settings, const char *folder, 
 done:
   sgf_network_free(&network);
   return status;
+}
+
+sgf_status sgf_estimate_costs(const sgf_settings *settings, const char *folder, bool dense, sgf_costs *costs,
+                              sgf_error *error)
+{
+  return estimate_costs(settings, folder, dense, false, costs, error);
+}
+
+sgf_status sgf_estimate_costs_on_directions(const sgf_settings *settings, const char *folder, sgf_costs *costs,
+                                            sgf_error *error)
+{
+  return estimate_costs(settings, folder, false, true, costs, error);
 }

@@ -81,8 +81,9 @@ static sgf_status solve_spaces(const sgf_problem *problem, const double *residua
   SGF_TRY(sgf_reduced_create(&problem->network, problem->theta, problem->data.input_moment, residual_moment, drift,
                              error));
   made->tolerance = tolerance;
-  bool closed = noise_of(problem) == SGF_NOISE_ISOTROPIC && problem->network.layers <= 2 && isnan(tolerance) &&
-                problem->settings.theory.equation == SGF_EQUATION_CONTINUUM && drift->inputs == problem->data.inputs;
+  bool closed = !made->in_modes && noise_of(problem) == SGF_NOISE_ISOTROPIC && problem->network.layers <= 2 &&
+                isnan(tolerance) && problem->settings.theory.equation == SGF_EQUATION_CONTINUUM &&
+                drift->inputs == problem->data.inputs;
   if (closed)
     SGF_TRY(sgf_reduced_extremes(drift, tolerance, error));
   else
@@ -178,6 +179,7 @@ static sgf_status build(const sgf_problem *problem, sgf_covariance_operator *mad
   SGF_TRY(moment_of(&problem->data, residuals, &moment, error));
   SGF_TRY(solve_spaces(problem, settings->theory.noise == SGF_NOISE_POPULATION ? moment : NULL, made, error));
   made->seed = settings->seed;
+  made->rate = rate;
   made->info.noise_free =
       sqrt(2.0 * problem->certificate.loss * (double)problem->data.samples) <=
       ROUND_OFF_RESIDUAL * sgf_norm(problem->data.samples * problem->data.outputs, problem->data.Y);
@@ -200,8 +202,8 @@ done:
   return status;
 }
 
-sgf_status sgf_covariance_operator_create(const sgf_problem *problem, sgf_covariance_operator **covariance,
-                                          sgf_error *error)
+static sgf_status create(const sgf_problem *problem, bool in_modes, sgf_covariance_operator **covariance,
+                         sgf_error *error)
 {
   void *block;
   sgf_status status;
@@ -209,12 +211,25 @@ sgf_status sgf_covariance_operator_create(const sgf_problem *problem, sgf_covari
   SGF_TRY(check_supported(problem, error));
   SGF_TRY(sgf_allocate(&block, 1, 1, sizeof **covariance, "covariance operator", error));
   *covariance = block;
+  (*covariance)->in_modes = in_modes;
   SGF_TRY(build(problem, *covariance, error));
   return SGF_OK;
 done:
   sgf_covariance_operator_free(*covariance);
   *covariance = NULL;
   return status;
+}
+
+sgf_status sgf_covariance_operator_create(const sgf_problem *problem, sgf_covariance_operator **covariance,
+                                          sgf_error *error)
+{
+  return create(problem, false, covariance, error);
+}
+
+sgf_status sgf_covariance_operator_create_in_modes(const sgf_problem *problem, sgf_covariance_operator **covariance,
+                                                   sgf_error *error)
+{
+  return create(problem, true, covariance, error);
 }
 
 void sgf_covariance_operator_free(sgf_covariance_operator *covariance)

@@ -11,6 +11,8 @@ struct sgf_covariance_operator {
   sgf_reduced jacobian;      /* K of J J^T, of the path closed-form */
   const sgf_reduced *space;  /* the one of them that Sigma is in */
   sgf_mode_covariance modes; /* Sigma in the modes of `space` */
+  bool in_modes;             /* the path closed-form is not taken: `space` is the drift */
+  double rate;               /* learning rate */
   double tolerance;          /* of the rank, as the settings have it */
   uint64_t seed;
 };
@@ -42,6 +44,44 @@ sgf_status sgf_covariance_operator_seen_all(const sgf_covariance_operator *covar
 sgf_status sgf_covariance_operator_within_outputs(const sgf_covariance_operator *covariance, size_t layer,
                                                   double *variance, double *curvature, sgf_layer_modes *found,
                                                   sgf_error *error);
+
+/* The same unsorted, pair k of block i at i N_{l-1} + k: (N_L N_{l-1}). */
+sgf_status sgf_covariance_operator_pairs_within(const sgf_covariance_operator *covariance, size_t layer,
+                                                double *variance, double *curvature, sgf_error *error);
+
+/* The directions (count, size of the layer) of the pairs at `places` of these. */
+sgf_status sgf_covariance_operator_directions_within(const sgf_covariance_operator *covariance, size_t layer,
+                                                     size_t count, const size_t *places, double *directions,
+                                                     sgf_error *error);
+
+/* As sgf_covariance_operator_create, always in the modes of H, whose rates say what is relaxed at a finite time: one
+ * eigenproblem of the size of the inputs for each output where the closed form has none. */
+sgf_status sgf_covariance_operator_create_in_modes(const sgf_problem *problem, sgf_covariance_operator **covariance,
+                                                   sgf_error *error);
+
+/* second (count, count) = v Sigma v^T of rows v (count, n), averaged over the plan's snapshots of runs that start at
+ * theta*; stationary for plan = NULL. For an operator in the modes of H. Errors: SGF_ERROR_MEMORY. Source: sections 1
+ * and 6. */
+sgf_status sgf_covariance_operator_window(const sgf_covariance_operator *covariance, const sgf_plan *plan,
+                                          size_t count, const double *v, double *second, sgf_error *error);
+
+/* *trace of the same, of all weights. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_covariance_operator_window_trace(const sgf_covariance_operator *covariance, const sgf_plan *plan,
+                                                double *trace, sgf_error *error);
+
+/* out (count, n) = v on range(H), for rows v (count, size) of a layer, zero elsewhere; of all weights for layer 0. For
+ * an operator in the modes of H. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_covariance_operator_on_range(const sgf_covariance_operator *covariance, size_t layer, size_t count,
+                                            const double *v, double *out, sgf_error *error);
+
+/* drift (count, count) = v H v^T of rows v (count, n). Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_covariance_operator_drift(const sgf_covariance_operator *covariance, size_t count, const double *v,
+                                         double *drift, sgf_error *error);
+
+/* Eigenvectors of H, rows (count, n), by the places of their rates in the modes of `space`. For an operator in the modes
+ * of H. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_covariance_operator_modes(const sgf_covariance_operator *covariance, size_t count,
+                                         const size_t *places, double *vectors, sgf_error *error);
 
 /* Whether the layer's block is known in blocks, one for each output: two layers at most. */
 bool sgf_covariance_operator_in_blocks(const sgf_covariance_operator *covariance);

@@ -94,8 +94,8 @@ static sgf_status modes_of_block(const sgf_covariance_operator *covariance, size
   return SGF_OK;
 }
 
-static sgf_status layer_of_blocks(const sgf_covariance_operator *covariance, size_t layer, double *variance,
-                                  double *curvature, sgf_error *error)
+sgf_status sgf_covariance_operator_pairs_within(const sgf_covariance_operator *covariance, size_t layer,
+                                                double *variance, double *curvature, sgf_error *error)
 {
   const sgf_reduced *space = covariance->space;
   size_t size = space->size, width = space->network.widths[layer - 1];
@@ -113,6 +113,56 @@ done:
   free(G);
   free(work);
   free(inside);
+  return status;
+}
+
+/* Rows of `directions` whose places are in the block: a (x) w, a the layer's row of the outputs' eigenvector, w the
+ * principal vector inside. */
+static void put_directions(const sgf_covariance_operator *covariance, size_t layer, size_t block,
+                           const double *inside, size_t count, const size_t *places, double *directions)
+{
+  const sgf_network *network = &covariance->space->network;
+  size_t to = network->widths[layer], from = network->widths[layer - 1];
+  const double *a = covariance->space->A[layer - 1] + block * to;
+  double length = sgf_norm(to, a);
+  for (size_t c = 0; c < count; c++) {
+    const double *w = inside + places[c] % from * from;
+    if (places[c] / from != block) continue;
+    for (size_t p = 0; p < to; p++)
+      for (size_t q = 0; q < from; q++) directions[(c * to + p) * from + q] = a[p] / length * w[q];
+  }
+}
+
+static bool any_of_block(size_t width, size_t block, size_t count, const size_t *places)
+{
+  for (size_t c = 0; c < count; c++)
+    if (places[c] / width == block) return true;
+  return false;
+}
+
+sgf_status sgf_covariance_operator_directions_within(const sgf_covariance_operator *covariance, size_t layer,
+                                                     size_t count, const size_t *places, double *directions,
+                                                     sgf_error *error)
+{
+  const sgf_reduced *space = covariance->space;
+  size_t size = space->size, width = space->network.widths[layer - 1];
+  double *G = NULL, *work = NULL, *inside = NULL, *unused = NULL;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&G, size, width, "modes seen by a layer", error));
+  SGF_TRY(sgf_new_reals(&work, size * (size + width) + width * covariance->drift.inputs, 1, "block", error));
+  SGF_TRY(sgf_new_reals(&inside, width, width, "block of the covariance", error));
+  SGF_TRY(sgf_new_reals(&unused, 2, width, "block of the covariance", error));
+  for (size_t block = 0; block < space->blocks; block++) {
+    if (!any_of_block(width, block, count, places)) continue;
+    sgf_covariance_operator_seen(covariance, layer, block, G);
+    SGF_TRY(modes_of_block(covariance, layer, block, G, work, inside, unused, unused + width, error));
+    put_directions(covariance, layer, block, inside, count, places, directions);
+  }
+done:
+  free(G);
+  free(work);
+  free(inside);
+  free(unused);
   return status;
 }
 
@@ -161,7 +211,7 @@ sgf_status sgf_covariance_operator_within_outputs(const sgf_covariance_operator 
   if (shared)
     SGF_TRY(layer_of_shared(covariance, layer, unsorted, along, error));
   else
-    SGF_TRY(layer_of_blocks(covariance, layer, unsorted, along, error));
+    SGF_TRY(sgf_covariance_operator_pairs_within(covariance, layer, unsorted, along, error));
   found->modes = sgf_covariance_operator_size(covariance, layer);
   found->principal = separate;
   found->coupling = 0.0;

@@ -53,6 +53,9 @@ theory_sources = \
   %D%/prediction.c \
   %D%/prediction.h \
   %D%/prediction_by_operator.c \
+  %D%/tested_directions.c \
+  %D%/tested_directions.h \
+  %D%/window_forms.c \
   %D%/problem.c \
   %D%/problem.h \
   %D%/random.c \

@@ -30,6 +30,15 @@ double sgf_mean_power(double x, double log_x, double first, double stride, doubl
   return pow(x, first) * (1.0 - pow(step, count)) / (1.0 - step) / count;
 }
 
+double sgf_relaxed_share(double lambda, bool discrete, double h, double other, double first, double stride,
+                         double count)
+{
+  double sum = lambda * (h + other), product = lambda * lambda * h * other;
+  double x = discrete ? 1.0 - sum + product : exp(-sum);
+  double log_x = discrete ? log1p(product - sum) : -sum;
+  return 1.0 - sgf_mean_power(x, log_x, first, stride, count);
+}
+
 void sgf_lyapunov_window(const sgf_range *range, double lambda, bool discrete, double first, double stride,
                          double count, double *S)
 {
@@ -37,10 +46,7 @@ void sgf_lyapunov_window(const sgf_range *range, double lambda, bool discrete, d
   const double *h = range->h;
   for (size_t i = 0; i < n; i++)
     for (size_t j = 0; j <= i; j++) {
-      double sum = lambda * (h[i] + h[j]), product = lambda * lambda * h[i] * h[j];
-      double x = discrete ? 1.0 - sum + product : exp(-sum);
-      double log_x = discrete ? log1p(product - sum) : -sum;
-      double value = S[i * n + j] * (1.0 - sgf_mean_power(x, log_x, first, stride, count));
+      double value = S[i * n + j] * sgf_relaxed_share(lambda, discrete, h[i], h[j], first, stride, count);
       S[i * n + j] = S[j * n + i] = value;
     }
 }

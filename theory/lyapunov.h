@@ -26,4 +26,9 @@ double sgf_mean_power(double x, double log_x, double first, double stride, doubl
 double sgf_lyapunov_residual(size_t n, const double *H, double lambda, const double *S, const double *N,
                              double *work);
 
+/* The share of the stationary covariance of two modes of rates h and `other` that runs from theta* show on average over
+ * `count` snapshots at steps first, first + stride, ...: 1 - mean x^step, x the factor of the pair over a step. */
+double sgf_relaxed_share(double lambda, bool discrete, double h, double other, double first, double stride,
+                         double count);
+
 #endif

@@ -133,6 +133,8 @@ void sgf_prediction_free(sgf_prediction *prediction)
   free(prediction->frozen);
   sgf_fluctuations_free(&prediction->joint);
   sgf_multiplicative_free(prediction->exact);
+  sgf_covariance_operator_free(prediction->covariance);
+  sgf_tested_free(prediction->tested);
   free(prediction);
 }
 

@@ -9,6 +9,7 @@
 #include "covariance.h"
 #include "multiplicative_noise.h"
 #include "problem.h"
+#include "tested_directions.h"
 
 /* An array of the prediction, under its name in the output file below `theory/`. */
 typedef struct sgf_named_array {
@@ -23,9 +24,11 @@ struct sgf_prediction {
   sgf_layer_info *layers; /* (L), of layer l at [l - 1] */
   sgf_named_array *arrays;
   size_t array_count;
-  sgf_fluctuations joint;    /* of all weights */
-  sgf_fluctuations *frozen;  /* (L), of layer l at [l - 1] with the others frozen; NULL for one layer */
-  sgf_multiplicative *exact; /* one layer, NULL otherwise */
+  sgf_fluctuations joint;              /* of all weights */
+  sgf_fluctuations *frozen;            /* (L), of layer l at [l - 1] with the others frozen; NULL for one layer */
+  sgf_multiplicative *exact;           /* one layer, NULL otherwise */
+  sgf_covariance_operator *covariance; /* in the modes of H, of a prediction on directions; NULL otherwise */
+  sgf_tested *tested;                  /* its directions */
 };
 
 /* The values of an array, NULL if there is none of that name. */

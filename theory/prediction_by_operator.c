@@ -210,16 +210,23 @@ done:
   return status;
 }
 
+/* A new prediction by an operator that was made, or not. */
+static sgf_status predict(const sgf_problem *problem, const sgf_covariance_operator *covariance,
+                          sgf_prediction **prediction, sgf_error *error)
+{
+  void *block;
+  sgf_status status = sgf_allocate(&block, 1, 1, sizeof **prediction, "prediction", error);
+  *prediction = block;
+  return status == SGF_OK ? observe(problem, covariance, *prediction, error) : status;
+}
+
 sgf_status sgf_predict_by_operator(const sgf_problem *problem, sgf_prediction **prediction, sgf_error *error)
 {
   sgf_covariance_operator *covariance = NULL;
-  void *block;
   sgf_status status;
   *prediction = NULL;
   SGF_TRY(sgf_covariance_operator_create(problem, &covariance, error));
-  SGF_TRY(sgf_allocate(&block, 1, 1, sizeof **prediction, "prediction", error));
-  *prediction = block;
-  SGF_TRY(observe(problem, covariance, *prediction, error));
+  SGF_TRY(predict(problem, covariance, prediction, error));
 done:
   sgf_covariance_operator_free(covariance);
   if (status != SGF_OK) {
@@ -227,4 +234,27 @@ done:
     *prediction = NULL;
   }
   return status;
+}
+
+sgf_status sgf_predict_on_directions(const sgf_problem *problem, sgf_prediction **prediction, sgf_error *error)
+{
+  sgf_covariance_operator *covariance = NULL;
+  sgf_status status;
+  *prediction = NULL;
+  SGF_TRY(sgf_covariance_operator_create_in_modes(problem, &covariance, error));
+  SGF_TRY(predict(problem, covariance, prediction, error));
+  SGF_TRY(sgf_tested_create(covariance, &(*prediction)->tested, error));
+  (*prediction)->covariance = covariance;
+  return SGF_OK;
+done:
+  sgf_covariance_operator_free(covariance);
+  sgf_prediction_free(*prediction);
+  *prediction = NULL;
+  return status;
+}
+
+const double *sgf_prediction_directions(const sgf_prediction *prediction, size_t *count)
+{
+  *count = prediction->tested != NULL ? prediction->tested->count : 0;
+  return prediction->tested != NULL ? prediction->tested->directions : NULL;
 }

@@ -165,6 +165,23 @@ done:
   return status;
 }
 
+/* The directions that the moments are on, none for the weights themselves. Their bits are those of an eigenproblem and
+ * of the machine that solved it, so that the ones of the run are kept. When reading they are allocated here. */
+static sgf_status exchange_directions(sgf_state_file *state, size_t weights, size_t *count, double **directions,
+                                      sgf_error *error)
+{
+  sgf_status status;
+  SGF_TRY(exchange_size(state, count, error));
+  if (state->reading && *count > 0) {
+    if (*count > weights || *count > sgf_state_left(state) / (weights * sizeof(double)))
+      return sgf_fail(error, SGF_ERROR_VALUE, "%s: has %zu directions of %zu weights", state->path, *count, weights);
+    SGF_TRY(sgf_new_reals(directions, *count, weights, "directions", error));
+  }
+  SGF_TRY(exchange_reals(state, *directions, *count * weights, error));
+done:
+  return status;
+}
+
 /* --------------------------------------------------------------------- state */
 
 static sgf_status exchange_part(sgf_state_file *state, sgf_part *part, sgf_error *error)
@@ -177,6 +194,7 @@ static sgf_status exchange_part(sgf_state_file *state, sgf_part *part, sgf_error
   SGF_TRY(exchange_reals(state, ensemble->second, rows * sgf_packed_size(n), error));
   SGF_TRY(exchange_reals(state, ensemble->half_means, rows * 2 * n, error));
   SGF_TRY(exchange_reals(state, ensemble->gradient_square, rows, error));
+  SGF_TRY(exchange_reals(state, ensemble->squares, rows * ensemble->square_count, error));
   SGF_TRY(exchange_reals(state, ensemble->ends, ensemble->info.replicas * 2 * n, error));
   SGF_TRY(exchange_reals(state, ensemble->balance, rows * ensemble->balance_points * ensemble->balance_size, error));
 done:
@@ -264,12 +282,15 @@ static sgf_status write_checkpoint(sgf_simulation *simulation, const char *path,
                                    sgf_error *error)
 {
   sgf_state_file state;
+  sgf_ensemble *joint = simulation->part[0].ensemble;
+  size_t count = joint->directions != NULL ? joint->n : 0;
   sgf_status status = sgf_state_create(path, &state, error);
   if (status != SGF_OK) return status;
   SGF_TRY(expect_maker(&state, error));
   SGF_TRY(expect_identity(&state, identity, error));
   SGF_TRY(expect_problem(&state, simulation->problem, error));
   SGF_TRY(exchange_plan(&state, simulation->problem->network.weights, &simulation->plan, error));
+  SGF_TRY(exchange_directions(&state, joint->weights, &count, &joint->directions, error));
   SGF_TRY(exchange_state(&state, simulation, simulation->part[0].ensemble->info.replicas, error));
   SGF_TRY(sgf_state_finish(&state, error));
 done:
@@ -290,6 +311,8 @@ sgf_status sgf_simulation_load(const sgf_problem *problem, const char *path, con
 {
   sgf_state_file state;
   sgf_plan plan = {0};
+  size_t count = 0;
+  double *directions = NULL;
   *simulation = NULL;
   fallback[0] = '\0';
   sgf_status status = sgf_state_open(path, &state, error);
@@ -299,12 +322,19 @@ sgf_status sgf_simulation_load(const sgf_problem *problem, const char *path, con
   SGF_TRY(expect_identity(&state, identity, error));
   SGF_TRY(expect_problem(&state, problem, error));
   SGF_TRY(exchange_plan(&state, problem->network.weights, &plan, error));
-  SGF_TRY(sgf_simulation_create(problem, &plan, simulation, error));
+  SGF_TRY(exchange_directions(&state, problem->network.weights, &count, &directions, error));
+  if (count > 0) status = sgf_simulation_create_on(problem, &plan, count, directions, simulation, error);
+  if (status == SGF_ERROR_UNSUPPORTED)
+    status = sgf_fail(error, SGF_ERROR_VALUE, "%s: is no state of this simulation: it has %zu directions", path, count);
+  SGF_TRY(status);
+  if (count == 0)
+    SGF_TRY(sgf_simulation_create(problem, &plan, simulation, error));
   SGF_TRY(exchange_state(&state, *simulation, 0, error));
   SGF_TRY(sgf_state_finish(&state, error));
   SGF_TRY(sgf_workers_distribute(*simulation, error));
   sgf_simulation_trim_wave(*simulation);
 done:
+  free(directions);
   sgf_state_discard(&state);
   if (status == SGF_OK) return SGF_OK;
   sgf_simulation_free(*simulation);

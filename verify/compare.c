@@ -23,11 +23,12 @@ static const double *array(const sgf_prediction *prediction, const char *name)
 
 /* ------------------------------------------------------ all weights together */
 
-/* tr(P S P), and of each layer's block of it. */
+/* tr(P S P), and of each layer's block of it; P on range(H), or on the directions of the ensemble. */
 static sgf_status compare_traces(sgf_comparing *all, sgf_error *error)
 {
   const sgf_network *network = &all->problem->network;
   size_t rank = all->projection.rank;
+  const char *prefix = all->ensemble->directions != NULL ? "tested_" : "";
   double *gram;
   char name[48];
   sgf_status status = sgf_new_reals(&gram, rank, rank, "traces", error);
@@ -42,9 +43,9 @@ static sgf_status compare_traces(sgf_comparing *all, sgf_error *error)
                    : sgf_dot(size, all->directions + i * all->n + first, all->directions + j * all->n + first);
     double predicted = sgf_projected_traces(&all->projection, gram, all->values);
     if (l == 0)
-      snprintf(name, sizeof name, "trace");
+      snprintf(name, sizeof name, "%strace", prefix);
     else
-      snprintf(name, sizeof name, "layer%zu_trace", l);
+      snprintf(name, sizeof name, "%slayer%zu_trace", prefix, l);
     sgf_add_linear(all, name, predicted, all->values);
   }
   free(gram);
@@ -165,7 +166,7 @@ static sgf_status compare_off_diagonal(sgf_comparing *all, sgf_error *error)
  * what is left, as a fraction of the trace. */
 static sgf_status compare_mean(sgf_comparing *all, sgf_error *error)
 {
-  size_t n = all->n, rank = all->projection.rank;
+  size_t n = all->ensemble->n, rank = all->projection.rank;
   double *means = NULL, *delta = NULL, square, square_error, trace = sgf_trace(rank, all->projection.predicted);
   sgf_status status;
   if (all->ensemble->info.centred) return SGF_OK;
@@ -173,8 +174,12 @@ static sgf_status compare_mean(sgf_comparing *all, sgf_error *error)
   SGF_TRY(sgf_new_reals(&delta, n, 1, "means of the replicas", error));
   for (size_t r = 0; r < all->rows; r++) {
     const double *halves = all->ensemble->half_means + 2 * r * n;
-    for (size_t k = 0; k < n; k++) delta[k] = 0.5 * (halves[k] + halves[n + k]) - all->mean[k];
-    sgf_multiply(rank, 1, n, SGF_PLAIN, all->directions, SGF_PLAIN, delta, means + r * rank);
+    for (size_t k = 0; k < n; k++) delta[k] = 0.5 * (halves[k] + halves[n + k]);
+    for (size_t k = 0; k < n && all->mean != NULL; k++) delta[k] -= all->mean[k];
+    if (all->ensemble->directions != NULL)
+      memcpy(means + r * rank, delta, rank * sizeof *means);
+    else
+      sgf_multiply(rank, 1, n, SGF_PLAIN, all->directions, SGF_PLAIN, delta, means + r * rank);
   }
   SGF_TRY(sgf_squared_mean(means, all->rows, rank, &square, &square_error, error));
   sgf_add_quantity(all, "mean_square", 0.0, square, square_error, square / trace, square_error / trace);
@@ -259,37 +264,44 @@ done:
   return status;
 }
 
-/* Where a set's directions come from: arrays of the prediction, below `path`, with a suffix. */
+/* Where a set's directions come from. */
 typedef struct {
   const char *name, *prefix; /* of the set and of its quantities */
-  const char *path, *suffix;
-  size_t first, size; /* the weights that the directions are of */
-  bool single;        /* a quantity for each direction */
+  size_t first, size;        /* the weights that the directions are of */
+  bool single;               /* a quantity for each direction */
+  size_t count;
+  const double *variance, *curvature, *directions; /* (count), stationary; (count); (count, size) */
 } mode_source;
 
-static const double *source_array(const sgf_comparing *all, const mode_source *source, const char *what)
+/* Those of the arrays of a prediction, below `path`, with a suffix. */
+static void from_arrays(const sgf_comparing *all, const char *path, const char *suffix, mode_source *source)
 {
+  const char *const names[] = {"variance", "curvature", "directions"};
+  const double **arrays[] = {&source->variance, &source->curvature, &source->directions};
   char name[64];
-  snprintf(name, sizeof name, "%s%s%s", source->path, what, source->suffix);
-  return array(all->prediction, name);
+  for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+    snprintf(name, sizeof name, "%s%s%s", path, names[k], suffix);
+    *arrays[k] = array(all->prediction, name);
+  }
+  source->count = 0;
+  while (source->count < source->size && source->variance[source->count] > SGF_ZERO_MODE * source->variance[0])
+    source->count++;
 }
 
 static sgf_status compare_modes(sgf_comparing *all, const sgf_projection *projection, const mode_source *source,
                                 sgf_error *error)
 {
   sgf_mode_set *set = &all->result->sets[all->result->set_count++];
-  const double *variance = source_array(all, source, "variance"), *curvature = source_array(all, source, "curvature");
   uint64_t seed = all->problem->settings.seed;
-  size_t count = 0;
+  size_t count = source->count;
   double *forms = NULL;
   sgf_status status;
-  while (count < source->size && variance[count] > SGF_ZERO_MODE * variance[0]) count++;
   SGF_TRY(modes_create(count, source->name, set, error));
   SGF_TRY(sgf_new_reals(&forms, count, all->rows, "variances of the replicas", error));
-  memcpy(set->curvature, curvature, count * sizeof *curvature);
-  memcpy(set->stationary, variance, count * sizeof *variance);
-  SGF_TRY(sgf_projected_forms(projection, source_array(all, source, "directions"), count, source->first, source->size,
-                              forms, set->predicted, error));
+  memcpy(set->curvature, source->curvature, count * sizeof *set->curvature);
+  memcpy(set->stationary, source->variance, count * sizeof *set->stationary);
+  SGF_TRY(sgf_projected_forms(projection, source->directions, count, source->first, source->size, forms,
+                              set->predicted, error));
   for (size_t k = 0; k < count; k++)
     sgf_mean_and_error(forms + k * all->rows, all->rows, &set->measured[k], &set->error[k]);
   if (source->single)
@@ -307,7 +319,9 @@ done:
 static sgf_status compare_joint_modes(sgf_comparing *all, sgf_error *error)
 {
   bool single = all->problem->network.layers == 1 || all->projection.rank <= SGF_MOST_SINGLE_DIRECTIONS;
-  return compare_modes(all, &all->projection, &(mode_source){"joint", "", "", "", 0, all->n, single}, error);
+  mode_source source = {.name = "joint", .prefix = "", .size = all->n, .single = single};
+  from_arrays(all, "", "", &source);
+  return compare_modes(all, &all->projection, &source, error);
 }
 
 static sgf_status compare_layer_modes(sgf_comparing *all, sgf_error *error)
@@ -319,7 +333,35 @@ static sgf_status compare_layer_modes(sgf_comparing *all, sgf_error *error)
     snprintf(name, sizeof name, "layer%zu", l);
     snprintf(prefix, sizeof prefix, "layer%zu_", l);
     snprintf(path, sizeof path, "layer%zu/", l);
-    mode_source source = {name, prefix, path, "", network->offsets[l], sgf_layer_size(network, l), false};
+    mode_source source = {
+        .name = name, .prefix = prefix, .first = network->offsets[l], .size = sgf_layer_size(network, l)};
+    from_arrays(all, path, "", &source);
+    status = compare_modes(all, &all->projection, &source, error);
+  }
+  return status;
+}
+
+/* The sets of a prediction on directions: of all weights, and of each layer. */
+static sgf_status compare_tested_sets(sgf_comparing *all, sgf_error *error)
+{
+  const sgf_network *network = &all->problem->network;
+  const sgf_tested *tested = all->prediction->tested;
+  char name[32], prefix[32];
+  sgf_status status = SGF_OK;
+  for (size_t s = 0; s < tested->set_count && status == SGF_OK; s++) {
+    const sgf_tested_set *set = &tested->sets[s];
+    bool single = s == 0 && set->count <= SGF_MOST_SINGLE_DIRECTIONS;
+    snprintf(name, sizeof name, "layer%zu", s);
+    snprintf(prefix, sizeof prefix, "layer%zu_", s);
+    mode_source source = {.name = s == 0 ? "joint" : name,
+                          .prefix = s == 0 ? "" : prefix,
+                          .first = s == 0 ? 0 : network->offsets[s],
+                          .size = set->size,
+                          .single = single,
+                          .count = set->count,
+                          .variance = set->variance,
+                          .curvature = set->curvature,
+                          .directions = set->directions};
     status = compare_modes(all, &all->projection, &source, error);
   }
   return status;
@@ -329,7 +371,7 @@ static sgf_status compare_layer_modes(sgf_comparing *all, sgf_error *error)
 static sgf_status compare_alone(sgf_comparing *all, size_t layer, sgf_error *error)
 {
   const sgf_ensemble *ensemble = all->ensemble->alone[layer - 1];
-  size_t size = ensemble->n, rank = 0;
+  size_t size = ensemble->n, rank;
   char name[32], prefix[32], path[32], quantity[48];
   double *Sigma = NULL, *mean = NULL, *unit = NULL;
   sgf_projection projection = {0};
@@ -337,14 +379,14 @@ static sgf_status compare_alone(sgf_comparing *all, size_t layer, sgf_error *err
   snprintf(name, sizeof name, "layer%zu_uncoupled", layer);
   snprintf(prefix, sizeof prefix, "layer%zu_uncoupled_", layer);
   snprintf(path, sizeof path, "layer%zu/", layer);
-  mode_source source = {name, prefix, path, "_uncoupled", 0, size, false};
-  const double *variance = source_array(all, &source, "variance");
-  while (rank < size && variance[rank] > SGF_ZERO_MODE * variance[0]) rank++;
+  mode_source source = {.name = name, .prefix = prefix, .size = size};
+  from_arrays(all, path, "_uncoupled", &source);
+  rank = source.count;
   SGF_TRY(sgf_new_reals(&Sigma, size, size, "uncoupled covariance", error));
   SGF_TRY(sgf_new_reals(&mean, size, 1, "uncoupled mean", error));
   SGF_TRY(sgf_new_reals(&unit, rank, rank, "uncoupled trace", error));
   SGF_TRY(sgf_prediction_window(all->problem, all->prediction, layer, &ensemble->info.plan, Sigma, mean, error));
-  SGF_TRY(sgf_project(ensemble, source_array(all, &source, "directions"), rank, Sigma, &projection, error));
+  SGF_TRY(sgf_project(ensemble, source.directions, rank, Sigma, &projection, error));
   for (size_t k = 0; k < rank; k++) unit[k * rank + k] = 1.0;
   double predicted = sgf_projected_traces(&projection, unit, all->values);
   snprintf(quantity, sizeof quantity, "%strace", prefix);
@@ -434,20 +476,54 @@ static sgf_status check_comparable(const sgf_comparing *all, sgf_error *error)
   return SGF_OK;
 }
 
-static sgf_status prepare(sgf_comparing *all, sgf_error *error)
+/* Room for so many quantities of single directions, and all others. */
+static sgf_status prepare_result(sgf_comparing *all, size_t rank, sgf_error *error)
 {
   sgf_comparison *result = all->result;
-  size_t layers = all->problem->network.layers, rank = all->prediction->info.rank_hessian;
-  const sgf_ensemble_info *info = &all->ensemble->info;
-  const sgf_plan *plan = info->recorded && !info->centred ? NULL : &info->plan; /* NULL: stationary */
+  size_t layers = all->problem->network.layers;
   void *sets, *balances;
   sgf_status status;
-  all->directions = array(all->prediction, "directions");
   SGF_TRY(sgf_quantities_create(all, rank + 8 * layers + 8, error));
   SGF_TRY(sgf_allocate(&sets, 2 * layers + 1, 1, sizeof(sgf_mode_set), "variances", error));
   result->sets = sets;
   SGF_TRY(sgf_allocate(&balances, layers, 1, sizeof(sgf_balance_curve), "drift of the balance", error));
   result->balances = balances;
+done:
+  return status;
+}
+
+/* The plan that the prediction is of; NULL: stationary. */
+static const sgf_plan *plan_of(const sgf_ensemble_info *info)
+{
+  return info->recorded && !info->centred ? NULL : &info->plan;
+}
+
+/* D Sigma D^T over the window, by the operator, in the directions that the ensemble has. */
+static sgf_status prepare_on_directions(sgf_comparing *all, sgf_error *error)
+{
+  const sgf_ensemble *ensemble = all->ensemble;
+  const sgf_prediction *prediction = all->prediction;
+  size_t count = ensemble->n;
+  sgf_status status;
+  all->directions = ensemble->directions;
+  all->result->info.directions = count;
+  all->result->info.directions_share = prediction->tested->share;
+  SGF_TRY(prepare_result(all, prediction->tested->sets[0].count, error));
+  SGF_TRY(sgf_new_reals(&all->Sigma, count, count, "predicted covariance", error));
+  SGF_TRY(sgf_covariance_operator_window(prediction->covariance, plan_of(&ensemble->info), count, all->directions,
+                                         all->Sigma, error));
+  SGF_TRY(sgf_project_kept(ensemble, all->Sigma, &all->projection, error));
+done:
+  return status;
+}
+
+static sgf_status prepare(sgf_comparing *all, sgf_error *error)
+{
+  size_t rank = all->prediction->info.rank_hessian;
+  const sgf_plan *plan = plan_of(&all->ensemble->info);
+  sgf_status status;
+  all->directions = array(all->prediction, "directions");
+  SGF_TRY(prepare_result(all, rank, error));
   SGF_TRY(sgf_new_reals(&all->Sigma, all->n, all->n, "predicted covariance", error));
   SGF_TRY(sgf_new_reals(&all->mean, all->n, 1, "predicted mean", error));
   SGF_TRY(sgf_prediction_window(all->problem, all->prediction, 0, plan, all->Sigma, all->mean, error));
@@ -469,11 +545,60 @@ static sgf_status compare(sgf_comparing *all, sgf_error *error)
   SGF_TRY(compare_layer_modes(all, error));
   for (size_t l = 1; l <= all->ensemble->layers; l++) SGF_TRY(compare_alone(all, l, error));
   SGF_TRY(compare_balances(all, error));
-  sgf_diagnose(all);
+  SGF_TRY(sgf_diagnose(all, error));
   sgf_test_elements(all);
   SGF_TRY(sgf_decide(all, error));
 done:
   return status;
+}
+
+/* With no null space all of |theta - theta*|^2 is predicted; else what moved along it cannot be told apart. */
+static sgf_status compare_whole_trace(sgf_comparing *all, sgf_error *error)
+{
+  const sgf_ensemble *ensemble = all->ensemble;
+  double predicted;
+  if (all->prediction->info.rank_hessian < all->n) return SGF_OK;
+  sgf_status status =
+      sgf_covariance_operator_window_trace(all->prediction->covariance, plan_of(&ensemble->info), &predicted, error);
+  for (size_t r = 0; r < all->rows && status == SGF_OK; r++)
+    all->values[r] = ensemble->squares[r * ensemble->square_count];
+  if (status == SGF_OK) sgf_add_linear(all, "trace", predicted, all->values);
+  return status;
+}
+
+/* What can be compared of an ensemble on directions. */
+static sgf_status compare_on_directions(sgf_comparing *all, sgf_error *error)
+{
+  sgf_status status;
+  SGF_TRY(check_comparable(all, error));
+  SGF_TRY(prepare_on_directions(all, error));
+  SGF_TRY(compare_traces(all, error));
+  SGF_TRY(compare_whole_trace(all, error));
+  SGF_TRY(compare_tested_sets(all, error));
+  SGF_TRY(compare_off_diagonal(all, error));
+  SGF_TRY(compare_mean(all, error));
+  SGF_TRY(sgf_diagnose(all, error));
+  sgf_test_elements(all);
+  SGF_TRY(sgf_decide(all, error));
+done:
+  return status;
+}
+
+/* A prediction on directions is compared with an ensemble on directions, one of all weights with one of them. */
+static sgf_status check_sides(const sgf_problem *problem, const sgf_prediction *prediction,
+                              const sgf_ensemble *ensemble, sgf_error *error)
+{
+  if (prediction->joint.range.V == NULL && prediction->tested == NULL)
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
+                    "a prediction by the covariance operator without directions is not compared with");
+  if ((prediction->tested != NULL) != (ensemble->directions != NULL))
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "a prediction %s is not compared with moments %s",
+                    prediction->tested != NULL ? "on directions" : "of all weights",
+                    ensemble->directions != NULL ? "on directions" : "of all weights");
+  if (ensemble->directions != NULL && ensemble->weights != problem->network.weights)
+    return sgf_fail(error, SGF_ERROR_VALUE, "the ensemble's directions are of %zu weights, the network has %zu",
+                    ensemble->weights, problem->network.weights);
+  return SGF_OK;
 }
 
 sgf_status sgf_compare(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_ensemble *ensemble,
@@ -481,19 +606,19 @@ sgf_status sgf_compare(const sgf_problem *problem, const sgf_prediction *predict
 {
   void *block;
   *result = NULL;
-  if (prediction->joint.range.V == NULL)
-    return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "a prediction by the covariance operator is not compared with");
-  sgf_status status = sgf_allocate(&block, 1, 1, sizeof **result, "comparison", error);
-  *result = block;
+  sgf_status status = check_sides(problem, prediction, ensemble, error);
+  if (status == SGF_OK) status = sgf_allocate(&block, 1, 1, sizeof **result, "comparison", error);
   if (status != SGF_OK) return status;
+  *result = block;
   sgf_comparing all = {.problem = problem,
                        .prediction = prediction,
                        .ensemble = ensemble,
                        .result = *result,
                        .n = problem->network.weights,
                        .rows = ensemble->info.pools};
-  status = compare(&all, error);
+  status = ensemble->directions != NULL ? compare_on_directions(&all, error) : compare(&all, error);
   free(all.Sigma);
+  free(all.slowest);
   free(all.mean);
   free(all.values);
   free(all.tested);

@@ -18,8 +18,10 @@ typedef struct sgf_comparing {
   size_t n, rows;            /* weights; independent rows of the ensemble */
   double *Sigma;             /* (n, n), predicted second moment about theta*, averaged over the window */
   double *mean;              /* (n), predicted mean of theta - theta* */
-  const double *directions;  /* (n, n), principal directions; the first `rank` span range(H) */
-  sgf_projection projection; /* on range(H) */
+  const double *directions;  /* (n, n), principal directions; the first `rank` span range(H). Of an ensemble on
+                                directions those, (rank, n), and then Sigma is D Sigma D^T, and mean is NULL */
+  sgf_projection projection; /* on range(H), or on the ensemble's directions */
+  double *slowest;           /* (ensemble->n), the slowest mode that fluctuates */
   double *values;            /* (rows), scratch */
   size_t capacity;
   double *tested;     /* (capacity), what is tested: the deviation, or the square of a norm */
@@ -42,8 +44,9 @@ void sgf_add_linear(sgf_comparing *all, const char *name, double predicted, cons
 sgf_status sgf_add_norm(sgf_comparing *all, const char *name, const double *vectors, size_t size, double scale,
                         sgf_error *error);
 
-/* Split R-hat and effective sample size of the slowest mode; correlation of batches; what leaked out of range(H). */
-void sgf_diagnose(sgf_comparing *all);
+/* Split R-hat and effective sample size of the slowest mode; correlation of batches; what leaked out of range(H), NaN for
+ * an ensemble on directions. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
+sgf_status sgf_diagnose(sgf_comparing *all, sgf_error *error);
 
 /* With the exact equation: z-scores of all elements. */
 void sgf_test_elements(sgf_comparing *all);

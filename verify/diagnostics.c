@@ -3,30 +3,60 @@
 #include <gsl/gsl_cdf.h>
 #include <gsl/gsl_statistics_double.h>
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "../theory/linear_algebra.h"
+#include "../theory/memory.h"
 #include "comparing.h"
 #include "statistics.h"
 
 /* Below this many independent replicas the tails of z-scores are not those of Student's t. */
 enum { Z_TEST_REPLICAS = 100 };
 
-/* The mode of H of the smallest rate among those that fluctuate. */
-static const double *slowest_mode(const sgf_comparing *all)
+/* The mode of H of the smallest rate among those that fluctuate, of an ensemble of all weights. */
+static void slowest_of_range(const sgf_comparing *all, double threshold)
 {
   const sgf_range *range = &all->prediction->joint.range;
-  double threshold = SGF_ZERO_MODE * all->result->sets[0].predicted[0];
   size_t k = range->n - range->rank;
   while (k + 1 < range->n && !(sgf_quadratic_form(all->n, all->Sigma, range->V + k * range->n) > threshold)) k++;
-  return range->V + k * range->n;
+  memcpy(all->slowest, range->V + k * range->n, all->n * sizeof *all->slowest);
+}
+
+/* The same within the directions of an ensemble: of D H D^T. */
+static sgf_status slowest_within(const sgf_comparing *all, double threshold, sgf_error *error)
+{
+  size_t rank = all->projection.rank, k = 0;
+  double *drift = NULL, *rates = NULL;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&drift, rank, rank, "drift of the tested directions", error));
+  SGF_TRY(sgf_new_reals(&rates, rank, 1, "drift of the tested directions", error));
+  SGF_TRY(sgf_covariance_operator_drift(all->prediction->covariance, rank, all->directions, drift, error));
+  SGF_TRY(sgf_symmetric_eigen(rank, drift, rates, "drift of the tested directions", error));
+  while (k + 1 < rank && !(sgf_quadratic_form(rank, all->Sigma, drift + k * rank) > threshold)) k++;
+  memcpy(all->slowest, drift + k * rank, rank * sizeof *all->slowest);
+done:
+  free(drift);
+  free(rates);
+  return status;
+}
+
+static sgf_status find_slowest(sgf_comparing *all, sgf_error *error)
+{
+  double threshold = SGF_ZERO_MODE * all->result->sets[0].predicted[0];
+  sgf_status status = sgf_new_reals(&all->slowest, all->ensemble->n, 1, "slowest mode", error);
+  if (status != SGF_OK) return status;
+  if (all->ensemble->directions != NULL) return slowest_within(all, threshold, error);
+  slowest_of_range(all, threshold);
+  return SGF_OK;
 }
 
 /* Split R-hat and effective sample size of the mean, of the slowest mode v: the halves of every window are chains,
  * and v^T S_r v less the mean of the squared half means is the variance within. */
 static void diagnose_slowest_mode(sgf_comparing *all)
 {
-  const double *v = slowest_mode(all);
-  size_t R = all->rows, n = all->n;
+  const double *v = all->slowest;
+  size_t R = all->rows, n = all->ensemble->n;
   double within = 0.0, *means = all->values;
   double between = 0.0, total = 0.0;
   for (size_t r = 0; r < R; r++) {
@@ -77,6 +107,8 @@ static void measure_leak(sgf_comparing *all)
   const sgf_projection *projection = &all->projection;
   size_t packed = sgf_packed_size(all->n), inside = sgf_packed_size(projection->rank);
   double whole = 0.0, leak, leak_error;
+  info->null_leak = info->null_leak_error = NAN;
+  if (all->ensemble->directions != NULL) return; /* range(H) is more than the directions */
   for (size_t r = 0; r < all->rows; r++) {
     double trace = 0.0, kept = 0.0;
     for (size_t i = 0; i < all->n; i++) trace += all->ensemble->second[r * packed + i * (i + 1) / 2 + i];
@@ -89,8 +121,11 @@ static void measure_leak(sgf_comparing *all)
   info->null_leak_error = projection->rank < all->n ? leak_error / whole : 0.0;
 }
 
-void sgf_diagnose(sgf_comparing *all)
+sgf_status sgf_diagnose(sgf_comparing *all, sgf_error *error)
 {
+  sgf_status status = find_slowest(all, error);
+  if (status != SGF_OK) return status;
   diagnose_slowest_mode(all);
   measure_leak(all);
+  return SGF_OK;
 }

@@ -77,10 +77,43 @@ void sgf_ensemble_free(sgf_ensemble *ensemble)
   free(ensemble->gradient_square);
   free(ensemble->balance);
   free(ensemble->ends);
+  free(ensemble->directions);
+  free(ensemble->square_ends);
+  free(ensemble->squares);
   free(ensemble);
 }
 
 const sgf_ensemble_info *sgf_ensemble_get_info(const sgf_ensemble *ensemble) { return &ensemble->info; }
+
+/* Directions, and where the squares of the layers end. */
+static sgf_status take_directions(const sgf_network *network, const double *directions, sgf_ensemble *ensemble,
+                                  sgf_error *error)
+{
+  size_t rows = ensemble->info.pools, count = ensemble->n, weights = network->weights;
+  void *ends;
+  sgf_status status;
+  ensemble->weights = weights;
+  SGF_TRY(sgf_new_reals(&ensemble->directions, count, weights, "directions", error));
+  memcpy(ensemble->directions, directions, count * weights * sizeof *directions);
+  ensemble->square_count = 1 + network->layers;
+  SGF_TRY(sgf_allocate(&ends, ensemble->square_count, 1, sizeof(size_t), "squares of the replicas", error));
+  ensemble->square_ends = ends;
+  for (size_t l = 1; l <= network->layers; l++) ensemble->square_ends[l] = network->offsets[l + 1];
+  SGF_TRY(sgf_new_reals(&ensemble->squares, rows, ensemble->square_count, "squares of the replicas", error));
+done:
+  return status;
+}
+
+sgf_status sgf_ensemble_create_on(size_t replicas, const sgf_network *network, size_t count, const double *directions,
+                                  bool with_gradients, sgf_ensemble **ensemble, sgf_error *error)
+{
+  sgf_status status = sgf_ensemble_create(replicas, 0, 0, count, with_gradients, ensemble, error);
+  if (status == SGF_OK) status = take_directions(network, directions, *ensemble, error);
+  if (status == SGF_OK) return SGF_OK;
+  sgf_ensemble_free(*ensemble);
+  *ensemble = NULL;
+  return status;
+}
 
 static void scale(size_t count, double factor, double *values)
 {
@@ -94,6 +127,8 @@ static void scale_row(sgf_ensemble *ensemble, size_t row, double factor)
   scale(2 * n, factor, ensemble->half_means + row * 2 * n);
   if (ensemble->gradient_square != NULL) ensemble->gradient_square[row] *= factor;
   if (ensemble->balance != NULL) scale(balance, factor, ensemble->balance + row * balance);
+  if (ensemble->squares != NULL)
+    scale(ensemble->square_count, factor, ensemble->squares + row * ensemble->square_count);
 }
 
 void sgf_ensemble_open_row(sgf_ensemble *ensemble, size_t row, size_t turn)
@@ -108,21 +143,32 @@ void sgf_ensemble_close_row(sgf_ensemble *ensemble, size_t row, size_t turn)
 
 size_t sgf_accumulator_block(void) { return BLOCK; }
 
-size_t sgf_accumulator_size(const sgf_ensemble *ensemble) { return (BLOCK + 1) * ensemble->n; }
+/* Numbers of a snapshot as the block has them. */
+static size_t snapshot_size(const sgf_ensemble *ensemble)
+{
+  return ensemble->directions != NULL ? ensemble->weights : ensemble->n;
+}
+
+size_t sgf_accumulator_size(const sgf_ensemble *ensemble) { return BLOCK * snapshot_size(ensemble) + ensemble->n; }
 
 sgf_status sgf_accumulator_create(sgf_ensemble *ensemble, size_t row, size_t expected, sgf_accumulator *accumulator,
                                   sgf_error *error)
 {
+  sgf_status status;
   *accumulator = (sgf_accumulator){.ensemble = ensemble, .row = row, .expected = expected};
-  sgf_status status = sgf_new_reals(&accumulator->block, BLOCK + 1, ensemble->n, "snapshots", error);
-  if (status == SGF_OK) accumulator->sum = accumulator->block + BLOCK * ensemble->n;
+  SGF_TRY(sgf_new_reals(&accumulator->block, sgf_accumulator_size(ensemble), 1, "snapshots", error));
+  accumulator->sum = accumulator->block + BLOCK * snapshot_size(ensemble);
+  if (ensemble->directions != NULL)
+    SGF_TRY(sgf_new_reals(&accumulator->inside, 2 * BLOCK, ensemble->n, "snapshots", error));
+done:
   return status;
 }
 
 void sgf_accumulator_free(sgf_accumulator *accumulator)
 {
   free(accumulator->block);
-  accumulator->block = accumulator->sum = NULL;
+  free(accumulator->inside);
+  accumulator->block = accumulator->sum = accumulator->inside = NULL;
 }
 
 static double *second_of(const sgf_accumulator *accumulator)
@@ -130,24 +176,67 @@ static double *second_of(const sgf_accumulator *accumulator)
   return accumulator->ensemble->second + accumulator->row * sgf_packed_size(accumulator->ensemble->n);
 }
 
+/* Number `taken` of the run's snapshots, delta (n), into the means. */
+static void add_to_means(sgf_accumulator *accumulator, size_t taken, const double *delta)
+{
+  size_t n = accumulator->ensemble->n, expected = accumulator->expected, half = 2 * taken >= expected;
+  double share = 1.0 / (double)(half == 0 ? (expected + 1) / 2 : expected / 2);
+  double *mean = accumulator->ensemble->half_means + (2 * accumulator->row + half) * n;
+  for (size_t k = 0; k < n; k++) {
+    mean[k] += share * delta[k];
+    accumulator->sum[k] += delta[k];
+  }
+}
+
+/* The block (weights, BLOCK) in the directions, (BLOCK, n), and its means. Columns beyond those held count for nothing. */
+static const double *project_block(sgf_accumulator *accumulator)
+{
+  const sgf_ensemble *ensemble = accumulator->ensemble;
+  size_t n = ensemble->n, held = accumulator->held;
+  double *columns = accumulator->inside, *rows = columns + BLOCK * n;
+  sgf_kernels_of_machine()->multiply(n, BLOCK, ensemble->weights, ensemble->directions, ensemble->weights, 1,
+                                     accumulator->block, BLOCK, columns, BLOCK, false);
+  for (size_t s = 0; s < held; s++) {
+    for (size_t k = 0; k < n; k++) rows[s * n + k] = columns[k * BLOCK + s];
+    add_to_means(accumulator, accumulator->taken - held + s, rows + s * n);
+  }
+  return rows;
+}
+
 static void add_block(sgf_accumulator *accumulator)
 {
-  sgf_add_products(accumulator->ensemble->n, accumulator->held, accumulator->block,
-                   1.0 / (double)accumulator->expected, second_of(accumulator));
+  const double *block = accumulator->ensemble->directions != NULL ? project_block(accumulator) : accumulator->block;
+  sgf_add_products(accumulator->ensemble->n, accumulator->held, block, 1.0 / (double)accumulator->expected,
+                   second_of(accumulator));
   accumulator->held = 0;
+}
+
+/* A snapshot as a column of the block, and its squares. */
+static void hold_column(sgf_accumulator *accumulator, const double *theta, const double *reference)
+{
+  const sgf_ensemble *ensemble = accumulator->ensemble;
+  double *squares = ensemble->squares + accumulator->row * ensemble->square_count;
+  for (size_t l = 1, k = 0; l < ensemble->square_count; l++) {
+    double square = 0.0;
+    for (; k < ensemble->square_ends[l]; k++) {
+      double delta = theta[k] - reference[k];
+      accumulator->block[k * BLOCK + accumulator->held] = delta;
+      square += delta * delta;
+    }
+    squares[l] += square / (double)accumulator->expected;
+    squares[0] += square / (double)accumulator->expected;
+  }
 }
 
 void sgf_accumulate(sgf_accumulator *accumulator, const double *theta, const double *reference)
 {
-  size_t n = accumulator->ensemble->n, first = accumulator->ensemble->first, expected = accumulator->expected;
-  size_t half = 2 * accumulator->taken >= expected;
-  double share = 1.0 / (double)(half == 0 ? (expected + 1) / 2 : expected / 2);
-  double *mean = accumulator->ensemble->half_means + (2 * accumulator->row + half) * n;
-  double *delta = accumulator->block + accumulator->held * n;
-  for (size_t k = 0; k < n; k++) {
-    delta[k] = theta[first + k] - reference[first + k];
-    mean[k] += share * delta[k];
-    accumulator->sum[k] += delta[k];
+  const sgf_ensemble *ensemble = accumulator->ensemble;
+  double *delta = accumulator->block + accumulator->held * ensemble->n;
+  if (ensemble->directions != NULL) {
+    hold_column(accumulator, theta, reference);
+  } else {
+    sgf_ensemble_deviation(ensemble, theta, reference, NULL, delta);
+    add_to_means(accumulator, accumulator->taken, delta);
   }
   accumulator->taken++;
   if (++accumulator->held == BLOCK) add_block(accumulator);
@@ -163,6 +252,22 @@ void sgf_accumulator_end(sgf_accumulator *accumulator)
   sgf_add_products(n, 1, accumulator->sum, -1.0, second_of(accumulator));
 }
 
+void sgf_ensemble_deviation(const sgf_ensemble *ensemble, const double *theta, const double *reference, double *work,
+                            double *delta)
+{
+  size_t n = ensemble->n, weights = ensemble->weights, first = ensemble->first;
+  if (ensemble->directions == NULL) {
+    for (size_t k = 0; k < n; k++) delta[k] = theta[first + k] - reference[first + k];
+    return;
+  }
+  for (size_t k = 0; k < weights; k++) work[k] = theta[k] - reference[k];
+  for (size_t k = 0; k < n; k++) {
+    const double *direction = ensemble->directions + k * weights;
+    delta[k] = 0.0;
+    for (size_t i = 0; i < weights; i++) delta[k] += direction[i] * work[i];
+  }
+}
+
 double sgf_ensemble_form(const sgf_ensemble *ensemble, size_t at, const double *v)
 {
   const double *row = ensemble->second + at * sgf_packed_size(ensemble->n);
@@ -175,14 +280,22 @@ double sgf_ensemble_form(const sgf_ensemble *ensemble, size_t at, const double *
   return form;
 }
 
+static double trace_of_row(const sgf_ensemble *ensemble, size_t row)
+{
+  const double *second = ensemble->second + row * sgf_packed_size(ensemble->n);
+  double trace = 0.0;
+  for (size_t i = 0; i < ensemble->n; i++) trace += second[i * (i + 1) / 2 + i];
+  return trace;
+}
+
 void sgf_ensemble_summarize(sgf_ensemble *ensemble)
 {
-  size_t rows = ensemble->info.pools, packed = sgf_packed_size(ensemble->n);
+  size_t rows = ensemble->info.pools;
   double *traces = calloc(rows, sizeof *traces);
   ensemble->info.trace = ensemble->info.trace_se = NAN;
   if (traces == NULL) return;
   for (size_t r = 0; r < rows; r++)
-    for (size_t i = 0; i < ensemble->n; i++) traces[r] += ensemble->second[r * packed + i * (i + 1) / 2 + i];
+    traces[r] = ensemble->squares != NULL ? ensemble->squares[r * ensemble->square_count] : trace_of_row(ensemble, r);
   ensemble->info.trace = gsl_stats_mean(traces, 1, rows);
   if (rows > 1) ensemble->info.trace_se = gsl_stats_sd(traces, 1, rows) / sqrt((double)rows);
   free(traces);

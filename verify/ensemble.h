@@ -2,12 +2,15 @@
 #ifndef SGF_ENSEMBLE_H
 #define SGF_ENSEMBLE_H
 
-#include "../theory/status.h"
+#include "../theory/network.h"
 
 /* A row for each replica, or for several where all their second moments would not fit (SGF_ENSEMBLE_MEMORY), so that
  * every error bar comes from the spread over independent rows. Replica r belongs to row r mod rows; a row holds the mean
  * over its replicas, in the order in which they ran. Second moments are packed lower triangles, row after row: element
- * (i, j <= i) at i (i + 1) / 2 + j. */
+ * (i, j <= i) at i (i + 1) / 2 + j.
+ *
+ * Where the weights are too many for second moments of all of them, an ensemble is on directions: delta is then
+ * D (theta - theta*), D of orthonormal rows, n their number; and of all weights there are squares. */
 struct sgf_ensemble {
   sgf_ensemble_info info;  /* info.pools: rows */
   size_t layer;            /* 0: all weights; l: layer l trained alone */
@@ -22,6 +25,12 @@ struct sgf_ensemble {
                               (k + 1) / points of the run's steps, rounded up */
   sgf_ensemble **alone;    /* (layers), runs of layer l alone at [l - 1]; NULL unless asked for */
   size_t layers;           /* of `alone` */
+  double *directions;      /* D (n, weights); NULL: delta is of the trained weights themselves */
+  size_t weights;          /* columns of D */
+  size_t square_count;     /* with directions 1 + layers of the network, else 0 */
+  size_t
+      *square_ends; /* (square_count), weights up to the end of each layer; 0 for all of them together, the first */
+  double *squares;  /* (rows, square_count), mean of |theta - theta*|^2 of all weights and of each layer */
 };
 
 /* Bytes that the second moments of an ensemble may take: a constant, so that rows, and with them the bits of the
@@ -32,6 +41,15 @@ struct sgf_ensemble {
  * but for the rounding. Errors: SGF_ERROR_MEMORY with the size. */
 sgf_status sgf_ensemble_create(size_t replicas, size_t rows, size_t first, size_t n, bool with_gradients,
                                sgf_ensemble **ensemble, sgf_error *error);
+
+/* The same on `count` directions (count, n of the network), which are copied. The rows of moments are as many as fit. */
+sgf_status sgf_ensemble_create_on(size_t replicas, const sgf_network *network, size_t count, const double *directions,
+                                  bool with_gradients, sgf_ensemble **ensemble, sgf_error *error);
+
+/* delta (n) of one vector of weights: theta - reference of the trained weights, or its components along the directions.
+ * work (weights), used for directions alone. */
+void sgf_ensemble_deviation(const sgf_ensemble *ensemble, const double *theta, const double *reference, double *work,
+                            double *delta);
 
 /* Room for more replicas, in the same rows. Errors: SGF_ERROR_MEMORY; the ensemble is then as it was. */
 sgf_status sgf_ensemble_grow(sgf_ensemble *ensemble, size_t replicas, sgf_error *error);
@@ -48,7 +66,9 @@ typedef struct sgf_accumulator {
   size_t row;
   size_t expected, taken; /* snapshots of the run */
   size_t held;            /* of these in the block */
-  double *block, *sum;    /* sum: of the run's snapshots */
+  double *block,
+      *sum;       /* (16, n); with directions (weights, 16), snapshots in columns. sum (n) of the run's snapshots */
+  double *inside; /* with directions: room for a block in them */
 } sgf_accumulator;
 
 /* A run that will give `expected` snapshots. Errors: SGF_ERROR_MEMORY. */

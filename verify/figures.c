@@ -41,9 +41,10 @@ static void put_measured(FILE *script, const char *data, const int columns[3], d
 static void modes(FILE *script, const sgf_prediction *prediction, const sgf_comparison *comparison)
 {
   size_t n;
-  const double *curvature = array(prediction, "curvature", &n), *variance = array(prediction, "variance", &n);
-  double unit = prediction->info.temperature;
   const sgf_mode_set *set = comparison != NULL ? sgf_find_modes(comparison, "joint") : NULL;
+  const double *curvature = set != NULL ? set->curvature : array(prediction, "curvature", &n);
+  const double *variance = set != NULL ? set->stationary : array(prediction, "variance", &n);
+  double unit = prediction->info.temperature;
   fprintf(script, "$modes << EOD\n");
   for (size_t k = 0; k < (set != NULL ? set->count : n); k++) {
     if (!(variance[k] > 0.0) || !(curvature[k] > 0.0)) continue;
@@ -67,9 +68,10 @@ static bool layer_modes(FILE *script, const sgf_problem *problem, const sgf_pred
   snprintf(name, sizeof name, "layer%zu%s", layer, suffix);
   const sgf_mode_set *set = comparison != NULL ? sgf_find_modes(comparison, name) : NULL;
   snprintf(name, sizeof name, "layer%zu/curvature%s", layer, suffix);
-  const double *curvature = array(prediction, name, &size);
+  const double *curvature = set != NULL ? set->curvature : array(prediction, name, &size);
   snprintf(name, sizeof name, "layer%zu/variance%s", layer, suffix);
-  const double *variance = array(prediction, name, &size);
+  const double *variance = set != NULL ? set->stationary : array(prediction, name, &size);
+  if (set != NULL) size = set->count;
   fprintf(script, "$layer%s << EOD\n", suffix);
   for (size_t k = 0; k < size && variance[k] > 1e-12 * variance[0]; k++) {
     if (!(curvature[k] > 0.0)) continue;
@@ -89,14 +91,16 @@ void sgf_figure_ivfr(FILE *script, const sgf_problem *problem, const sgf_predict
   snprintf(name, sizeof name, "ivfr%zu", layer);
   begin(script, name);
   bool coupled = layer_modes(script, problem, prediction, comparison, layer, "");
-  bool alone = layer_modes(script, problem, prediction, comparison, layer, "_uncoupled");
+  bool dense = prediction->tested == NULL; /* else a layer alone is not predicted */
+  bool alone = dense && layer_modes(script, problem, prediction, comparison, layer, "_uncoupled");
   fprintf(script,
           "set logscale xy\nset format xy '%%g'\nset key outside top center horizontal maxrows 2 width -4\n"
           "set xlabel 'flatness F_k'\nset ylabel 'layer %zu: variance σ_k^2 / T'\nplot ",
           layer);
-  fprintf(script,
-          "$layer_uncoupled using 1:2 with points pt 4 ps 0.7 lw 0.8 lc rgb '#8a8a8a' title 'theory, uncoupled', "
-          "$layer using 1:2 with points pt 6 ps 0.8 lw 0.9 lc rgb 'black' title 'theory, coupled'");
+  if (dense)
+    fprintf(script,
+            "$layer_uncoupled using 1:2 with points pt 4 ps 0.7 lw 0.8 lc rgb '#8a8a8a' title 'theory, uncoupled', ");
+  fprintf(script, "$layer using 1:2 with points pt 6 ps 0.8 lw 0.9 lc rgb 'black' title 'theory, coupled'");
   const int columns[] = {1, 3, 4};
   if (alone) put_measured(script, "layer_uncoupled", columns, 0.35, 9, "#c06000", "SGD ±2 s.e., others frozen");
   if (coupled) put_measured(script, "layer", columns, 0.35, 7, BLUE, "SGD ±2 s.e.");
@@ -195,9 +199,12 @@ void sgf_figure_spectrum(FILE *script, const sgf_prediction *prediction, double 
 void sgf_figure_curvature(FILE *script, const sgf_prediction *prediction, const sgf_comparison *comparison)
 {
   size_t n;
-  const double *variance = array(prediction, "variance", &n);
+  const sgf_mode_set *set = comparison != NULL ? sgf_find_modes(comparison, "joint") : NULL;
+  const double *variance = set != NULL ? set->stationary : array(prediction, "variance", &n);
   double low = prediction->info.relaxation_rate, high = prediction->info.largest_curvature;
-  size_t last = prediction->info.ivfr.modes > 0 ? prediction->info.ivfr.modes - 1 : n - 1;
+  size_t last = set != NULL                       ? set->count - 1
+                : prediction->info.ivfr.modes > 0 ? prediction->info.ivfr.modes - 1
+                                                  : n - 1;
   begin(script, "curvature");
   modes(script, prediction, comparison);
   fprintf(

@@ -90,11 +90,12 @@ static void write_prediction(sgf_hdf5_output *out, const sgf_problem *problem, c
   }
 }
 
-/* The moments of an ensemble below `group`. */
+/* The moments of an ensemble below `group`, in its directions if it is on some. */
 static sgf_status write_moments(sgf_hdf5_output *out, const char *group, const sgf_ensemble *ensemble, bool full,
                                 sgf_error *error)
 {
   size_t n = ensemble->n, square[2] = {n, n};
+  const char *where = ensemble->directions != NULL ? "_on_directions" : "";
   double *covariance = NULL, *standard_error = NULL, *mean = NULL;
   char name[96];
   sgf_status status;
@@ -104,12 +105,12 @@ static sgf_status write_moments(sgf_hdf5_output *out, const char *group, const s
   SGF_TRY(sgf_ensemble_moments(ensemble, covariance, standard_error, mean, error));
   sgf_hdf5_group(out, group);
   if (full || n <= LARGE) {
-    snprintf(name, sizeof name, "%s/covariance", group);
+    snprintf(name, sizeof name, "%s/covariance%s", group, where);
     sgf_hdf5_write(out, name, 2, square, covariance);
-    snprintf(name, sizeof name, "%s/covariance_se", group);
+    snprintf(name, sizeof name, "%s/covariance%s_se", group, where);
     sgf_hdf5_write(out, name, 2, square, standard_error);
   }
-  snprintf(name, sizeof name, "%s/mean", group);
+  snprintf(name, sizeof name, "%s/mean%s", group, where);
   sgf_hdf5_write(out, name, 1, square, mean);
 done:
   free(covariance);
@@ -172,6 +173,22 @@ done:
   return status;
 }
 
+/* The directions D that moments are in, and |theta - theta*|^2 of each layer. */
+static void write_directions(sgf_hdf5_output *out, const sgf_ensemble *ensemble)
+{
+  size_t layers = ensemble->square_count - 1, rows = ensemble->info.pools;
+  char name[64];
+  sgf_hdf5_write(out, "simulation/directions", 2, (size_t[]){ensemble->n, ensemble->weights}, ensemble->directions);
+  sgf_hdf5_attribute(out, "simulation", "trace", ensemble->info.trace);
+  sgf_hdf5_attribute(out, "simulation", "trace_se", ensemble->info.trace_se);
+  for (size_t l = 1; l <= layers; l++) {
+    double mean = 0.0;
+    for (size_t r = 0; r < rows; r++) mean += ensemble->squares[r * ensemble->square_count + l] / (double)rows;
+    snprintf(name, sizeof name, "layer%zu_trace", l);
+    sgf_hdf5_attribute(out, "simulation", name, mean);
+  }
+}
+
 static sgf_status write_ensemble(sgf_hdf5_output *out, const sgf_problem *problem, const sgf_ensemble *ensemble,
                                  bool full, sgf_error *error)
 {
@@ -179,6 +196,7 @@ static sgf_status write_ensemble(sgf_hdf5_output *out, const sgf_problem *proble
   char name[48];
   sgf_status status;
   SGF_TRY(write_moments(out, "simulation", ensemble, full, error));
+  if (ensemble->directions != NULL) write_directions(out, ensemble);
   SGF_TRY(write_balance(out, problem, ensemble, error));
   for (size_t l = 1; l <= ensemble->layers; l++) {
     if (l == 1) sgf_hdf5_group(out, "simulation/uncoupled");

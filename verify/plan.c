@@ -55,18 +55,27 @@ static const double SHARE_OF_LIFETIME = 0.03, SHARE_TOGETHER = 0.08, LONG_SHARE_
 /* Window-pca: burn-in and window of runs that are long against every relaxation that matters, and the least runs. */
 static const double LONG_BURN_IN_TIMES = 5.0, LONG_WINDOW_TIMES = 100.0, LONG_RUNS = 16.0;
 
-/* Whether the variances of a deep network are tested together and not one by one. */
+/* Joint directions along which variances are tested. */
+static size_t tested_directions(const sgf_prediction *prediction)
+{
+  return prediction->tested != NULL ? prediction->tested->sets[0].count : prediction->info.rank_hessian;
+}
+
+/* Whether the variances of a deep network, or on directions, are tested together and not one by one. */
 static bool together(const sgf_problem *problem, const sgf_prediction *prediction)
 {
-  return problem->network.layers > 1 && prediction->info.rank_hessian > SGF_MOST_SINGLE_DIRECTIONS;
+  return (problem->network.layers > 1 || prediction->tested != NULL) &&
+         tested_directions(prediction) > SGF_MOST_SINGLE_DIRECTIONS;
 }
 
 /* The rate that times are measured in: the slowest that is tested by itself. */
 static double planning_rate(const sgf_problem *problem, const sgf_prediction *prediction)
 {
   const sgf_range *range = &prediction->joint.range;
-  size_t slow = together(problem, prediction) ? (size_t)(SLOW_SHARE * (double)range->rank) : 0;
-  return range->h[range->n - range->rank + slow];
+  size_t rank = prediction->info.rank_hessian;
+  const double *rates =
+      prediction->tested != NULL ? sgf_prediction_find(prediction, "spectrum/hessian") : range->h + (range->n - rank);
+  return rates[together(problem, prediction) ? (size_t)(SLOW_SHARE * (double)rank) : 0];
 }
 
 /* Standard error, relative, of a variance along one direction that decides quantities of zero deviation with a
@@ -75,13 +84,12 @@ static double planning_rate(const sgf_problem *problem, const sgf_prediction *pr
 static double wanted_error(const sgf_problem *problem, const sgf_prediction *prediction)
 {
   const sgf_settings *settings = &problem->settings;
-  double rank = (double)prediction->info.rank_hessian, tolerance = settings->verify.tolerance;
+  double rank = (double)tested_directions(prediction), tolerance = settings->verify.tolerance;
   double others = problem->network.layers > 1 ? 8.0 + 6.0 * (double)problem->network.layers : 6.0;
   double quantities = together(problem, prediction) ? others : rank + others;
   if (settings->theory.equation != SGF_EQUATION_EXACT) tolerance *= SHARE_OF_TOLERANCE;
   double level = settings->verify.level / (settings->simulation.replicas > 0 ? 1.0 : LOOKS);
-  double deviations =
-      gsl_cdf_ugaussian_Qinv(level / quantities) + gsl_cdf_ugaussian_Qinv(0.01 / quantities);
+  double deviations = gsl_cdf_ugaussian_Qinv(level / quantities) + gsl_cdf_ugaussian_Qinv(0.01 / quantities);
   if (!together(problem, prediction)) return tolerance / deviations;
   return tolerance * sqrt(sqrt(0.5 * rank) / deviations);
 }
@@ -105,10 +113,12 @@ static void choose_window(draft *times)
   times->window = fmax(2.0 * SAFETY / (replicas * times->error * times->error), LEAST_WINDOW_TIMES);
 }
 
-/* Multiply-adds of a snapshot. */
-static double cost_of_snapshot(const sgf_problem *problem)
+/* Multiply-adds of a snapshot: its products with itself, or with the directions and on these. */
+static double cost_of_snapshot(const sgf_problem *problem, const sgf_prediction *prediction)
 {
-  return 0.5 * (double)problem->network.weights * (double)problem->network.weights;
+  double n = (double)problem->network.weights;
+  double directions = prediction->tested != NULL ? (double)prediction->tested->count : 0.0;
+  return directions > 0.0 ? directions * (n + 0.5 * directions) : 0.5 * n * n;
 }
 
 /* Steps between snapshots: half a correlation time of the fastest mode, or more where snapshots would take more than a
@@ -116,12 +126,12 @@ static double cost_of_snapshot(const sgf_problem *problem)
 static double natural_stride(const sgf_problem *problem, const sgf_prediction *prediction)
 {
   double fastest = 0.5 / (sgf_time_of_step(&problem->settings) * prediction->info.largest_curvature);
-  return fmax(1.0, floor(fmax(fastest, cost_of_snapshot(problem) / (SNAPSHOT_SHARE * sgf_cost_of_step(problem)))));
+  return fmax(1.0, floor(fmax(fastest, cost_of_snapshot(problem, prediction) / (SNAPSHOT_SHARE * sgf_cost_of_step(problem)))));
 }
 
 static double cost_per_step(const sgf_problem *problem, const sgf_prediction *prediction)
 {
-  return sgf_cost_of_step(problem) + cost_of_snapshot(problem) / natural_stride(problem, prediction);
+  return sgf_cost_of_step(problem) + cost_of_snapshot(problem, prediction) / natural_stride(problem, prediction);
 }
 
 static double cost(const draft *times)
@@ -188,9 +198,9 @@ static void keep_lifetime(double lifetime, double share, draft *times)
 sgf_status sgf_plan_simulation(const sgf_problem *problem, const sgf_prediction *prediction, sgf_plan *plan,
                                sgf_error *error)
 {
-  if (prediction->joint.range.V == NULL)
+  if (prediction->joint.range.V == NULL && prediction->tested == NULL)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
-                    "a prediction by the covariance operator does not plan simulations");
+                    "a prediction by the covariance operator without directions does not plan simulations");
   const sgf_settings *settings = &problem->settings;
   double h = planning_rate(problem, prediction), rate = sgf_time_of_step(settings), burn_in, window;
   bool one_layer = problem->network.layers == 1;

@@ -77,6 +77,21 @@ done:
   return status;
 }
 
+sgf_status sgf_project_kept(const sgf_ensemble *ensemble, const double *predicted, sgf_projection *projection,
+                            sgf_error *error)
+{
+  size_t rank = ensemble->n, rows = ensemble->info.pools, packed = sgf_packed_size(rank);
+  sgf_status status;
+  *projection = (sgf_projection){ensemble, ensemble->weights, rank, rows, ensemble->directions, NULL, NULL};
+  SGF_TRY(sgf_new_reals(&projection->predicted, rank, rank, "predicted covariance", error));
+  SGF_TRY(sgf_new_reals(&projection->moments, rows, packed, "second moments", error));
+  memcpy(projection->predicted, predicted, rank * rank * sizeof *predicted);
+  memcpy(projection->moments, ensemble->second, rows * packed * sizeof *predicted);
+done:
+  if (status != SGF_OK) sgf_projection_free(projection);
+  return status;
+}
+
 void sgf_projection_free(sgf_projection *projection)
 {
   free(projection->predicted);

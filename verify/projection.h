@@ -15,6 +15,10 @@ typedef struct sgf_projection {
 /* Project the predicted second moment Sigma (n, n) and every row of the ensemble. Errors: SGF_ERROR_MEMORY. */
 sgf_status sgf_project(const sgf_ensemble *ensemble, const double *directions, size_t rank, const double *Sigma,
                        sgf_projection *projection, sgf_error *error);
+/* The moments of an ensemble on directions as they are, with the predicted second moment (rank, rank) in these. Errors:
+ * SGF_ERROR_MEMORY. */
+sgf_status sgf_project_kept(const sgf_ensemble *ensemble, const double *predicted, sgf_projection *projection,
+                            sgf_error *error);
 void sgf_projection_free(sgf_projection *projection);
 
 /* v_k^T P S_r P v_k, P the projector, for vectors v_k of `size` elements, from `first` on, of all n, zero elsewhere.

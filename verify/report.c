@@ -122,6 +122,27 @@ static void put_problem(const report *page)
   fputs("</table>\n", out);
 }
 
+/* What the covariance operator can say. */
+static void put_numbers_by_operator(const report *page)
+{
+  const sgf_prediction_info *info = &page->prediction->info;
+  fputs("<h2>Ranks and stability</h2>\n<table>\n", page->out);
+  row(page, "path", "%s, without n &times; n matrices", info->path);
+  row(page, "rank of H", "%zu of %zu, gap at the cut %.3g%s", info->rank_hessian, info->weights, info->rank_gap,
+      info->rank_ambiguous ? " (<b>ambiguous</b>)" : "");
+  row(page, "curvature", "h<sub>min</sub> = %.4g, h<sub>max</sub> = %.4g, condition number %.4g",
+      info->relaxation_rate, info->largest_curvature, info->condition_number);
+  row(page, "covariance", "trace %.6g", info->trace);
+  row(page, "loss at the minimum", "L* = %.6g; mean excess %.4g; gradient %.2g", info->min_loss, info->excess_loss,
+      info->gradient_norm);
+  row(page, "stability limit", "&lambda; &lt; %.4g for the drift alone, noise lowers it; here %.3g of it",
+      info->stability_limit, page->problem->settings.training.learning_rate / info->stability_limit);
+  if (info->layers > 1)
+    row(page, "quasi-stationary", "the balance relaxes at the rate %.3g, %.3g of h<sub>min</sub>; lifetime %.4g",
+        info->balance_rate, info->rate_ratio, info->lifetime);
+  fputs("</table>\n", page->out);
+}
+
 static void put_numbers(const report *page)
 {
   const sgf_prediction_info *info = &page->prediction->info;
@@ -162,6 +183,9 @@ static void put_numbers(const report *page)
   fputs("</table>\n", page->out);
 }
 
+/* A prediction on directions: without n x n matrices, and without what is made of them. */
+static bool on_directions(const report *page) { return page->prediction->tested != NULL; }
+
 static void put_simulation(const report *page)
 {
   if (page->ensemble == NULL) return;
@@ -191,7 +215,12 @@ static void put_simulation(const report *page)
   if (page->comparison != NULL) {
     const sgf_comparison_info *tests = &page->comparison->info;
     row(page, "slowest mode", "R&#770; = %.4f, effective samples %.4g", tests->r_hat, tests->effective_samples);
-    if (page->problem->network.layers > 1)
+    if (tests->directions > 0)
+      row(page, "directions",
+          "%zu orthonormal ones of range(H), with %.3g of the predicted trace; of all weights "
+          "|&theta; &minus; &theta;*|<sup>2</sup> is %.6g &plusmn; %.2g",
+          tests->directions, tests->directions_share, info->trace, info->trace_se);
+    else if (page->problem->network.layers > 1)
       row(page, "leak into null(H)", "%.3g &plusmn; %.2g of the measured trace lies outside of range(H)",
           tests->null_leak, tests->null_leak_error);
     if (info->batches) row(page, "batches", "lag-1 correlation %.2g", tests->batch_correlation);
@@ -240,6 +269,7 @@ static void put_layer_table(const report *page)
   for (size_t l = 1; l <= page->problem->network.layers; l++) {
     const sgf_layer_info *info = sgf_prediction_get_layer(page->prediction, l);
     put_layer_row(page, l, "", &info->ivfr, &info->ivfr_closed_form, info->anisotropy, info->trace);
+    if (on_directions(page)) continue;
     put_layer_row(page, l, "_uncoupled", &info->ivfr_uncoupled, NULL, info->anisotropy_uncoupled,
                   info->trace_uncoupled);
   }
@@ -353,6 +383,7 @@ static sgf_status put_figures(report *page, sgf_error *error)
       "within the range that H has (dotted), under variances that spread widely, the loss is effectively "
       "isotropic.",
       error));
+  if (on_directions(page)) goto done;
   if (page->comparison != NULL && page->comparison->balance_count > 0)
     SGF_TRY(
         put_figure(page, script_of(page, FIGURE_BALANCE, 0),
@@ -433,7 +464,10 @@ static sgf_status put_page(report *page, sgf_error *error)
   SGF_TRY(put_components(page, error));
   SGF_TRY(put_figures(page, error));
   put_quantities(page);
-  put_numbers(page);
+  if (on_directions(page))
+    put_numbers_by_operator(page);
+  else
+    put_numbers(page);
   put_simulation(page);
   put_provenance(page);
 done:
@@ -448,9 +482,10 @@ sgf_status sgf_write_report(const char *path, const sgf_provenance *provenance, 
   sgf_atomic_file file;
   sgf_status status = sgf_atomic_begin(path, &file, error);
   *figures = false;
-  if (status == SGF_OK && prediction != NULL && prediction->joint.range.V == NULL) {
+  if (status == SGF_OK && prediction != NULL && prediction->joint.range.V == NULL && comparison == NULL) {
     sgf_atomic_discard(&file);
-    status = sgf_fail(error, SGF_ERROR_UNSUPPORTED, "a prediction by the covariance operator has no report");
+    status = sgf_fail(error, SGF_ERROR_UNSUPPORTED,
+                      "a prediction by the covariance operator that is not compared with has no report");
   }
   if (status != SGF_OK) return status;
   page.out = fopen(file.temporary, "w");

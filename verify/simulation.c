@@ -42,6 +42,7 @@ static sgf_status prepare_balance(sgf_simulation *simulation, sgf_error *error)
   sgf_ensemble *ensemble = simulation->part[0].ensemble;
   size_t size = 0, at = 0;
   sgf_status status = SGF_OK;
+  if (ensemble->directions != NULL) return SGF_OK; /* N_l^2 numbers a layer are too many as well */
   for (size_t l = 1; l < network->layers; l++) size += network->widths[l] * network->widths[l];
   if (size == 0) return SGF_OK;
   ensemble->balance_size = size;
@@ -57,16 +58,26 @@ done:
   return status;
 }
 
+/* What the moments are of: `count` rows of n; NULL: all trained weights themselves. */
+typedef struct {
+  size_t count;
+  const double *rows;
+} directions;
+
 /* Engine and ensemble of part 0, all layers, or of layer l alone. */
-static sgf_status create_part(sgf_simulation *simulation, size_t l, sgf_error *error)
+static sgf_status create_part(sgf_simulation *simulation, size_t l, const directions *on, sgf_error *error)
 {
   sgf_part *part = &simulation->part[l];
   sgf_ensemble *joint = simulation->part[0].ensemble;
   size_t rows = l > 0 ? joint->info.pools : 0;
   sgf_status status;
   SGF_TRY(sgf_engine_create(simulation->problem, l, &part->engine, error));
-  SGF_TRY(sgf_ensemble_create(simulation->plan.replicas, rows, part->engine->first, part->engine->count, true,
-                              &part->ensemble, error));
+  if (on->rows != NULL)
+    SGF_TRY(sgf_ensemble_create_on(simulation->plan.replicas, &simulation->problem->network, on->count, on->rows,
+                                   true, &part->ensemble, error));
+  else
+    SGF_TRY(sgf_ensemble_create(simulation->plan.replicas, rows, part->engine->first, part->engine->count, true,
+                                &part->ensemble, error));
   part->ensemble->layer = l;
   part->ensemble->info.centred = simulation->plan.centred;
   part->ensemble->info.plan = simulation->plan;
@@ -77,34 +88,38 @@ done:
   return status;
 }
 
-static sgf_status create_parts(sgf_simulation *simulation, sgf_error *error)
+static sgf_status create_parts(sgf_simulation *simulation, const directions *on, sgf_error *error)
 {
   void *block;
   sgf_status status;
   SGF_TRY(sgf_allocate(&block, simulation->parts, 1, sizeof *simulation->part, "simulation", error));
   simulation->part = block;
-  SGF_TRY(create_part(simulation, 0, error));
+  SGF_TRY(create_part(simulation, 0, on, error));
   SGF_TRY(prepare_balance(simulation, error));
   if (simulation->parts == 1) return SGF_OK;
   SGF_TRY(sgf_allocate(&block, simulation->parts - 1, 1, sizeof(sgf_ensemble *), "ensembles of the layers", error));
   simulation->part[0].ensemble->alone = block;
-  for (size_t l = 1; l < simulation->parts; l++) SGF_TRY(create_part(simulation, l, error));
+  for (size_t l = 1; l < simulation->parts; l++) SGF_TRY(create_part(simulation, l, on, error));
 done:
   return status;
 }
 
+static sgf_status check_plan(const sgf_plan *plan, sgf_error *error)
+{
+  if (plan->replicas > 0 && plan->stride > 0 && plan->window_steps >= plan->stride) return SGF_OK;
+  return sgf_fail(error, SGF_ERROR_VALUE,
+                  "simulation of %zu replicas and a window of %zu steps, every %zu: nothing to do", plan->replicas,
+                  plan->window_steps, plan->stride);
+}
+
 /* In this process. */
-static sgf_status create_here(const sgf_problem *problem, const sgf_plan *plan, sgf_simulation **simulation,
-                              sgf_error *error)
+static sgf_status create_here(const sgf_problem *problem, const sgf_plan *plan, const directions *on,
+                              sgf_simulation **simulation, sgf_error *error)
 {
   size_t layers = problem->network.layers;
   void *block;
   *simulation = NULL;
-  if (plan->replicas == 0 || plan->stride == 0 || plan->window_steps < plan->stride)
-    return sgf_fail(error, SGF_ERROR_VALUE,
-                    "simulation of %zu replicas and a window of %zu steps, every %zu: nothing to do", plan->replicas,
-                    plan->window_steps, plan->stride);
-  sgf_status status = sgf_check_dense(&problem->network, error);
+  sgf_status status = check_plan(plan, error);
   if (status == SGF_OK) status = sgf_allocate(&block, 1, 1, sizeof **simulation, "simulation", error);
   if (status != SGF_OK) return status;
   *simulation = block;
@@ -113,18 +128,43 @@ static sgf_status create_here(const sgf_problem *problem, const sgf_plan *plan, 
                                   .ranks = 1,
                                   .parts = problem->settings.simulation.uncoupled && layers > 1 ? 1 + layers : 1,
                                   .bound = divergence_bound(problem)};
-  return create_parts(*simulation, error);
+  return create_parts(*simulation, on, error);
+}
+
+static sgf_status create(const sgf_problem *problem, const sgf_plan *plan, const directions *on,
+                         sgf_simulation **simulation, sgf_error *error)
+{
+  sgf_status status = create_here(problem, plan, on, simulation, error);
+  if (on->rows == NULL) status = sgf_workers_join(*simulation, status, error);
+  if (status == SGF_OK) return SGF_OK;
+  sgf_simulation_free(*simulation);
+  *simulation = NULL;
+  return status;
 }
 
 sgf_status sgf_simulation_create(const sgf_problem *problem, const sgf_plan *plan, sgf_simulation **simulation,
                                  sgf_error *error)
 {
-  sgf_status status = create_here(problem, plan, simulation, error);
-  status = sgf_workers_join(*simulation, status, error);
-  if (status == SGF_OK) return SGF_OK;
-  sgf_simulation_free(*simulation);
   *simulation = NULL;
-  return status;
+  sgf_status status = sgf_check_dense(&problem->network, error);
+  return status == SGF_OK ? create(problem, plan, &(directions){0, NULL}, simulation, error) : status;
+}
+
+sgf_status sgf_simulation_create_on(const sgf_problem *problem, const sgf_plan *plan, size_t count,
+                                    const double *rows, sgf_simulation **simulation, sgf_error *error)
+{
+  *simulation = NULL;
+  if (problem->settings.simulation.uncoupled && problem->network.layers > 1)
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
+                    "simulation.uncoupled is true: moments on directions are built for all layers together");
+  if (plan->centred)
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
+                    "simulation.protocol is window-pca: moments on directions are built for ensembles");
+  if (count == 0) return sgf_fail(error, SGF_ERROR_VALUE, "simulation on 0 directions: nothing to do");
+  if (sgf_ranks_count() > 1)
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
+                    "%zu processes: moments on directions, beyond 4000 weights, are built for one", sgf_ranks_count());
+  return create(problem, plan, &(directions){count, rows}, simulation, error);
 }
 
 static void free_run(sgf_run *run)
@@ -133,6 +173,7 @@ static void free_run(sgf_run *run)
   sgf_accumulator_free(&run->accumulator);
   free(run->balance);
   free(run->theta);
+  free(run->deviation);
 }
 
 static void free_wave(sgf_simulation *simulation)
@@ -207,8 +248,7 @@ static void record_end(const sgf_simulation *simulation, sgf_run *run, size_t wh
   sgf_ensemble *ensemble = run->accumulator.ensemble;
   double *delta = ensemble->ends + (2 * run->replica + which) * ensemble->n;
   sgf_sgd_weights(&run->sgd, run->theta);
-  for (size_t k = 0; k < ensemble->n; k++)
-    delta[k] = run->theta[ensemble->first + k] - simulation->problem->theta[ensemble->first + k];
+  sgf_ensemble_deviation(ensemble, run->theta, simulation->problem->theta, run->deviation, delta);
 }
 
 /* The first step after `step` at which something is recorded or looked at. */
@@ -297,6 +337,8 @@ static sgf_status create_run(sgf_simulation *simulation, size_t replica, sgf_run
   SGF_TRY(sgf_accumulator_create(part->ensemble, row, plan->window_steps / plan->stride, &run->accumulator, error));
   SGF_TRY(sgf_new_reals(&run->balance, part->ensemble->balance_size, 1, "balance of the layers", error));
   SGF_TRY(sgf_new_reals(&run->theta, simulation->problem->network.weights, 1, "weights of a replica", error));
+  if (part->ensemble->directions != NULL)
+    SGF_TRY(sgf_new_reals(&run->deviation, part->ensemble->weights, 1, "weights of a replica", error));
 done:
   return status;
 }

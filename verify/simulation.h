@@ -10,9 +10,10 @@ typedef struct sgf_run {
   sgf_sgd sgd;
   sgf_accumulator accumulator;
   size_t replica;
-  size_t points;   /* of the balance, recorded */
-  double *balance; /* room for that of one hidden layer */
-  double *theta;   /* (n), room for the weights */
+  size_t points;     /* of the balance, recorded */
+  double *balance;   /* room for that of one hidden layer */
+  double *theta;     /* (n), room for the weights */
+  double *deviation; /* (n), room for theta - theta*, of ensembles on directions */
   bool diverged;
 } sgf_run;
 

@@ -64,7 +64,7 @@ static sgf_status accumulate_run(const sgf_problem *problem, const double *weigh
                                  sgf_ensemble *ensemble, sgf_error *error)
 {
   sgf_accumulator accumulator;
-  size_t n = ensemble->n, rows = ensemble->info.pools;
+  size_t n = problem->network.weights, rows = ensemble->info.pools;
   sgf_status status = sgf_accumulator_create(ensemble, run % rows, length, &accumulator, error);
   if (status != SGF_OK) return status;
   sgf_ensemble_open_row(ensemble, run % rows, run / rows);
@@ -99,21 +99,27 @@ static sgf_status centre_windows(const char *path, double stride, size_t snapsho
   return SGF_OK;
 }
 
-sgf_status sgf_trajectory_read(const char *path, const sgf_problem *problem, sgf_ensemble **ensemble,
-                               sgf_error *error)
+/* Room for the runs, on `count` directions if any. */
+static sgf_status create_ensemble(const sgf_problem *problem, size_t runs, size_t count, const double *directions,
+                                  sgf_ensemble **ensemble, sgf_error *error)
+{
+  if (count > 0) return sgf_ensemble_create_on(runs, &problem->network, count, directions, false, ensemble, error);
+  return sgf_ensemble_create(runs, 0, 0, problem->network.weights, false, ensemble, error);
+}
+
+static sgf_status read_runs(const char *path, const sgf_problem *problem, size_t count, const double *directions,
+                            sgf_ensemble **ensemble, sgf_error *error)
 {
   size_t shape[3] = {0}, n = problem->network.weights, runs, length;
   double *weights = NULL, stride = NAN;
   sgf_ensemble *made = NULL;
   sgf_status status;
-  *ensemble = NULL;
-  SGF_TRY(sgf_check_dense(&problem->network, error));
   SGF_TRY(read_weights(path, shape, &weights, &stride, error));
   SGF_TRY(check_shape(path, shape, n, error));
   SGF_TRY(check_finite(path, shape, weights, error));
   runs = shape[0] > 1 ? shape[0] : BATCHES;
   length = shape[0] > 1 ? shape[1] : shape[1] / BATCHES;
-  SGF_TRY(sgf_ensemble_create(runs, 0, 0, n, false, &made, error));
+  SGF_TRY(create_ensemble(problem, runs, count, directions, &made, error));
   if (problem->settings.simulation.protocol == SGF_PROTOCOL_WINDOW_PCA)
     SGF_TRY(centre_windows(path, stride, length, made, error));
   for (size_t run = 0; run < runs; run++) SGF_TRY(accumulate_run(problem, weights, length, run, made, error));
@@ -126,4 +132,23 @@ done:
   free(weights);
   sgf_ensemble_free(made);
   return status;
+}
+
+sgf_status sgf_trajectory_read(const char *path, const sgf_problem *problem, sgf_ensemble **ensemble,
+                               sgf_error *error)
+{
+  *ensemble = NULL;
+  sgf_status status = sgf_check_dense(&problem->network, error);
+  return status == SGF_OK ? read_runs(path, problem, 0, NULL, ensemble, error) : status;
+}
+
+sgf_status sgf_trajectory_read_on(const char *path, const sgf_problem *problem, size_t count,
+                                  const double *directions, sgf_ensemble **ensemble, sgf_error *error)
+{
+  *ensemble = NULL;
+  if (problem->settings.simulation.protocol == SGF_PROTOCOL_WINDOW_PCA)
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
+                    "simulation.protocol is window-pca: moments on directions are built for ensembles");
+  if (count == 0) return sgf_fail(error, SGF_ERROR_VALUE, "a trajectory on 0 directions: nothing to read");
+  return read_runs(path, problem, count, directions, ensemble, error);
 }

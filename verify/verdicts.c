@@ -167,8 +167,11 @@ size_t sgf_comparison_numbers(const sgf_comparison *comparison, sgf_number *numb
                             {"z_count", (double)info->z_count, true},
                             {"z_largest", info->z_largest, false},
                             {"z_variance", info->z_variance, false},
-                            {"z_p_value", info->z_p_value, false}};
-  size_t count = sizeof all / sizeof *all;
+                            {"z_p_value", info->z_p_value, false},
+                            /* the last two are of ensembles on directions alone */
+                            {"directions", (double)info->directions, true},
+                            {"directions_share", info->directions_share, false}};
+  size_t count = sizeof all / sizeof *all - (info->directions > 0 ? 0 : 2);
   memcpy(numbers, all, (count < capacity ? count : capacity) * sizeof *numbers);
   return count;
 }
