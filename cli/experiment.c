@@ -23,7 +23,7 @@ typedef struct {
   job *run;
   pause_reason reason;
   double began, saved; /* seconds */
-  size_t rounds;       /* since the last checkpoint */
+  size_t rounds;       /* in which a checkpoint was due */
   bool wanted;         /* a checkpoint, by SIGUSR1 */
   bool spent;          /* the budget: no more replicas */
 } experiment;
