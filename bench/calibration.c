@@ -55,8 +55,8 @@ static double p_value(const sgf_quantity *trace, size_t rows)
 }
 
 /* Looks at growing ensembles as `sgflow verify` takes them, second moments times 1 + bias. */
-static sgf_status look(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan, double bias,
-                       outcome *seen, sgf_error *error)
+static sgf_status look(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan,
+                       double bias, outcome *seen, sgf_error *error)
 {
   sgf_simulation *simulation = NULL;
   sgf_status status = sgf_simulation_create(problem, plan, &simulation, error);

@@ -104,15 +104,10 @@ static const cyaml_schema_field_t training_fields[] = {
 static const cyaml_schema_field_t theory_fields[] = {
     TEXT_FIELD(theory, noise), TEXT_FIELD(theory, equation),        TEXT_FIELD(theory, rank_tolerance),
     TEXT_FIELD(theory, modes), TEXT_FIELD(theory, flatness_factor), CYAML_FIELD_END};
-static const cyaml_schema_field_t simulation_fields[] = {TEXT_FIELD(simulation, dynamics),
-                                                         TEXT_FIELD(simulation, langevin_noise),
-                                                         TEXT_FIELD(simulation, time_step),
-                                                         TEXT_FIELD(simulation, protocol),
-                                                         TEXT_FIELD(simulation, uncoupled),
-                                                         TEXT_FIELD(simulation, replicas),
-                                                         TEXT_FIELD(simulation, burn_in),
-                                                         TEXT_FIELD(simulation, window),
-                                                         CYAML_FIELD_END};
+static const cyaml_schema_field_t simulation_fields[] = {
+    TEXT_FIELD(simulation, dynamics), TEXT_FIELD(simulation, langevin_noise), TEXT_FIELD(simulation, time_step),
+    TEXT_FIELD(simulation, protocol), TEXT_FIELD(simulation, uncoupled),      TEXT_FIELD(simulation, replicas),
+    TEXT_FIELD(simulation, burn_in),  TEXT_FIELD(simulation, window),         CYAML_FIELD_END};
 static const cyaml_schema_field_t verify_fields[] = {TEXT_FIELD(verify, tolerance), TEXT_FIELD(verify, level),
                                                      CYAML_FIELD_END};
 #define SECTION(name) CYAML_FIELD_MAPPING_PTR(#name, MAY_BE_ABSENT, document, name, name##_fields)

@@ -467,9 +467,9 @@ typedef struct sgf_plan {
   size_t burn_in_steps; /* steps from theta* before the window */
   size_t window_steps;  /* a multiple of stride */
   size_t stride;        /* a snapshot enters the moments every so many steps of the window */
-  size_t looks;         /* at most so many comparisons will be made of growing ensembles; each is held to the level over
+  size_t looks; /* at most so many comparisons will be made of growing ensembles; each is held to the level over
                            looks, so that all together keep the level. 0 counts as 1 */
-  bool centred;         /* moments about the mean of each window, not about theta*: protocol window-pca */
+  bool centred; /* moments about the mean of each window, not about theta*: protocol window-pca */
   bool replicas_chosen, burn_in_chosen, window_chosen; /* chosen here, not by the settings */
   double relaxed;  /* exp(-h_min (burn-in + window)): what the slowest mode remembers */
   double lifetime; /* burn-in + window over the lifetime of the quasi-stationary state; 0 for one layer */
@@ -644,9 +644,9 @@ typedef struct sgf_comparison_info {
   double z_largest;         /* largest |z| among them */
   double z_variance;        /* about zero; 1 under the null hypothesis, (R-1)/(R-3) by Student's t */
   double z_p_value;         /* of the largest, for the family */
-  double null_leak;         /* share of the measured trace outside of range(H): what moved along the null space; NaN for
+  double null_leak;       /* share of the measured trace outside of range(H): what moved along the null space; NaN for
                                ensembles on directions */
-  double null_leak_error;   /* its standard error */
+  double null_leak_error; /* its standard error */
   double batch_correlation; /* lag-1 correlation between batches of one run; NaN for replicas */
   size_t directions;        /* of an ensemble on directions: how many; 0 for all weights */
   double directions_share;  /* what of the predicted stationary trace they have */

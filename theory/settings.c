@@ -135,8 +135,7 @@ static sgf_status check_built(const sgf_settings *settings, sgf_error *error)
   if (settings->training.momentum > 0.0)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "training.momentum is %g: momentum is not built",
                     settings->training.momentum);
-  if (settings->simulation.dynamics == SGF_DYNAMICS_LANGEVIN)
-    SGF_TRY(check_langevin(settings, error));
+  if (settings->simulation.dynamics == SGF_DYNAMICS_LANGEVIN) SGF_TRY(check_langevin(settings, error));
   if (equation == SGF_EQUATION_CLOSURE)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "theory.equation is closure: it is not built");
   if (epoch && equation != SGF_EQUATION_DISCRETE)

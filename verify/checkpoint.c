@@ -325,10 +325,10 @@ sgf_status sgf_simulation_load(const sgf_problem *problem, const char *path, con
   SGF_TRY(exchange_directions(&state, problem->network.weights, &count, &directions, error));
   if (count > 0) status = sgf_simulation_create_on(problem, &plan, count, directions, simulation, error);
   if (status == SGF_ERROR_UNSUPPORTED)
-    status = sgf_fail(error, SGF_ERROR_VALUE, "%s: is no state of this simulation: it has %zu directions", path, count);
+    status =
+        sgf_fail(error, SGF_ERROR_VALUE, "%s: is no state of this simulation: it has %zu directions", path, count);
   SGF_TRY(status);
-  if (count == 0)
-    SGF_TRY(sgf_simulation_create(problem, &plan, simulation, error));
+  if (count == 0) SGF_TRY(sgf_simulation_create(problem, &plan, simulation, error));
   SGF_TRY(exchange_state(&state, *simulation, 0, error));
   SGF_TRY(sgf_state_finish(&state, error));
   SGF_TRY(sgf_workers_distribute(*simulation, error));

@@ -66,9 +66,9 @@ typedef struct sgf_accumulator {
   size_t row;
   size_t expected, taken; /* snapshots of the run */
   size_t held;            /* of these in the block */
-  double *block,
-      *sum;       /* (16, n); with directions (weights, 16), snapshots in columns. sum (n) of the run's snapshots */
-  double *inside; /* with directions: room for a block in them */
+  double *block;          /* of snapshots, in rows (n); with directions in columns, of all weights */
+  double *sum;            /* (n), of the run's snapshots */
+  double *inside;         /* with directions: room for a block in them */
 } sgf_accumulator;
 
 /* A run that will give `expected` snapshots. Errors: SGF_ERROR_MEMORY. */

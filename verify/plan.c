@@ -126,7 +126,8 @@ static double cost_of_snapshot(const sgf_problem *problem, const sgf_prediction 
 static double natural_stride(const sgf_problem *problem, const sgf_prediction *prediction)
 {
   double fastest = 0.5 / (sgf_time_of_step(&problem->settings) * prediction->info.largest_curvature);
-  return fmax(1.0, floor(fmax(fastest, cost_of_snapshot(problem, prediction) / (SNAPSHOT_SHARE * sgf_cost_of_step(problem)))));
+  return fmax(1.0, floor(fmax(fastest,
+                              cost_of_snapshot(problem, prediction) / (SNAPSHOT_SHARE * sgf_cost_of_step(problem)))));
 }
 
 static double cost_per_step(const sgf_problem *problem, const sgf_prediction *prediction)

@@ -111,8 +111,8 @@ static void diagonals(const sgf_projection *projection, size_t count, double *fo
 
 /* Diagonal of C T C^T, C (count, rank), T (rank, rank) symmetric, as twice that of C L C^T, half: L with T = L + L^T;
  * work (count, rank). */
-static void diagonal_forms(size_t count, size_t rank, const double *C, const double *half, double *work, double *forms,
-                           size_t step)
+static void diagonal_forms(size_t count, size_t rank, const double *C, const double *half, double *work,
+                           double *forms, size_t step)
 {
   memcpy(work, C, count * rank * sizeof *work);
   cblas_dtrmm(CblasRowMajor, CblasRight, CblasLower, CblasNoTrans, CblasNonUnit, (int)count, (int)rank, 2.0, half,

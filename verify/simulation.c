@@ -163,7 +163,8 @@ sgf_status sgf_simulation_create_on(const sgf_problem *problem, const sgf_plan *
   if (count == 0) return sgf_fail(error, SGF_ERROR_VALUE, "simulation on 0 directions: nothing to do");
   if (sgf_ranks_count() > 1)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
-                    "%zu processes: moments on directions, beyond 4000 weights, are built for one", sgf_ranks_count());
+                    "%zu processes: moments on directions, beyond 4000 weights, are built for one",
+                    sgf_ranks_count());
   return create(problem, plan, &(directions){count, rows}, simulation, error);
 }
 
