@@ -59,7 +59,7 @@ static const sgf_plan PLAN = {.replicas = 6, .burn_in_steps = 100, .window_steps
 
 /* A wave of two runs is a little longer than one round. */
 static const sgf_plan LONG = {
-    .replicas = 2, .burn_in_steps = 87000, .window_steps = 1000000, .stride = 50, .looks = 5};
+    .replicas = 2, .burn_in_steps = 22000, .window_steps = 250000, .stride = 50, .looks = 5};
 
 /* Save at every quantum, and go on in a new object. */
 START_TEST(each_quantum_is_saved_and_loaded)

@@ -19,9 +19,9 @@ enum { BALANCE_POINTS = 16 };
 /* Runs of a wave for each thread, so that all threads have work to the end of a round; more when they are short; and runs
  * that a wave has at most, which bounds what is kept of runs under way. */
 enum { RUNS_FOR_A_THREAD = 8, MOST_RUNS = 1024 };
-/* Multiply-adds of a short wave, and of a round, after which the caller is asked whether to go on: some tenths of a second.
+/* Multiply-adds of a short wave, and of a round, after which the caller is asked whether to go on: some 0.05 s of a core.
  * Counted and not timed, since waits of a busy machine would make the waves of others shorter and its own waits longer. */
-static const double WAVE = 4e9, ROUND = 1e9;
+static const double WAVE = 4e9, ROUND = 2.5e8;
 
 /* -------------------------------------------------------------- create, free */
 
