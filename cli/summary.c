@@ -48,6 +48,7 @@ static json_t *simulation(const sgf_ensemble_info *info, double rate)
   json_object_set_new(object, "burn_in_steps", whole(info->plan.burn_in_steps));
   json_object_set_new(object, "window_steps", whole(info->plan.window_steps));
   json_object_set_new(object, "stride", whole(info->plan.stride));
+  json_object_set_new(object, "looks", whole(info->plan.looks));
   json_object_set_new(object, "replicas_chosen", json_boolean(info->plan.replicas_chosen));
   json_object_set_new(object, "steps", number(info->steps));
   json_object_set_new(object, "seconds", number(info->seconds));

@@ -209,9 +209,12 @@ static void print_verdict(const job *run)
   if (!isnan(info->batch_correlation))
     printf("batches      lag-1 correlation %.2g%s\n", info->batch_correlation,
            info->batch_correlation > 0.5 ? ": too short against the slowest mode, nothing can be concluded" : "");
-  printf("verdict      %s: %zu agree, %zu disagree, %zu inconclusive at +-%g %%, level %g\n",
+  size_t looks = sgf_ensemble_get_info(run->ensemble)->plan.looks;
+  printf("verdict      %s: %zu agree, %zu disagree, %zu inconclusive at +-%g %%, level %g",
          sgf_verdict_text(info->verdict), info->agree, info->disagree, info->inconclusive,
          100.0 * settings->verify.tolerance, settings->verify.level);
+  if (looks > 1) printf(", a %zuth of it for this look", looks);
+  printf("\n");
   if (info->verdict == SGF_DISAGREE && info->disagree == 0)
     printf("             an element of the covariance deviates from the exact equation: p = %.2g\n", info->z_p_value);
   if (info->inconclusive > 0) printf("             about %.3g replicas would decide\n", info->replicas_needed);
