@@ -31,6 +31,29 @@ static void print_fit(const char *name, const sgf_ivfr *fit)
   printf("%s psi = %.3g (%.3g ... %.3g), r = %.3g", name, fit->psi, fit->psi_low, fit->psi_high, fit->correlation);
 }
 
+static void print_scaling(const char *name, const sgf_time_scaling *scaling)
+{
+  if (isnan(scaling->exponent))
+    printf("%s not a power of flatness (%zu modes)", name, scaling->modes);
+  else
+    printf("%s ~ flatness^%.3g (%.3g ... %.3g)", name, scaling->exponent, scaling->low, scaling->high);
+}
+
+/* Correlation times, displacement. */
+static void print_time(const sgf_prediction_info *info)
+{
+  if (info->untimed != NULL) {
+    printf("time         not predicted: %s\n", info->untimed);
+    return;
+  }
+  printf("time         correlation time %.4g,", info->time.correlation_time);
+  print_scaling(" along principal directions", &info->time.scaling);
+  printf("\n             mean square displacement %.4g * time at first, %.4g in the end",
+         info->time.displacement_rate, 2.0 * info->trace);
+  if (!isnan(info->drift_speed)) printf("; along null(H) scalings drift %.3g * time", info->drift_speed);
+  printf("\n");
+}
+
 static void print_theory(const job *run, const sgf_prediction_info *info)
 {
   double rate = sgf_problem_settings(run->problem)->training.learning_rate;
@@ -53,6 +76,7 @@ static void print_theory(const job *run, const sgf_prediction_info *info)
          info->entropy_on_range ? " (on the range of D)" : "");
   print_fit("IVFR        ", &info->ivfr);
   printf(", %zu modes, %zu left out\n", info->ivfr.modes, info->ivfr.left_out);
+  print_time(info);
   if (isnan(info->spectrum_distance)) return;
   printf("spectra      Kolmogorov distance of C and H %.3g", info->spectrum_distance);
   if (!isnan(info->hessian_law_distance)) printf(", of H to its law %.3g", info->hessian_law_distance);
@@ -73,6 +97,7 @@ static void print_theory_by_operator(const job *run, const sgf_prediction_info *
          rate / info->stability_limit, "; of the drift alone, noise lowers it");
   printf("covariance   trace %.6g, kappa/S = %.4g\n", info->trace, info->noise_strength);
   printf("loss         minimum %.6g, mean excess %.6g\n", info->min_loss, info->excess_loss);
+  print_time(info);
 }
 
 /* How far the modes of a layer are principal, and all. */
@@ -110,6 +135,11 @@ static void print_layers(const sgf_prediction *prediction, bool by_operator)
     print_fit(" coupled", &layer->ivfr);
     print_fit("; uncoupled", &layer->ivfr_uncoupled);
     if (!isnan(layer->ivfr_closed_form.psi)) printf("; closed form psi = %.3g", layer->ivfr_closed_form.psi);
+    printf("\n");
+    if (info->untimed != NULL) continue;
+    printf("             correlation time %.4g,", layer->time.correlation_time);
+    print_scaling(" coupled", &layer->time.scaling);
+    print_scaling("; uncoupled", &layer->time.scaling_uncoupled);
     printf("\n");
   }
   if (info->layers == 1) return;

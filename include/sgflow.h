@@ -196,6 +196,25 @@ typedef struct sgf_ivfr {
   size_t left_out;    /* modes of zero variance or curvature */
 } sgf_ivfr;
 
+/* Slope of log correlation time on log flatness, over modes: time ~ flatness^exponent. A mode of H by itself has time
+ * 1/h and flatness ~ h^-1/2: exponent 2. */
+typedef struct sgf_time_scaling {
+  double exponent; /* NaN when fewer than 3 modes or no spread in flatness */
+  double low;      /* 95 % bootstrap interval over modes */
+  double high;
+  double correlation; /* Pearson, of log time with log flatness */
+  size_t modes;       /* modes in the fit */
+  size_t left_out;    /* modes without fluctuations or curvature, or of a time that is not positive */
+} sgf_time_scaling;
+
+/* How the fluctuations of all weights, or of those of a layer, move in time; continuum time. */
+typedef struct sgf_time_info {
+  double correlation_time;  /* integrated, of all of them together: tr int R(tau) dtau / tr Sigma */
+  double displacement_rate; /* mean square displacement in one step, per unit of time; its plateau is 2 tr Sigma */
+  sgf_time_scaling scaling; /* along the principal directions, coupled */
+  sgf_time_scaling scaling_uncoupled; /* of a layer, with its own drift */
+} sgf_time_info;
+
 /* How the covariance operator found the modes of a layer. */
 typedef struct sgf_layer_modes {
   size_t modes;   /* found: entries of variance and curvature */
@@ -251,6 +270,10 @@ typedef struct sgf_prediction_info {
   double hessian_law_distance; /* of H to its limit law; NaN unless the data are Gaussian, one layer */
   double noise_law_distance;   /* of C / 2L* to its limit law; NaN likewise */
   sgf_ivfr ivfr;               /* of the joint covariance (one layer: of the layer) */
+  sgf_time_info time;          /* of all weights */
+  const char *untimed;         /* NULL, or why all of `time` is NaN, here and of the layers */
+  double drift_speed;          /* |d theta/dt| along the scalings of null(H) at theta*, which the drift of the balance
+                                  makes; NaN but for two layers */
 } sgf_prediction_info;
 
 /* One layer: its diagonal blocks, coupled (of the joint covariance) and uncoupled (the other layers frozen). */
@@ -267,6 +290,7 @@ typedef struct sgf_layer_info {
   sgf_ivfr ivfr_uncoupled;
   sgf_layer_modes found;     /* by the covariance operator: how variances and curvatures were found */
   sgf_ivfr ivfr_closed_form; /* of the closed form for C = s^2 H, two layers without bottleneck; NaN otherwise */
+  sgf_time_info time;
 } sgf_layer_info;
 
 /* Build drift and diffusion at the minimum and solve for the stationary covariance.
@@ -673,7 +697,7 @@ SGF_API const char *sgf_verdict_text(sgf_verdict verdict);
  * way of sgf_prediction_numbers. */
 SGF_API size_t sgf_comparison_numbers(const sgf_comparison *comparison, sgf_number *numbers, size_t capacity);
 SGF_API size_t sgf_quantity_numbers(const sgf_quantity *quantity, sgf_number *numbers, size_t capacity);
-#define SGF_MOST_NUMBERS 64 /* a capacity that is enough for each of them */
+#define SGF_MOST_NUMBERS 128 /* a capacity that is enough for each of them */
 
 /* ------------------------------------------- Lyapunov and Stein equations
  *

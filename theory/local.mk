@@ -68,6 +68,9 @@ theory_sources = \
   %D%/spectrum.h \
   %D%/status.c \
   %D%/status.h \
+  %D%/time_dependence.c \
+  %D%/time_dependence.h \
+  %D%/time_observables.c \
   %D%/time_step.c \
   %D%/time_step.h \
   %D%/version.c

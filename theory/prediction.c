@@ -90,6 +90,7 @@ static sgf_status no_stationary_state(const sgf_problem *problem, sgf_prediction
     layer->trace = layer->trace_uncoupled = layer->anisotropy = layer->anisotropy_uncoupled = NAN;
     layer->ivfr = layer->ivfr_uncoupled = layer->ivfr_closed_form = none;
   }
+  sgf_no_time_dependence("there is no stationary state", prediction);
   return status == SGF_OK ? sgf_observe_balance(problem, prediction, error) : status;
 }
 
@@ -209,7 +210,14 @@ size_t sgf_prediction_numbers(const sgf_prediction *prediction, sgf_number *numb
                             {"ivfr_psi_high", info->ivfr.psi_high, false},
                             {"ivfr_correlation", info->ivfr.correlation, false},
                             {"ivfr_modes", dense ? (double)info->ivfr.modes : NAN, true},
-                            {"ivfr_left_out", dense ? (double)info->ivfr.left_out : NAN, true}};
+                            {"ivfr_left_out", dense ? (double)info->ivfr.left_out : NAN, true},
+                            {"correlation_time", info->time.correlation_time, false},
+                            {"correlation_time_exponent", info->time.scaling.exponent, false},
+                            {"correlation_time_exponent_low", info->time.scaling.low, false},
+                            {"correlation_time_exponent_high", info->time.scaling.high, false},
+                            {"correlation_time_correlation", info->time.scaling.correlation, false},
+                            {"displacement_rate", info->time.displacement_rate, false},
+                            {"drift_speed", info->drift_speed, false}};
   return copy_numbers(all, sizeof all / sizeof *all, dense, numbers, capacity);
 }
 
@@ -238,6 +246,15 @@ size_t sgf_layer_numbers(const sgf_prediction *prediction, size_t layer, sgf_num
                             {"ivfr_correlation_uncoupled", info->ivfr_uncoupled.correlation, false},
                             {"ivfr_psi_closed_form", info->ivfr_closed_form.psi, false},
                             {"ivfr_correlation_closed_form", info->ivfr_closed_form.correlation, false},
+                            {"correlation_time", info->time.correlation_time, false},
+                            {"correlation_time_exponent", info->time.scaling.exponent, false},
+                            {"correlation_time_exponent_low", info->time.scaling.low, false},
+                            {"correlation_time_exponent_high", info->time.scaling.high, false},
+                            {"correlation_time_correlation", info->time.scaling.correlation, false},
+                            {"displacement_rate", info->time.displacement_rate, false},
+                            {"correlation_time_exponent_uncoupled", info->time.scaling_uncoupled.exponent, false},
+                            {"correlation_time_exponent_uncoupled_low", info->time.scaling_uncoupled.low, false},
+                            {"correlation_time_exponent_uncoupled_high", info->time.scaling_uncoupled.high, false},
                             /* the last four are of the covariance operator alone */
                             {"modes", (double)info->found.modes, true},
                             {"principal", info->found.principal, true},

@@ -51,6 +51,13 @@ sgf_status sgf_solve(const sgf_problem *problem, sgf_prediction *prediction, sgf
 /* Rates of the balance of the layers: how long the state lasts. Part of the next. Source: section 4. */
 sgf_status sgf_observe_balance(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error);
 
+/* Correlation times of the principal directions and their scaling with flatness, autocovariance, power spectra,
+ * displacement. Part of the next. Source: section 15. */
+sgf_status sgf_observe_time(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error);
+
+/* Every number of it NaN, for a reason that outlives the prediction. */
+void sgf_no_time_dependence(const char *reason, sgf_prediction *prediction);
+
 /* Principal directions, flatness, IVFR, detailed balance; of the layers, also uncoupled and by the closed form.
  * Source: sections 1, 3, 9. */
 sgf_status sgf_observe(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error);

@@ -1,0 +1,440 @@
+/* Fluctuations in time: autocovariance, correlation times, power spectra and displacement against closed forms, dense
+ * powers of the process, and limits. */
+#include "../theory/flatness.h"
+#include "../theory/prediction.h"
+#include "../theory/time_dependence.h"
+#include "testing.h"
+
+static double *array(const sgf_prediction *prediction, const char *name)
+{
+  double *values = sgf_prediction_find(prediction, name);
+  ck_assert_msg(values != NULL, "theory/%s is missing", name);
+  return values;
+}
+
+/* -------------------------------------------------------------- one mode */
+
+/* Rates h, covariance `variance`, and a direction that is the mode. */
+typedef struct {
+  double h, lambda, beta, variance;
+  bool discrete;
+} one_mode;
+
+static double sum_of(const one_mode *mode, void (*fill)(const sgf_time_modes *modes, double at, double *factors),
+                     double at)
+{
+  double one = 1.0, weights[2], factors[2], Z = mode->variance, rate = mode->h;
+  sgf_error error = {SGF_OK, ""};
+  sgf_time_modes modes = {.law = {mode->lambda, mode->discrete, mode->beta}, .n = 1, .count = 1, .V = &one};
+  modes.rates = &rate;
+  modes.Z = &Z;
+  ASSERT_OK(sgf_time_weights(&modes, 0, 0, 1, 1, &one, weights, &error), error);
+  fill(&modes, at, factors);
+  return weights[0] * factors[0] + weights[1] * factors[1];
+}
+
+static void time_factors(const sgf_time_modes *modes, double at, double *factors)
+{
+  (void)at;
+  sgf_correlation_time_factors(modes, factors);
+}
+
+/* c(k) = s a^k, and 1/h in the continuum; a = 0 and a < 0 too. */
+START_TEST(autoregression_of_first_order)
+{
+  static const double steps[] = {1e-7, 0.01, 0.4, 1.0, 1.7};
+  for (size_t k = 0; k < sizeof steps / sizeof *steps; k++) {
+    double h = 2.5, lambda = steps[k] / h, s = 0.3, a = 1.0 - steps[k], f = 0.17 / lambda;
+    double omega = 2.0 * M_PI * 0.17, sum = 0.5 * s;
+    one_mode mode = {h, lambda, 0.0, s, true}, flow = {h, lambda, 0.0, s, false};
+    for (size_t lag = 0; lag < 9; lag++)
+      ASSERT_NEAR(sum_of(&mode, sgf_autocovariance_factors, (double)lag), s * pow(a, (double)lag), 1e-14 * s);
+    ASSERT_NEAR(sum_of(&mode, time_factors, 0.0), s * (1.0 / h - 0.5 * lambda), 1e-13 * s / h);
+    for (size_t lag = 1; lag < 4000; lag++) sum += s * pow(a, (double)lag);
+    if (k > 0) ASSERT_NEAR(sum_of(&mode, time_factors, 0.0), lambda * sum, 1e-12 * s / h);
+    double expected = 2.0 * lambda * s * (1.0 - a * a) / (1.0 - 2.0 * a * cos(omega) + a * a);
+    ASSERT_NEAR(sum_of(&mode, sgf_spectrum_factors, f), expected, 1e-14 * lambda * s + 1e-8 * expected);
+    ASSERT_NEAR(sum_of(&mode, sgf_spectrum_factors, 0.0), 4.0 * s * (1.0 / h - 0.5 * lambda), 1e-8 * s / h);
+    ASSERT_NEAR(sum_of(&flow, sgf_autocovariance_factors, 3.0), s * exp(-3.0 * steps[k]), 1e-14 * s);
+    ASSERT_NEAR(sum_of(&flow, time_factors, 0.0), s / h, 1e-14 * s / h);
+    ASSERT_NEAR(sum_of(&flow, sgf_spectrum_factors, 0.4), 4.0 * s * h / (h * h + 0.64 * M_PI * M_PI), 1e-13 * s / h);
+  }
+}
+END_TEST
+
+/* ------------------------------------- many modes against powers of the process */
+
+enum { N = 5, TWICE = 2 * N };
+
+/* A process of drift H of rank 4, noise C on its range that does not commute with it, and momentum. */
+typedef struct {
+  double H[N * N], C[N * N], Sigma[N * N];
+  double F[TWICE * TWICE], Z[TWICE * TWICE]; /* of (delta, v) */
+  double lambda, beta;
+  sgf_range range;
+} process;
+
+/* z' = F z + noise, F = [1 - lambda H, beta; -lambda H, beta], noise C in all four blocks. */
+static void solve_process(process *p)
+{
+  double Q[TWICE * TWICE];
+  sgf_certificate certificate;
+  sgf_lyapunov_options options;
+  sgf_error error = {SGF_OK, ""};
+  for (size_t i = 0; i < N; i++)
+    for (size_t j = 0; j < N; j++) {
+      double h = p->lambda * p->H[i * N + j], one = i == j;
+      p->F[i * TWICE + j] = one - h;
+      p->F[i * TWICE + N + j] = p->F[(N + i) * TWICE + N + j] = one * p->beta;
+      p->F[(N + i) * TWICE + j] = -h;
+      Q[i * TWICE + j] = Q[i * TWICE + N + j] = Q[(N + i) * TWICE + j] = Q[(N + i) * TWICE + N + j] = p->C[i * N + j];
+    }
+  sgf_lyapunov_options_init(&options);
+  options.discrete = true;
+  ASSERT_OK(sgf_lyapunov_solve(TWICE, p->F, 0, Q, &options, p->Z, &certificate, &error), error);
+  for (size_t i = 0; i < N; i++)
+    for (size_t j = 0; j < N; j++) p->Sigma[i * N + j] = p->Z[i * TWICE + j];
+}
+
+static void make_process(double lambda, double beta, process *p)
+{
+  double B[N * N], V[N * N], work[N * N];
+  sgf_error error = {SGF_OK, ""};
+  p->lambda = lambda;
+  p->beta = beta;
+  fill_orthogonal(5, N, V);
+  fill_normal(6, N * N, B);
+  memset(p->H, 0, sizeof p->H);
+  for (size_t k = 1; k < N; k++) p->H[k * N + k] = 0.4 * (double)k;
+  for (size_t k = 0; k < N; k++) B[k] = 0.0; /* no noise where there is no drift */
+  sgf_multiply(N, N, N, SGF_PLAIN, B, SGF_TRANSPOSED, B, p->C);
+  sgf_out_of_basis(N, V, p->H, work, p->H);
+  sgf_out_of_basis(N, V, p->C, work, p->C);
+  ASSERT_OK(sgf_range_create(N, p->H, NAN, &p->range, &error), error);
+  ck_assert_uint_eq(p->range.rank, N - 1);
+  solve_process(p);
+}
+
+/* p^T R(lag) p for lags 0 ... count - 1, from F^lag Z. */
+static void brute_autocovariance(const process *p, const double *direction, size_t count, double *c)
+{
+  double *power = new_reals(TWICE * TWICE), *next = new_reals(TWICE * TWICE);
+  memcpy(power, p->Z, sizeof p->Z);
+  for (size_t k = 0; k < count; k++) {
+    c[k] = 0.0;
+    for (size_t i = 0; i < N; i++)
+      for (size_t j = 0; j < N; j++) c[k] += direction[i] * power[i * TWICE + j] * direction[j];
+    sgf_multiply(TWICE, TWICE, TWICE, SGF_PLAIN, p->F, SGF_PLAIN, power, next);
+    memcpy(power, next, sizeof p->Z);
+  }
+  free(power);
+  free(next);
+}
+
+/* The weights of directions of the last three coordinates, in the modes; freed with them. */
+static double *weights_of(const process *p, size_t rows, const double *directions, sgf_time_modes *modes)
+{
+  sgf_error error = {SGF_OK, ""};
+  sgf_time_law law = {p->lambda, true, p->beta};
+  double *weights = new_reals(rows * 2 * N);
+  ASSERT_OK(sgf_time_modes_create(&law, &p->range, p->Sigma, modes, &error), error);
+  ASSERT_OK(sgf_time_weights(modes, 0, 2, 3, rows, directions, weights, &error), error);
+  return weights;
+}
+
+enum { ROWS = 3, LAGS = 6000 };
+
+START_TEST(powers_of_a_process_without_detailed_balance)
+{
+  static const double betas[] = {0.0, 0.6, 0.93};
+  for (size_t b = 0; b < sizeof betas / sizeof *betas; b++) {
+    process p;
+    sgf_time_modes modes;
+    double directions[ROWS * 3], factors[2 * N];
+    double *c = new_reals(LAGS);
+    make_process(0.3, betas[b], &p);
+    fill_normal(8, ROWS * 3, directions);
+    double *weights = weights_of(&p, ROWS, directions, &modes);
+    size_t width = 2 * modes.count;
+    for (size_t r = 0; r < ROWS; r++) {
+      double whole[N] = {0.0, 0.0}, sum = 0.0, sampled = 0.0;
+      memcpy(whole + 2, directions + 3 * r, 3 * sizeof *whole);
+      brute_autocovariance(&p, whole, LAGS, c);
+      for (size_t k = 0; k < 200; k++) {
+        sgf_autocovariance_factors(&modes, (double)k, factors);
+        ASSERT_NEAR(sgf_dot(width, weights + r * width, factors), c[k], 1e-12 * c[0]);
+      }
+      for (size_t k = 0; k < LAGS; k++) sum += p.lambda * c[k] * (k == 0 ? 0.5 : 1.0);
+      sgf_correlation_time_factors(&modes, factors);
+      ASSERT_NEAR(sgf_dot(width, weights + r * width, factors), sum, 1e-10 * p.lambda * c[0]);
+      for (size_t j = 0; j <= 11; j++) sampled += 7.0 * p.lambda * c[7 * j] * (j == 0 ? 0.5 : 1.0);
+      sgf_sampled_time_factors(&modes, 7, 11, factors);
+      ASSERT_NEAR(sgf_dot(width, weights + r * width, factors), sampled, 1e-11 * p.lambda * c[0]);
+    }
+    free(weights);
+    free(c);
+    sgf_time_modes_free(&modes);
+    sgf_range_free(&p.range);
+  }
+}
+END_TEST
+
+/* Wiener and Khinchin: the integral of the spectrum is the variance, and its cosine transform the autocovariance. The
+ * spectrum is periodic, so that an even grid has both but for c at the grid's length. */
+START_TEST(spectrum_and_autocovariance)
+{
+  enum { GRID = 4096 };
+  for (int b = 0; b < 2; b++) {
+    process p;
+    sgf_time_modes modes;
+    double directions[] = {0.3, -1.2, 0.8}, factors[2 * N], c[9], transform[9] = {0.0};
+    make_process(0.3, b == 0 ? 0.0 : 0.8, &p);
+    double *weights = weights_of(&p, 1, directions, &modes), spacing = 1.0 / (GRID * p.lambda);
+    double whole[N] = {0.0, 0.0, 0.3, -1.2, 0.8};
+    brute_autocovariance(&p, whole, 9, c);
+    for (size_t j = 0; j <= GRID / 2; j++) {
+      sgf_spectrum_factors(&modes, (double)j * spacing, factors);
+      double share = j == 0 || j == GRID / 2 ? 0.5 : 1.0, S = sgf_dot(2 * modes.count, weights, factors);
+      for (size_t k = 0; k < 9; k++)
+        transform[k] += share * S * spacing * cos(2.0 * M_PI * (double)(j * k) / (double)GRID);
+    }
+    for (size_t k = 0; k < 9; k++) ASSERT_NEAR(transform[k], c[k], 1e-10 * c[0]);
+    free(weights);
+    sgf_time_modes_free(&modes);
+    sgf_range_free(&p.range);
+  }
+}
+END_TEST
+
+/* At fixed time the discrete law tends to the flow, linearly in lambda. */
+START_TEST(small_learning_rates_are_the_continuum)
+{
+  double deviation[3];
+  for (int k = 0; k < 3; k++) {
+    double lambda = 0.02 / (double)(1 << k);
+    one_mode mode = {2.0, lambda, 0.0, 1.0, true}, flow = mode;
+    flow.discrete = false;
+    double lag = round(0.4 / lambda), limit = sum_of(&flow, sgf_autocovariance_factors, lag);
+    ASSERT_NEAR(limit, exp(-0.8), 1e-14);
+    deviation[k] = sum_of(&mode, sgf_autocovariance_factors, lag) / limit - 1.0;
+    ASSERT_NEAR(sum_of(&mode, sgf_spectrum_factors, 0.3) / sum_of(&flow, sgf_spectrum_factors, 0.3), 1.0,
+                3.0 * lambda);
+  }
+  ASSERT_NEAR(deviation[0] / deviation[1], 2.0, 0.1);
+  ASSERT_NEAR(deviation[1] / deviation[2], 2.0, 0.05);
+}
+END_TEST
+
+/* ------------------------------------------------------------- predictions */
+
+/* Inputs with second moment `rates` exactly, to the diagonal; random targets. */
+static sgf_problem *problem_of_moment(const sgf_settings *settings, size_t P, const double *rates)
+{
+  size_t widths = settings->network.width_count, N0 = settings->network.widths[0];
+  size_t outputs = settings->network.widths[widths - 1];
+  double *X = new_reals(P * N0), *Y = new_reals(P * outputs), *Q = new_reals(P * P);
+  sgf_error error = {SGF_OK, ""};
+  sgf_problem *problem;
+  fill_orthogonal(21, P, Q);
+  fill_normal(22, P * outputs, Y);
+  for (size_t m = 0; m < P; m++)
+    for (size_t i = 0; i < N0; i++) X[m * N0 + i] = sqrt((double)P * rates[i]) * Q[m * P + i];
+  ASSERT_OK(sgf_problem_from_arrays(settings, P, X, Y, NULL, &problem, &error), error);
+  free(X);
+  free(Y);
+  free(Q);
+  return problem;
+}
+
+/* One layer with noise C = s^2 H: every mode is by itself, of time 1/h - lambda/2, and 1/h ~ flatness^2 exactly. */
+START_TEST(one_layer_of_detailed_balance)
+{
+  static const double rates[] = {0.3, 0.8, 1.1, 2.0, 3.5};
+  double flat[5];
+  sgf_settings settings;
+  sgf_ivfr fit;
+  sgf_error error = {SGF_OK, ""};
+  settings_with_widths(&settings, 2, (size_t[]){5, 1});
+  settings.theory.noise = SGF_NOISE_ISOTROPIC;
+  settings.training.learning_rate = 0.1;
+  settings.training.batch_size = 4;
+  sgf_problem *problem = problem_of_moment(&settings, 30, rates);
+  sgf_prediction *prediction = predict(problem);
+  const double *time = array(prediction, "correlation_time"), *curvature = array(prediction, "curvature");
+  for (size_t k = 0; k < 5; k++) {
+    ASSERT_NEAR(time[k] * curvature[k], 1.0 - 0.05 * curvature[k], 1e-12);
+    flat[k] = time[k] + 0.05;
+  }
+  ASSERT_OK(sgf_ivfr_fit(5, flat, curvature, 1, &fit, &error), error);
+  ASSERT_NEAR(-fit.psi, 2.0, 1e-10);
+  const sgf_time_scaling *scaling = &sgf_prediction_get_info(prediction)->time.scaling;
+  ck_assert(scaling->modes == 5 && scaling->low <= scaling->exponent && scaling->exponent <= scaling->high);
+  ck_assert(scaling->exponent > 2.0 && scaling->exponent < 2.3 && scaling->correlation > 0.99);
+  sgf_prediction_free(prediction);
+  sgf_problem_free(problem);
+  sgf_settings_free(&settings);
+}
+END_TEST
+
+/* Two layers, isotropic inputs, C = s^2 H: the coupled layer 2 has in direction (i, k) curvature a_k^2 and time 1/(a_k^2 +
+ * b_i^2), layer 1 curvature b_i^2 and the same time: coupling makes the flat directions as fast as their partners. */
+START_TEST(two_layers_of_detailed_balance)
+{
+  static const double rates[] = {1.0, 1.0, 1.0};
+  static const char *const names[] = {"layer2/variance", "layer2/curvature", "layer2/correlation_time"};
+  sgf_settings settings;
+  settings_with_widths(&settings, 3, (size_t[]){3, 4, 2});
+  settings.theory.noise = SGF_NOISE_ISOTROPIC;
+  settings.theory.equation = SGF_EQUATION_CONTINUUM;
+  settings.training.learning_rate = 0.05;
+  sgf_problem *problem = problem_of_moment(&settings, 40, rates);
+  sgf_prediction *prediction = predict(problem);
+  const double *variance = array(prediction, names[0]), *curvature = array(prediction, names[1]);
+  const double *time = array(prediction, names[2]);
+  double T = sgf_prediction_get_info(prediction)->temperature;
+  size_t moving = 0;
+  for (size_t k = 0; k < 8; k++) {
+    if (isnan(time[k])) continue;
+    ASSERT_NEAR(time[k] * curvature[k] * T / variance[k], 1.0, 1e-8); /* sigma^2 = T h / (h + b^2) */
+    moving++;
+  }
+  ck_assert_uint_eq(moving, 6); /* rank of W_1 is 3 */
+  sgf_prediction_free(prediction);
+  sgf_problem_free(problem);
+  sgf_settings_free(&settings);
+}
+END_TEST
+
+/* A random problem of one layer by the exact equation, or of two or three by the discrete one. */
+static sgf_problem *random_problem(size_t layers, sgf_settings *settings)
+{
+  static const size_t widths[] = {4, 3, 3, 2};
+  sgf_error error = {SGF_OK, ""};
+  sgf_problem *problem;
+  size_t chosen[4];
+  memcpy(chosen, widths, sizeof chosen);
+  chosen[layers] = 2;
+  settings_with_widths(settings, layers + 1, chosen);
+  settings->data.samples = 30;
+  settings->training.learning_rate = 0.05;
+  settings->training.batch_size = 5;
+  settings->seed = 3;
+  settings->theory.equation = layers == 1 ? SGF_EQUATION_EXACT : SGF_EQUATION_DISCRETE;
+  ASSERT_OK(sgf_problem_create(settings, NULL, false, &problem, &error), error);
+  return problem;
+}
+
+/* Displacement: 0 at lag 0, 2 tr(H Sigma) lambda after a step, the layers' together, 2 tr Sigma in the end. And along
+ * joint directions h time >= 1, as 1/h is convex. */
+START_TEST(displacement_and_times_of_a_prediction)
+{
+  for (size_t layers = 1; layers <= 3; layers++) {
+    sgf_settings settings;
+    sgf_problem *problem = random_problem(layers, &settings);
+    sgf_prediction *prediction = predict(problem);
+    const sgf_prediction_info *info = sgf_prediction_get_info(prediction);
+    size_t lags, columns;
+    const double *time = sgf_prediction_array(prediction, "lags", &lags, &columns);
+    const double *displacement = array(prediction, "mean_square_displacement");
+    const double *correlation = array(prediction, "correlation_time"), *curvature = array(prediction, "curvature");
+    const double *c = array(prediction, "autocovariance"), *variance = array(prediction, "variance");
+    ck_assert(displacement[0] == 0.0 && time[0] == 0.0);
+    ASSERT_NEAR(time[1], 0.05, 1e-15);
+    ASSERT_NEAR(info->time.displacement_rate, 4.0 * info->excess_loss, 1e-11 * info->excess_loss);
+    ASSERT_NEAR(displacement[lags - 1], 2.0 * info->trace, 1e-3 * info->trace);
+    double weighted = 0.0;
+    for (size_t k = 0; k < info->rank_hessian; k++) {
+      ck_assert(curvature[k] * (correlation[k] + 0.025) >= 1.0 - 1e-9);
+      weighted += variance[k] * correlation[k] / info->trace;
+      ASSERT_NEAR(c[k * lags], variance[k], 1e-12 * variance[0]);
+    }
+    ASSERT_NEAR(info->time.correlation_time, weighted, 1e-11 * weighted);
+    for (size_t t = 0; t < lags; t++) {
+      double sum = 0.0;
+      for (size_t l = 1; l <= layers; l++) {
+        char name[48];
+        snprintf(name, sizeof name, "layer%zu/mean_square_displacement", l);
+        sum += array(prediction, name)[t];
+      }
+      ASSERT_NEAR(sum, displacement[t], 1e-12 * info->trace);
+    }
+    sgf_prediction_free(prediction);
+    sgf_problem_free(problem);
+    sgf_settings_free(&settings);
+  }
+}
+END_TEST
+
+/* The drift of the scalings: within null(H), and it changes the balance as predicted. */
+START_TEST(drift_of_the_scalings_drifts_the_balance)
+{
+  sgf_settings settings;
+  sgf_problem *problem = random_problem(2, &settings);
+  sgf_prediction *prediction = predict(problem);
+  const sgf_network *network = &problem->network;
+  size_t n = network->weights, hidden = network->widths[1];
+  const double *velocity = array(prediction, "scaling_drift"), *drift = array(prediction, "layer1/balance_drift");
+  double *moved = new_reals(n), *B[2] = {new_reals(hidden * hidden), new_reals(hidden * hidden)}, *out = new_reals(n);
+  double speed = sgf_norm(n, velocity);
+  ck_assert(speed > 0.0);
+  ASSERT_NEAR(sgf_prediction_get_info(prediction)->drift_speed, speed, 1e-15);
+  sgf_multiply(n, 1, n, SGF_PLAIN, array(prediction, "hessian"), SGF_PLAIN, velocity, out);
+  ck_assert(sgf_norm(n, out) < 1e-10 * speed);
+  for (int side = 0; side < 2; side++) {
+    for (size_t k = 0; k < n; k++) moved[k] = problem->theta[k] + (side == 0 ? 0.5 : -0.5) * velocity[k];
+    sgf_balance(network, moved, 1, B[side]);
+  }
+  for (size_t k = 0; k < hidden * hidden; k++) B[0][k] -= B[1][k];
+  ASSERT_CLOSE(hidden * hidden, B[0], drift, 1e-10);
+  for (int side = 0; side < 2; side++) free(B[side]);
+  free(moved);
+  free(out);
+  sgf_prediction_free(prediction);
+  sgf_problem_free(problem);
+  sgf_settings_free(&settings);
+}
+END_TEST
+
+/* What it is not built for is left out, and says why: never the formula of independent draws. */
+START_TEST(reshuffled_epochs_are_left_out)
+{
+  sgf_settings settings;
+  sgf_error error = {SGF_OK, ""};
+  sgf_problem *problem;
+  size_t rows, columns;
+  settings_with_widths(&settings, 2, (size_t[]){4, 1});
+  settings.data.samples = 30;
+  settings.training.batch_size = 5;
+  settings.training.sampling = SGF_SAMPLING_EPOCH;
+  ASSERT_OK(sgf_problem_create(&settings, NULL, false, &problem, &error), error);
+  sgf_prediction *prediction = predict(problem);
+  const sgf_prediction_info *info = sgf_prediction_get_info(prediction);
+  ck_assert(info->untimed != NULL && strstr(info->untimed, "epoch") != NULL);
+  ck_assert(isnan(info->time.correlation_time) && isnan(info->time.scaling.exponent));
+  ck_assert(sgf_prediction_array(prediction, "correlation_time", &rows, &columns) == NULL);
+  ck_assert(sgf_prediction_array(prediction, "lags", &rows, &columns) == NULL);
+  sgf_prediction_free(prediction);
+  sgf_problem_free(problem);
+  sgf_settings_free(&settings);
+}
+END_TEST
+
+int main(void)
+{
+  Suite *suite = suite_create("time");
+  TCase *laws = tcase_create("laws"), *predictions = tcase_create("predictions");
+  tcase_set_timeout(laws, 120.0);
+  tcase_set_timeout(predictions, 120.0);
+  tcase_add_test(laws, autoregression_of_first_order);
+  tcase_add_test(laws, powers_of_a_process_without_detailed_balance);
+  tcase_add_test(laws, spectrum_and_autocovariance);
+  tcase_add_test(laws, small_learning_rates_are_the_continuum);
+  tcase_add_test(predictions, one_layer_of_detailed_balance);
+  tcase_add_test(predictions, two_layers_of_detailed_balance);
+  tcase_add_test(predictions, displacement_and_times_of_a_prediction);
+  tcase_add_test(predictions, drift_of_the_scalings_drifts_the_balance);
+  tcase_add_test(predictions, reshuffled_epochs_are_left_out);
+  suite_add_tcase(suite, laws);
+  suite_add_tcase(suite, predictions);
+  return run_suite(suite);
+}

@@ -1,0 +1,262 @@
+/* Fluctuations in time: autocovariance, correlation times and power spectra of any direction, displacement. */
+#include "time_dependence.h"
+
+#include <cblas.h>
+#include <complex.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "linear_algebra.h"
+#include "memory.h"
+
+/* Lags reach this many relaxation times of the slowest mode, and no further than steps can be counted. */
+static const double RELAXATION_TIMES = 8.0, MOST_STEPS = 1e15;
+/* The lowest frequency but 0, in 1/(pi relaxation time) of the slowest mode: there its spectrum is flat. */
+static const double LOWEST_FREQUENCY = 0.05;
+
+const char *sgf_time_law_of(const sgf_settings *settings, sgf_time_law *law)
+{
+  sgf_equation equation = settings->theory.equation;
+  *law = (sgf_time_law){.step = sgf_time_of_step(settings),
+                        .discrete = equation != SGF_EQUATION_CONTINUUM,
+                        .momentum = settings->training.momentum};
+  if (settings->training.sampling == SGF_SAMPLING_EPOCH)
+    return "training.sampling is epoch: noise of reshuffled epochs has a memory of its own, for which this is not "
+           "built";
+  if (equation == SGF_EQUATION_CLOSURE)
+    return "theory.equation is closure: its drift depends on the fluctuations, for which this is not built";
+  if (settings->training.momentum > 0.0 && equation != SGF_EQUATION_DISCRETE)
+    return "training.momentum is not 0: this is built for the discrete equation";
+  return NULL;
+}
+
+/* ------------------------------------------------------------------- modes */
+
+sgf_status sgf_time_modes_create(const sgf_time_law *law, const sgf_range *range, const double *Sigma,
+                                 sgf_time_modes *modes, sgf_error *error)
+{
+  size_t n = range->n, rank = range->rank, null = n - rank;
+  double *work = NULL;
+  sgf_status status;
+  *modes = (sgf_time_modes){
+      .law = *law, .n = n, .count = rank, .V = range->V + null * n, .rates = range->h + null, .Z = NULL};
+  SGF_TRY(sgf_new_reals(&modes->Z, rank, rank, "covariance in the modes of H", error));
+  SGF_TRY(sgf_new_reals(&work, rank, n, "covariance in the modes of H", error));
+  sgf_multiply(rank, n, n, SGF_PLAIN, modes->V, SGF_PLAIN, Sigma, work);
+  sgf_multiply(rank, rank, n, SGF_PLAIN, work, SGF_TRANSPOSED, modes->V, modes->Z);
+  sgf_symmetrize(rank, modes->Z);
+done:
+  free(work);
+  return status;
+}
+
+void sgf_time_modes_of_operator(const sgf_time_law *law, const sgf_covariance_operator *covariance,
+                                sgf_time_modes *modes)
+{
+  const sgf_reduced *space = covariance->space;
+  *modes = (sgf_time_modes){.law = *law,
+                            .n = covariance->info.weights,
+                            .count = space->blocks * space->size,
+                            .rates = space->k,
+                            .covariance = covariance};
+}
+
+void sgf_time_modes_free(sgf_time_modes *modes)
+{
+  free(modes->Z);
+  *modes = (sgf_time_modes){0};
+}
+
+/* q (rows, count) = V p, and Zq = Z q, of every direction. */
+static sgf_status into_modes(const sgf_time_modes *modes, size_t layer, size_t first, size_t size, size_t rows,
+                             const double *directions, double *q, double *Zq, sgf_error *error)
+{
+  size_t count = modes->count;
+  sgf_status status;
+  if (modes->covariance == NULL) {
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)count, (int)size, 1.0, directions, (int)size,
+                modes->V + first, (int)modes->n, 0.0, q, (int)count);
+    sgf_multiply(rows, count, count, SGF_PLAIN, q, SGF_PLAIN, modes->Z, Zq);
+    return SGF_OK;
+  }
+  SGF_TRY(sgf_reduced_push(modes->covariance->space, layer, rows, directions, q, error));
+  SGF_TRY(sgf_reduced_into_modes(modes->covariance->space, rows, q, error));
+  SGF_TRY(sgf_mode_covariance_apply(&modes->covariance->modes, rows, q, Zq, error));
+done:
+  return status;
+}
+
+/* Zhq (rows, count) = Z (h q), which momentum needs. */
+static void apply_to_rates(const sgf_time_modes *modes, size_t rows, const double *q, double *hq, double *Zhq)
+{
+  size_t count = modes->count;
+  for (size_t r = 0; r < rows; r++)
+    for (size_t i = 0; i < count; i++) hq[r * count + i] = modes->rates[i] * q[r * count + i];
+  sgf_multiply(rows, count, count, SGF_PLAIN, hq, SGF_PLAIN, modes->Z, Zhq);
+}
+
+sgf_status sgf_time_weights(const sgf_time_modes *modes, size_t layer, size_t first, size_t size, size_t rows,
+                            const double *directions, double *weights, sgf_error *error)
+{
+  size_t count = modes->count;
+  double beta = modes->law.momentum, step = modes->law.discrete ? modes->law.step / (1.0 - beta * beta) : 0.0;
+  double *q = NULL, *Zq = NULL, *hq = NULL, *Zhq = NULL;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&q, rows, count, "directions in the modes of H", error));
+  SGF_TRY(sgf_new_reals(&Zq, rows, count, "directions in the modes of H", error));
+  SGF_TRY(into_modes(modes, layer, first, size, rows, directions, q, Zq, error));
+  if (beta > 0.0) {
+    SGF_TRY(sgf_new_reals(&hq, rows, count, "directions in the modes of H", error));
+    SGF_TRY(sgf_new_reals(&Zhq, rows, count, "directions in the modes of H", error));
+    apply_to_rates(modes, rows, q, hq, Zhq);
+  }
+  for (size_t r = 0; r < rows; r++)
+    for (size_t i = 0; i < count; i++) {
+      double *w = weights + 2 * r * count, *u = w + count;
+      size_t at = r * count + i;
+      /* R(1)_ij = Sigma_ij [ 1 - lambda (h_i - beta h_j)/(1 - beta^2) ] */
+      w[i] = q[at] * Zq[at];
+      u[i] = w[i] * (1.0 - step * modes->rates[i]) + (beta > 0.0 ? step * beta * q[at] * Zhq[at] : 0.0);
+    }
+done:
+  free(q);
+  free(Zq);
+  free(hq);
+  free(Zhq);
+  return status;
+}
+
+/* ----------------------------------------------------------------- factors */
+
+/* Of one mode: what c(k + 1), c(k) become of c(k), c(k - 1). */
+typedef struct {
+  double a, b, c, d; /* rows (a, b), (c, d) */
+} two_by_two;
+
+static two_by_two product(two_by_two x, two_by_two y)
+{
+  return (two_by_two){x.a * y.a + x.b * y.c, x.a * y.b + x.b * y.d, x.c * y.a + x.d * y.c, x.c * y.b + x.d * y.d};
+}
+
+/* The power k of [ 1 + beta - lambda h, -beta; 1, 0 ], whose second row is (gamma, alpha). */
+static two_by_two power_of_step(const sgf_time_law *law, double rate, double k)
+{
+  two_by_two result = {1.0, 0.0, 0.0, 1.0},
+             square = {1.0 + law->momentum - law->step * rate, -law->momentum, 1.0, 0.0};
+  for (uint64_t left = (uint64_t)k; left > 0; left /= 2) {
+    if (left % 2 == 1) result = product(result, square);
+    square = product(square, square);
+  }
+  return result;
+}
+
+void sgf_autocovariance_factors(const sgf_time_modes *modes, double lag, double *factors)
+{
+  const sgf_time_law *law = &modes->law;
+  size_t count = modes->count;
+  double *alpha = factors, *gamma = factors + count;
+  for (size_t i = 0; i < count; i++) {
+    double h = modes->rates[i];
+    alpha[i] = law->discrete ? lag == 0.0 : exp(-h * law->step * lag);
+    gamma[i] = law->discrete && lag > 0.0 ? pow(1.0 - law->step * h, lag - 1.0) : 0.0;
+    if (!law->discrete || law->momentum == 0.0) continue;
+    two_by_two steps = power_of_step(law, h, lag);
+    alpha[i] = steps.d;
+    gamma[i] = steps.c;
+  }
+}
+
+/* lambda sum_{k >= 1} R(k) = H^-1 ( R(1) - beta Sigma ). */
+void sgf_correlation_time_factors(const sgf_time_modes *modes, double *factors)
+{
+  const sgf_time_law *law = &modes->law;
+  size_t count = modes->count;
+  for (size_t i = 0; i < count; i++) {
+    double time = modes->rates[i] > 0.0 ? 1.0 / modes->rates[i] : 0.0;
+    factors[i] = law->discrete ? 0.5 * law->step - law->momentum * time : time;
+    factors[count + i] = law->discrete ? time : 0.0;
+  }
+}
+
+/* With z = exp(-i omega): sum_{k >= 1} R(k) z^k = ( R(1) z - beta z^2 Sigma ) / ( 1 - (1 + beta - lambda h) z + beta z^2 ). */
+void sgf_spectrum_factors(const sgf_time_modes *modes, double frequency, double *factors)
+{
+  const sgf_time_law *law = &modes->law;
+  size_t count = modes->count;
+  double omega = 2.0 * M_PI * frequency, beta = law->momentum;
+  double complex z = cexp(-I * omega * law->step);
+  for (size_t i = 0; i < count; i++) {
+    double h = modes->rates[i];
+    factors[i] = factors[count + i] = 0.0;
+    if (!(h > 0.0)) continue;
+    if (!law->discrete) {
+      factors[i] = 4.0 * h / (h * h + omega * omega);
+      continue;
+    }
+    double complex response = 1.0 / ((1.0 - z) * (1.0 - beta * z) + law->step * h * z);
+    factors[i] = 2.0 * law->step * (1.0 - 2.0 * creal(beta * z * z * response));
+    factors[count + i] = 4.0 * law->step * creal(z * response);
+  }
+}
+
+void sgf_sampled_time_factors(const sgf_time_modes *modes, size_t stride, size_t lags, double *factors)
+{
+  const sgf_time_law *law = &modes->law;
+  size_t count = modes->count;
+  double spacing = law->step * (double)stride;
+  for (size_t i = 0; i < count; i++) {
+    double alpha = 1.0, gamma = 0.0, sum_alpha = 0.5, sum_gamma = 0.0, once = exp(-modes->rates[i] * spacing);
+    two_by_two steps = power_of_step(law, modes->rates[i], (double)stride);
+    if (!law->discrete) steps = (two_by_two){0.0, 0.0, 0.0, once};
+    for (size_t j = 1; j <= lags; j++) {
+      double next = gamma * steps.a + alpha * steps.c;
+      alpha = gamma * steps.b + alpha * steps.d;
+      gamma = next;
+      sum_alpha += alpha;
+      sum_gamma += gamma;
+    }
+    factors[i] = spacing * sum_alpha;
+    factors[count + i] = spacing * sum_gamma;
+  }
+}
+
+/* ------------------------------------------------------ what is tabulated */
+
+static double slowest_rate(const sgf_time_modes *modes)
+{
+  double rate = INFINITY;
+  for (size_t i = 0; i < modes->count; i++)
+    if (modes->rates[i] > 0.0) rate = fmin(rate, modes->rates[i]);
+  return rate;
+}
+
+/* Relaxation times of the slowest mode, and with momentum of the slowest oscillation, in steps. */
+static double relaxation_steps(const sgf_time_modes *modes)
+{
+  double beta = modes->law.momentum, steps = (1.0 - beta) / (modes->law.step * slowest_rate(modes));
+  return beta > 0.0 ? fmax(steps, 2.0 / (1.0 - beta)) : steps;
+}
+
+size_t sgf_choose_lags(const sgf_time_modes *modes, double *lags)
+{
+  double last = fmin(fmax(ceil(RELAXATION_TIMES * relaxation_steps(modes)), 1.0), MOST_STEPS);
+  size_t count = 1;
+  lags[0] = 0.0;
+  for (size_t k = 0; k + 1 < SGF_MOST_LAGS; k++) {
+    double lag = round(pow(last, (double)k / (double)(SGF_MOST_LAGS - 2)));
+    if (lag > lags[count - 1]) lags[count++] = lag;
+  }
+  return count;
+}
+
+void sgf_choose_frequencies(const sgf_time_modes *modes, double *frequencies)
+{
+  double highest = 0.5 / modes->law.step;
+  double lowest = fmin(LOWEST_FREQUENCY / (M_PI * modes->law.step * relaxation_steps(modes)), 0.1 * highest);
+  size_t last = SGF_MOST_FREQUENCIES - 1;
+  frequencies[0] = 0.0;
+  for (size_t k = 1; k <= last; k++)
+    frequencies[k] = lowest * pow(highest / lowest, (double)(k - 1) / (double)(last - 1));
+  frequencies[last] = highest;
+}

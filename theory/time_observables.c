@@ -1,0 +1,260 @@
+/* Time dependence of a prediction: correlation times of principal directions against flatness, autocovariance and power
+ * spectra of the leading ones, displacement, drift of the scalings. Source: section 15. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "balance.h"
+#include "flatness.h"
+#include "linear_algebra.h"
+#include "memory.h"
+#include "prediction.h"
+#include "time_dependence.h"
+
+/* Directions taken at a time. */
+enum { CHUNK = 256 };
+/* Directions of less variance, relative to the largest, do not fluctuate. */
+static const double ZERO_MODE = 1e-12;
+
+/* The same for all covariances of a prediction: what is asked of the modes. */
+typedef struct {
+  size_t lags, frequencies;
+  double *lag, *frequency; /* in steps; in cycles per continuum time */
+} time_axes;
+
+/* A set of directions in the modes of a drift. */
+typedef struct {
+  const sgf_time_modes *modes;
+  size_t layer, first, size; /* the weights that directions are of */
+  size_t count;
+  const double *directions, *variance, *curvature; /* (count, size), (count), (count) */
+} direction_set;
+
+/* tau ~ F^exponent by the fit of psi, for which sigma^2 ~ F^-psi, F ~ h^-1/2. */
+static sgf_status fit_scaling(const direction_set *set, const double *time, uint64_t seed, sgf_time_scaling *scaling,
+                              sgf_error *error)
+{
+  sgf_ivfr fit;
+  sgf_status status = sgf_ivfr_fit(set->count, time, set->curvature, seed, &fit, error);
+  *scaling = (sgf_time_scaling){-fit.psi, -fit.psi_high, -fit.psi_low, -fit.correlation, fit.modes, fit.left_out};
+  return status;
+}
+
+/* time (count) of every direction, NaN for those that do not fluctuate; sums (2 modes) of all weights, which are those
+ * of the whole space when directions are a basis; kept (few, 2 modes) weights of the leading ones. */
+static sgf_status correlation_times(const direction_set *set, size_t few, double *time, double *sums, double *kept,
+                                    sgf_error *error)
+{
+  size_t width = 2 * set->modes->count;
+  double *weights = NULL, *factors = NULL;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&weights, CHUNK, width, "directions in time", error));
+  SGF_TRY(sgf_new_reals(&factors, width, 1, "directions in time", error));
+  sgf_correlation_time_factors(set->modes, factors);
+  for (size_t from = 0; from < set->count; from += CHUNK) {
+    size_t rows = set->count - from < CHUNK ? set->count - from : CHUNK;
+    SGF_TRY(sgf_time_weights(set->modes, set->layer, set->first, set->size, rows, set->directions + from * set->size,
+                             weights, error));
+    for (size_t r = 0; r < rows; r++) {
+      const double *weight = weights + r * width;
+      bool moves = set->variance[from + r] > ZERO_MODE * set->variance[0];
+      time[from + r] = moves ? sgf_dot(width, weight, factors) / set->variance[from + r] : NAN;
+      for (size_t i = 0; i < width; i++) {
+        sums[i] += weight[i];
+        if (from + r < few) kept[(from + r) * width + i] = weight[i];
+      }
+    }
+  }
+done:
+  free(weights);
+  free(factors);
+  return status;
+}
+
+/* ----------------------------------------------------------------- tables */
+
+/* The name of an array of all weights (layer 0) or of a layer. */
+static sgf_status add_array(sgf_prediction *prediction, size_t layer, const char *name, size_t rows, size_t columns,
+                            double **values, sgf_error *error)
+{
+  if (layer == 0) return sgf_prediction_add(prediction, name, rows, columns, values, error);
+  return sgf_prediction_add_layer(prediction, layer, name, rows, columns, values, error);
+}
+
+typedef void (*factors_of)(const sgf_time_modes *modes, double at, double *factors);
+
+/* table (rows, points) = weights (rows, 2 modes) times the factors at every point. */
+static sgf_status tabulate(const sgf_time_modes *modes, factors_of factors_at, size_t points, const double *axis,
+                           size_t rows, const double *weights, double *table, sgf_error *error)
+{
+  size_t width = 2 * modes->count;
+  double *factors;
+  sgf_status status = sgf_new_reals(&factors, points, width, "table over time", error);
+  if (status != SGF_OK) return status;
+  for (size_t k = 0; k < points; k++) factors_at(modes, axis[k], factors + k * width);
+  sgf_multiply(rows, points, width, SGF_PLAIN, weights, SGF_TRANSPOSED, factors, table);
+  free(factors);
+  return SGF_OK;
+}
+
+/* 2 ( tr c(0) - tr c(k) ), in place of tr c. */
+static void into_displacement(size_t lags, double *table)
+{
+  double whole = table[0];
+  for (size_t k = 0; k < lags; k++) table[k] = 2.0 * (whole - table[k]);
+}
+
+/* The arrays of one set: times of all, tables of the leading directions, displacement; its numbers. */
+static sgf_status observe_set(const direction_set *set, const time_axes *axes, uint64_t seed,
+                              sgf_prediction *prediction, sgf_time_info *info, sgf_error *error)
+{
+  const sgf_time_modes *modes = set->modes;
+  size_t few = set->count < SGF_MODES_IN_TIME ? set->count : SGF_MODES_IN_TIME, width = 2 * modes->count;
+  double *time, *covariance, *spectrum, *displacement, *sums = NULL, *kept = NULL, *factors = NULL;
+  sgf_status status;
+  SGF_TRY(add_array(prediction, set->layer, "correlation_time", set->count, 0, &time, error));
+  SGF_TRY(add_array(prediction, set->layer, "autocovariance", few, axes->lags, &covariance, error));
+  SGF_TRY(add_array(prediction, set->layer, "power_spectrum", few, axes->frequencies, &spectrum, error));
+  SGF_TRY(add_array(prediction, set->layer, "mean_square_displacement", axes->lags, 0, &displacement, error));
+  SGF_TRY(sgf_new_reals(&sums, width, 1, "weights of the modes", error));
+  SGF_TRY(sgf_new_reals(&kept, few, width, "weights of the modes", error));
+  SGF_TRY(sgf_new_reals(&factors, width, 1, "weights of the modes", error));
+  SGF_TRY(correlation_times(set, few, time, sums, kept, error));
+  SGF_TRY(tabulate(modes, sgf_autocovariance_factors, axes->lags, axes->lag, few, kept, covariance, error));
+  SGF_TRY(tabulate(modes, sgf_spectrum_factors, axes->frequencies, axes->frequency, few, kept, spectrum, error));
+  SGF_TRY(tabulate(modes, sgf_autocovariance_factors, axes->lags, axes->lag, 1, sums, displacement, error));
+  sgf_correlation_time_factors(modes, factors);
+  info->correlation_time = sgf_dot(width, sums, factors) / displacement[0];
+  into_displacement(axes->lags, displacement);
+  info->displacement_rate = displacement[1] / modes->law.step;
+  SGF_TRY(fit_scaling(set, time, seed, &info->scaling, error));
+done:
+  free(sums);
+  free(kept);
+  free(factors);
+  return status;
+}
+
+/* The layer with the others frozen, which has a drift of its own. */
+static sgf_status observe_alone(const sgf_time_law *law, const sgf_range *range, uint64_t seed, size_t layer,
+                                sgf_prediction *prediction, sgf_error *error)
+{
+  char name[48];
+  double *time, *sums = NULL;
+  sgf_time_modes modes = {0};
+  direction_set set = {.modes = &modes, .size = range->n, .count = range->n};
+  sgf_status status;
+  SGF_TRY(sgf_prediction_add_layer(prediction, layer, "correlation_time_uncoupled", range->n, 0, &time, error));
+  snprintf(name, sizeof name, "layer%zu/covariance_uncoupled", layer);
+  SGF_TRY(sgf_time_modes_create(law, range, sgf_prediction_find(prediction, name), &modes, error));
+  SGF_TRY(sgf_new_reals(&sums, 2 * modes.count, 1, "weights of the modes", error));
+  snprintf(name, sizeof name, "layer%zu/directions_uncoupled", layer);
+  set.directions = sgf_prediction_find(prediction, name);
+  snprintf(name, sizeof name, "layer%zu/variance_uncoupled", layer);
+  set.variance = sgf_prediction_find(prediction, name);
+  snprintf(name, sizeof name, "layer%zu/curvature_uncoupled", layer);
+  set.curvature = sgf_prediction_find(prediction, name);
+  SGF_TRY(correlation_times(&set, 0, time, sums, NULL, error));
+  SGF_TRY(fit_scaling(&set, time, seed, &prediction->layers[layer - 1].time.scaling_uncoupled, error));
+done:
+  sgf_time_modes_free(&modes);
+  free(sums);
+  return status;
+}
+
+static sgf_status observe_layer(const sgf_problem *problem, const sgf_time_modes *modes, const time_axes *axes,
+                                size_t layer, sgf_prediction *prediction, sgf_error *error)
+{
+  sgf_time_info *info = &prediction->layers[layer - 1].time;
+  size_t size = sgf_layer_size(&problem->network, layer);
+  char name[48];
+  direction_set set = {
+      .modes = modes, .layer = layer, .first = problem->network.offsets[layer], .size = size, .count = size};
+  sgf_status status;
+  snprintf(name, sizeof name, "layer%zu/directions", layer);
+  set.directions = sgf_prediction_find(prediction, name);
+  snprintf(name, sizeof name, "layer%zu/variance", layer);
+  set.variance = sgf_prediction_find(prediction, name);
+  snprintf(name, sizeof name, "layer%zu/curvature", layer);
+  set.curvature = sgf_prediction_find(prediction, name);
+  SGF_TRY(observe_set(&set, axes, problem->settings.seed, prediction, info, error));
+  info->scaling_uncoupled = info->scaling;
+  if (prediction->frozen != NULL)
+    SGF_TRY(observe_alone(&modes->law, &prediction->frozen[layer - 1].range, problem->settings.seed, layer,
+                          prediction, error));
+done:
+  return status;
+}
+
+/* ------------------------------------------------------------------ driver */
+
+static sgf_status add_axes(const sgf_time_modes *modes, sgf_prediction *prediction, time_axes *axes, sgf_error *error)
+{
+  double lags[SGF_MOST_LAGS], *time;
+  sgf_status status;
+  axes->lags = sgf_choose_lags(modes, lags);
+  axes->frequencies = SGF_MOST_FREQUENCIES;
+  SGF_TRY(sgf_prediction_add(prediction, "lags", axes->lags, 0, &time, error));
+  SGF_TRY(sgf_prediction_add(prediction, "frequencies", axes->frequencies, 0, &axes->frequency, error));
+  SGF_TRY(sgf_new_reals(&axes->lag, axes->lags, 1, "lags", error));
+  for (size_t k = 0; k < axes->lags; k++) {
+    axes->lag[k] = lags[k];
+    time[k] = modes->law.step * lags[k];
+  }
+  sgf_choose_frequencies(modes, axes->frequency);
+done:
+  return status;
+}
+
+void sgf_no_time_dependence(const char *reason, sgf_prediction *prediction)
+{
+  const sgf_time_scaling none = {NAN, NAN, NAN, NAN, 0, 0};
+  const sgf_time_info unknown = {NAN, NAN, none, none};
+  prediction->info.untimed = reason;
+  prediction->info.time = unknown;
+  prediction->info.drift_speed = NAN;
+  for (size_t l = 0; l < prediction->info.layers; l++) prediction->layers[l].time = unknown;
+}
+
+static sgf_status observe_drift(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
+{
+  const sgf_network *network = &problem->network;
+  const double *drift = sgf_prediction_find(prediction, "layer1/balance_drift");
+  double *velocity;
+  sgf_status status;
+  if (network->layers != 2) return SGF_OK;
+  SGF_TRY(sgf_prediction_add(prediction, "scaling_drift", network->weights, 0, &velocity, error));
+  SGF_TRY(sgf_scaling_drift(network, problem->theta, drift, velocity, error));
+  prediction->info.drift_speed = sgf_norm(network->weights, velocity);
+done:
+  return status;
+}
+
+sgf_status sgf_observe_time(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
+{
+  sgf_prediction_info *info = &prediction->info;
+  sgf_time_law law;
+  sgf_time_modes modes = {0};
+  time_axes axes = {0};
+  sgf_status status = SGF_OK;
+  const char *reason = sgf_time_law_of(&problem->settings, &law);
+  sgf_no_time_dependence(info->noise_free ? "nothing fluctuates" : reason, prediction);
+  if (info->untimed != NULL) goto done;
+  SGF_TRY(sgf_time_modes_create(&law, &prediction->joint.range, sgf_prediction_find(prediction, "covariance"), &modes,
+                                error));
+  SGF_TRY(add_axes(&modes, prediction, &axes, error));
+  direction_set joint = {.modes = &modes,
+                         .size = info->weights,
+                         .count = info->weights,
+                         .directions = sgf_prediction_find(prediction, "directions"),
+                         .variance = sgf_prediction_find(prediction, "variance"),
+                         .curvature = sgf_prediction_find(prediction, "curvature")};
+  SGF_TRY(observe_set(&joint, &axes, problem->settings.seed, prediction, &info->time, error));
+  for (size_t l = 1; l <= problem->network.layers; l++)
+    SGF_TRY(observe_layer(problem, &modes, &axes, l, prediction, error));
+  SGF_TRY(observe_drift(problem, prediction, error));
+done:
+  sgf_time_modes_free(&modes);
+  free(axes.lag);
+  return status;
+}
