@@ -30,6 +30,11 @@ static json_t *theory(const sgf_prediction *prediction)
     json_object_set_new(object, name,
                         object_of(numbers, sgf_layer_numbers(prediction, l, numbers, SGF_MOST_NUMBERS)));
   }
+  for (size_t l = 1; sgf_prediction_get_rotation(prediction, l) != NULL; l++) {
+    snprintf(name, sizeof name, "rotation%zu", l);
+    json_object_set_new(object, name,
+                        object_of(numbers, sgf_rotation_numbers(prediction, l, numbers, SGF_MOST_NUMBERS)));
+  }
   return object;
 }
 

@@ -116,6 +116,25 @@ static void print_layer_by_operator(size_t l, const sgf_layer_info *layer)
     printf("             the %zu leading principal directions, to %.2g\n", layer->found.modes, layer->found.residual);
 }
 
+/* How a hidden layer turns, which the loss does not see. */
+static void print_rotation(size_t l, const sgf_rotation_info *rotation)
+{
+  if (rotation == NULL || rotation->modes == 0) return;
+  printf("rotation %-3zu ", l);
+  if (rotation->left_out != NULL) {
+    printf("not predicted: %s\n", rotation->left_out);
+    return;
+  }
+  printf("%zu planes, drift |d<nu>/dt| = %.3g", rotation->modes, rotation->drift);
+  if (rotation->too_many != NULL)
+    printf(", diffusion left out: %s", rotation->too_many);
+  else
+    printf(", diffusion trace %.3g", rotation->diffusion);
+  if (!isnan(rotation->angular_velocity)) printf("; %.3g rad per time", rotation->angular_velocity);
+  if (!isnan(rotation->turn_time)) printf(", 1 rad in %.3g", rotation->turn_time);
+  printf("\n");
+}
+
 /* The minimum, each layer by itself, and how long the state lasts. */
 static void print_layers(const sgf_prediction *prediction, bool by_operator)
 {
@@ -147,6 +166,7 @@ static void print_layers(const sgf_prediction *prediction, bool by_operator)
          info->rate_ratio);
   if (!by_operator) printf(", drift of the balance %.3g", info->balance_drift);
   printf("\n");
+  for (size_t l = 1; l < info->layers; l++) print_rotation(l, sgf_prediction_get_rotation(prediction, l));
   if (info->rate_ratio > SGF_NOT_SHORT)
     printf(
         "             not quasi-stationary in the slowest modes: the balance drifts about as fast as they relax\n");

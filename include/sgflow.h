@@ -322,6 +322,35 @@ SGF_API const sgf_layer_info *sgf_prediction_get_layer(const sgf_prediction *pre
 SGF_API size_t sgf_layer_numbers(const sgf_prediction *prediction, size_t layer, sgf_number *numbers,
                                  size_t capacity);
 
+/* Motion of one hidden layer along its rotations W_l -> R W_l, W_{l+1} -> W_{l+1} R^T, which the loss does not see: the
+ * fluctuations make it turn, steadily without detailed balance, and diffuse. nu_a = n_a . delta, n_a = (a W_l, -W_{l+1} a),
+ * a = e_i e_j^T - e_j e_i^T, i < j in lexicographic order. Leading order in the learning rate, for displacements that are
+ * small against the weights. Source: section 14. */
+typedef struct sgf_rotation_info {
+  size_t modes;         /* m = N_l (N_l - 1) / 2 */
+  const char *left_out; /* NULL, or why the motion is not predicted: all numbers are NaN */
+  const char *too_many; /* NULL, or why the diffusion is left out */
+  double drift;         /* |d<nu>/dt|, w^2 per unit of continuum time */
+  double diffusion;     /* trace of d cov(nu)/dt, w^4 per unit of time */
+  double
+      angular_velocity; /* root of the sum of squares over the planes (i, j), radian per unit of time; NaN where the
+                               hidden layers have more than SGF_MOST_SYMMETRIES modes */
+  double angular_diffusion; /* growth of the sum of variances of the angles, radian^2 per unit of time */
+  double turn_time;         /* when the root mean square angle is 1 radian, if all goes on as at theta* */
+} sgf_rotation_info;
+
+/* Diffusion of more rotations than this, or of more multiply-adds, is left out; angles for more modes of the symmetry (sum
+ * of N_l^2) than this. */
+#define SGF_MOST_ROTATIONS 4000
+#define SGF_MOST_ROTATION_WORK 1e11
+#define SGF_MOST_SYMMETRIES 1000
+
+/* The motion of hidden layer l = 1 ... L - 1, and the same as numbers: the attributes of `theory/rotation/layerN`, next to
+ * its datasets drift (m) and diffusion (m, m). NULL and 0 for another layer and without n x n matrices. */
+SGF_API const sgf_rotation_info *sgf_prediction_get_rotation(const sgf_prediction *prediction, size_t hidden);
+SGF_API size_t sgf_rotation_numbers(const sgf_prediction *prediction, size_t hidden, sgf_number *numbers,
+                                    size_t capacity);
+
 /* An n x n (or n) array of the prediction by its name in the output file below `theory/`, such as
  * "hessian", "covariance", "layer1/variance"; its shape in rows and columns (columns 1 for a vector).
  * NULL, and a shape of 0, when the prediction has none of that name. */

@@ -9,23 +9,6 @@
 #include "linear_algebra.h"
 #include "memory.h"
 
-/* A^+ of a positive semidefinite A, in place; its rank. work: n^2 + n. */
-static sgf_status pseudo_inverse(size_t n, double *A, double *work, size_t *rank, const char *what, sgf_error *error)
-{
-  double *weighted = work, *values = work + n * n;
-  sgf_status status = sgf_symmetric_eigen(n, A, values, what, error);
-  if (status != SGF_OK) return status;
-  double threshold = (double)n * 16.0 * DBL_EPSILON * values[n - 1];
-  *rank = 0;
-  for (size_t k = 0; k < n; k++) {
-    bool kept = values[k] > threshold;
-    *rank += kept;
-    for (size_t i = 0; i < n; i++) weighted[k * n + i] = kept ? A[k * n + i] / sqrt(values[k]) : 0.0;
-  }
-  sgf_multiply(n, n, n, SGF_TRANSPOSED, weighted, SGF_PLAIN, weighted, A);
-  return SGF_OK;
-}
-
 sgf_status sgf_commutator(size_t n, const double *H, const double *C, double *norm, double *relative,
                           sgf_error *error)
 {
@@ -50,6 +33,7 @@ sgf_status sgf_detailed_balance_measure(size_t n, const double *H, const double 
                                         double diffusion_scale, sgf_detailed_balance *result, sgf_error *error)
 {
   double *Q = NULL, *product = NULL, *inverse_D = NULL, *inverse_Sigma = NULL, *work = NULL;
+  double round_off = (double)n * 16.0 * DBL_EPSILON;
   size_t rank_Sigma = 0;
   sgf_status status;
   memset(result, 0, sizeof *result);
@@ -57,7 +41,7 @@ sgf_status sgf_detailed_balance_measure(size_t n, const double *H, const double 
   SGF_TRY(sgf_new_reals(&product, n, n, "irreversible part", error));
   SGF_TRY(sgf_new_reals(&inverse_D, n, n, "inverse of D", error));
   SGF_TRY(sgf_new_reals(&inverse_Sigma, n, n, "inverse of Sigma", error));
-  SGF_TRY(sgf_new_reals(&work, n + 1, n, "pseudo-inverse", error));
+  SGF_TRY(sgf_new_reals(&work, n, n, "pseudo-inverse", error));
 
   sgf_multiply(n, n, n, SGF_PLAIN, H, SGF_PLAIN, Sigma, product);
   for (size_t i = 0; i < n; i++)
@@ -67,8 +51,8 @@ sgf_status sgf_detailed_balance_measure(size_t n, const double *H, const double 
 
   for (size_t k = 0; k < n * n; k++) inverse_D[k] = diffusion_scale * C[k];
   memcpy(inverse_Sigma, Sigma, n * n * sizeof *Sigma);
-  SGF_TRY(pseudo_inverse(n, inverse_D, work, &result->rank_noise, "D", error));
-  SGF_TRY(pseudo_inverse(n, inverse_Sigma, work, &rank_Sigma, "Sigma", error));
+  SGF_TRY(sgf_pseudo_inverse(n, inverse_D, round_off, "D", &result->rank_noise, error));
+  SGF_TRY(sgf_pseudo_inverse(n, inverse_Sigma, round_off, "Sigma", &rank_Sigma, error));
   result->on_range = result->rank_noise < n || rank_Sigma < n;
 
   /* tr(Q^T D^+ Q Sigma^+) = sum of (D^+ Q) * (Q Sigma^+), element by element. */

@@ -65,6 +65,26 @@ sgf_status sgf_symmetric_eigenvalues(size_t n, const double *matrix, double *val
   return SGF_OK;
 }
 
+sgf_status sgf_pseudo_inverse(size_t n, double *A, double tolerance, const char *what, size_t *rank, sgf_error *error)
+{
+  double *weighted = NULL, *values;
+  sgf_status status;
+  *rank = 0;
+  SGF_TRY(sgf_new_reals(&weighted, n + 1, n, what, error));
+  values = weighted + n * n;
+  SGF_TRY(sgf_symmetric_eigen(n, A, values, what, error));
+  for (size_t k = 0; k < n; k++) {
+    bool kept = values[k] > tolerance * values[n - 1];
+    *rank += kept;
+    for (size_t i = 0; i < n; i++) weighted[k * n + i] = kept ? A[k * n + i] / sqrt(values[k]) : 0.0;
+  }
+  sgf_multiply(n, n, n, SGF_TRANSPOSED, weighted, SGF_PLAIN, weighted, A);
+done:
+  if (status != SGF_OK) sgf_fill_nan(n * n, A);
+  free(weighted);
+  return status;
+}
+
 void sgf_into_basis(size_t n, const double *V, const double *A, double *work, double *B)
 {
   sgf_multiply(n, n, n, SGF_PLAIN, V, SGF_PLAIN, A, work);

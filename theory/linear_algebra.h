@@ -22,6 +22,11 @@ void sgf_reverse_rows(size_t rows, size_t columns, double *A, double *values);
 sgf_status sgf_symmetric_eigenvalues(size_t n, const double *matrix, double *values, const char *what,
                                      sgf_error *error);
 
+/* A <- A^+ for a positive semidefinite A (n, n), and its rank: eigenvalues up to `tolerance`, relative to the largest, are
+ * zero. Errors: SGF_ERROR_NUMERICAL, SGF_ERROR_MEMORY. */
+sgf_status sgf_pseudo_inverse(size_t n, double *A, double tolerance, const char *what, size_t *rank,
+                              sgf_error *error);
+
 /* B = V A V^T (into the basis of the rows of V), or B = V^T A V (back). All n x n; work n x n.
  * B may be A. The result is symmetric to the last bit. */
 void sgf_into_basis(size_t n, const double *V, const double *A, double *work, double *B);

@@ -62,12 +62,17 @@ theory_sources = \
   %D%/random.h \
   %D%/reduced.c \
   %D%/reduced.h \
+  %D%/rotation.c \
+  %D%/rotation.h \
+  %D%/rotation_observables.c \
   %D%/settings.c \
   %D%/solution.c \
   %D%/spectrum.c \
   %D%/spectrum.h \
   %D%/status.c \
   %D%/status.h \
+  %D%/symmetry.c \
+  %D%/symmetry.h \
   %D%/time_dependence.c \
   %D%/time_dependence.h \
   %D%/time_observables.c \

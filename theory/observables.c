@@ -241,6 +241,7 @@ sgf_status sgf_observe(const sgf_problem *problem, sgf_prediction *prediction, s
   SGF_TRY(observe_detailed_balance(prediction, error));
   SGF_TRY(sgf_observe_balance(problem, prediction, error));
   SGF_TRY(sgf_observe_time(problem, prediction, error));
+  SGF_TRY(sgf_observe_rotations(problem, prediction, error));
 done:
   return status;
 }

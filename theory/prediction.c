@@ -132,6 +132,7 @@ void sgf_prediction_free(sgf_prediction *prediction)
   free(prediction->arrays);
   free(prediction->layers);
   free(prediction->frozen);
+  free(prediction->rotations);
   sgf_fluctuations_free(&prediction->joint);
   sgf_multiplicative_free(prediction->exact);
   sgf_covariance_operator_free(prediction->covariance);

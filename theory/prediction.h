@@ -29,6 +29,7 @@ struct sgf_prediction {
   sgf_multiplicative *exact;           /* one layer, NULL otherwise */
   sgf_covariance_operator *covariance; /* in the modes of H, of a prediction on directions; NULL otherwise */
   sgf_tested *tested;                  /* its directions */
+  sgf_rotation_info *rotations;        /* (L - 1), of hidden layer l at [l - 1]; NULL without n x n matrices */
 };
 
 /* The values of an array, NULL if there is none of that name. */
@@ -57,6 +58,9 @@ sgf_status sgf_observe_time(const sgf_problem *problem, sgf_prediction *predicti
 
 /* Every number of it NaN, for a reason that outlives the prediction. */
 void sgf_no_time_dependence(const char *reason, sgf_prediction *prediction);
+
+/* Rotations of the hidden layers: their drift, diffusion, angles. Part of the next. Source: section 14. */
+sgf_status sgf_observe_rotations(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error);
 
 /* Principal directions, flatness, IVFR, detailed balance; of the layers, also uncoupled and by the closed form.
  * Source: sections 1, 3, 9. */

@@ -63,6 +63,22 @@ static void write_numbers(sgf_hdf5_output *out, const char *group, const sgf_num
       sgf_hdf5_attribute(out, group, numbers[k].name, numbers[k].value);
 }
 
+/* Groups of the hidden layers' rotations, and their numbers. */
+static void write_rotation_groups(sgf_hdf5_output *out, const sgf_prediction *prediction)
+{
+  sgf_number numbers[SGF_MOST_NUMBERS];
+  char name[48];
+  for (size_t l = 1; sgf_prediction_get_rotation(prediction, l) != NULL; l++) {
+    const sgf_rotation_info *info = sgf_prediction_get_rotation(prediction, l);
+    if (l == 1) sgf_hdf5_group(out, "theory/rotation");
+    snprintf(name, sizeof name, "theory/rotation/layer%zu", l);
+    sgf_hdf5_group(out, name);
+    write_numbers(out, name, numbers, sgf_rotation_numbers(prediction, l, numbers, SGF_MOST_NUMBERS));
+    if (info->left_out != NULL) sgf_hdf5_attribute_text(out, name, "left_out", info->left_out);
+    if (info->too_many != NULL) sgf_hdf5_attribute_text(out, name, "diffusion_left_out", info->too_many);
+  }
+}
+
 static void write_prediction(sgf_hdf5_output *out, const sgf_problem *problem, const sgf_prediction *prediction,
                              bool full)
 {
@@ -75,6 +91,7 @@ static void write_prediction(sgf_hdf5_output *out, const sgf_problem *problem, c
     snprintf(name, sizeof name, "theory/layer%zu", l);
     sgf_hdf5_group(out, name);
   }
+  write_rotation_groups(out, prediction);
   for (size_t k = 0; k < prediction->array_count; k++) {
     const sgf_named_array *array = &prediction->arrays[k];
     bool square = !array->vector && array->rows == array->columns;

@@ -143,6 +143,22 @@ static void put_numbers_by_operator(const report *page)
   fputs("</table>\n", page->out);
 }
 
+/* How a hidden layer turns. */
+static void put_rotation(const report *page, size_t hidden)
+{
+  const sgf_rotation_info *rotation = sgf_prediction_get_rotation(page->prediction, hidden);
+  char name[48], diffusion[96] = "", angles[128] = "";
+  if (rotation == NULL || rotation->modes == 0 || rotation->left_out != NULL) return;
+  snprintf(name, sizeof name, "rotation of hidden layer %zu", hidden);
+  if (rotation->too_many == NULL)
+    snprintf(diffusion, sizeof diffusion, ", diffusion of trace %.3g", rotation->diffusion);
+  if (!isnan(rotation->turn_time))
+    snprintf(angles, sizeof angles, "; %.3g rad per unit of time, a root mean square angle of 1 rad after %.3g",
+             rotation->angular_velocity, rotation->turn_time);
+  row(page, name, "%zu planes that the loss does not see: drift |d&#10216;&nu;&#10217;/dt| = %.3g%s%s",
+      rotation->modes, rotation->drift, diffusion, angles);
+}
+
 static void put_numbers(const report *page)
 {
   const sgf_prediction_info *info = &page->prediction->info;
@@ -176,6 +192,7 @@ static void put_numbers(const report *page)
     row(page, "the minimum", "L* is %.3g above the global minimum; the descent kept the balance to %.2g",
         info->min_loss - info->global_loss, info->balance_error);
   }
+  for (size_t l = 1; l < info->layers; l++) put_rotation(page, l);
   row(page, "spectra of C and H", "Kolmogorov distance %.3g", info->spectrum_distance);
   row(page, "IVFR",
       "&psi; = %.3g (95 %% %.3g to %.3g over %zu modes), correlation of log variance with log curvature %.3g",

@@ -1,0 +1,190 @@
+/* What a prediction says of the rotations of the hidden layers. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "linear_algebra.h"
+#include "memory.h"
+#include "prediction.h"
+#include "rotation.h"
+
+/* The rotations of all hidden layers, one layer after the other, while they are observed. */
+typedef struct {
+  size_t count; /* M, of all hidden layers */
+  sgf_mode *modes;
+  double *drift;     /* (M) */
+  double *diffusion; /* (M, M), NULL if left out */
+  double *gram; /* (M, M), of all modes of the symmetry the part of the rotations of (n n^T)^+; NULL if left out */
+} rotations;
+
+/* Why the motion of a problem is not predicted, NULL if it is. */
+static const char *reason_of(const sgf_problem *problem, const sgf_prediction *prediction)
+{
+  if (problem->settings.training.sampling == SGF_SAMPLING_EPOCH)
+    return "training.sampling is epoch: its noise is not independent in time";
+  if (problem->settings.training.momentum > 0.0) return "training.momentum is not 0";
+  if (prediction->info.diffusing_directions > 0) return "directions without drift have noise";
+  return NULL;
+}
+
+static sgf_status modes_create(size_t count, sgf_mode **modes, sgf_error *error)
+{
+  void *block;
+  sgf_status status = sgf_allocate(&block, count, 1, sizeof **modes, "modes of the symmetry", error);
+  *modes = block;
+  return status;
+}
+
+/* (n n^T)^+ of all modes of the symmetry; of it the rows and columns of the rotations. */
+static sgf_status find_angles(const sgf_problem *problem, rotations *all, sgf_error *error)
+{
+  const sgf_network *network = &problem->network;
+  size_t count = sgf_symmetry_count(network), at = 0, rank;
+  double *gram = NULL, *lift = NULL;
+  sgf_mode *modes = NULL;
+  sgf_status status = SGF_OK;
+  if (count > SGF_MOST_SYMMETRIES) return SGF_OK;
+  SGF_TRY(modes_create(count, &modes, error));
+  SGF_TRY(sgf_new_reals(&gram, count, count, "modes of the symmetry", error));
+  SGF_TRY(sgf_new_reals(&lift, count, network->weights, "modes of the symmetry", error));
+  SGF_TRY(sgf_new_reals(&all->gram, all->count, all->count, "angles", error));
+  sgf_symmetries(network, modes);
+  SGF_TRY(sgf_symmetry_lift(network, problem->theta, count, modes, gram, lift, &rank, error));
+  for (size_t a = 0; a < count; a++)
+    for (size_t b = 0; b < count && modes[a].rotation; b++)
+      if (modes[b].rotation) all->gram[at++] = gram[a * count + b];
+done:
+  free(modes);
+  free(gram);
+  free(lift);
+  return status;
+}
+
+static sgf_status observe_all(const sgf_problem *problem, const sgf_prediction *prediction, rotations *all,
+                              sgf_error *error)
+{
+  const sgf_network *network = &problem->network;
+  const sgf_lags rate = {0.0, 0.0};
+  sgf_motion motion = {0};
+  sgf_status status;
+  SGF_TRY(modes_create(all->count, &all->modes, error));
+  for (size_t l = 1, at = 0; l < network->layers; l++) at += sgf_rotations(network, l, all->modes + at);
+  SGF_TRY(sgf_new_reals(&all->drift, all->count, 1, "drift of the rotations", error));
+  SGF_TRY(sgf_motion_create(network, &prediction->joint, &motion, error));
+  SGF_TRY(sgf_motion_drift(&motion, all->count, all->modes, all->drift, error));
+  if (all->count <= SGF_MOST_ROTATIONS &&
+      sgf_motion_cost(network, motion.rank, all->count) <= SGF_MOST_ROTATION_WORK) {
+    SGF_TRY(sgf_new_reals(&all->diffusion, all->count, all->count, "diffusion of the rotations", error));
+    SGF_TRY(sgf_motion_covariance(&motion, &rate, all->count, all->modes, all->diffusion, error));
+  }
+  SGF_TRY(find_angles(problem, all, error));
+done:
+  sgf_motion_free(&motion);
+  return status;
+}
+
+/* Angles of the layer's rotations `first` ... `first` + m - 1: phi = (n n^T)^+ nu of all of them. */
+static sgf_status measure_angles(const rotations *all, size_t first, sgf_rotation_info *info, sgf_error *error)
+{
+  size_t count = all->count;
+  double *turned, square = 0.0;
+  if (all->gram == NULL) return SGF_OK;
+  sgf_status status = sgf_new_reals(&turned, info->modes, count, "angles", error);
+  if (status != SGF_OK) return status;
+  const double *rows = all->gram + first * count;
+  for (size_t a = 0; a < info->modes; a++) square += pow(sgf_dot(count, rows + a * count, all->drift), 2.0);
+  info->angular_velocity = sqrt(square);
+  if (all->diffusion != NULL) {
+    sgf_multiply(info->modes, count, count, SGF_PLAIN, rows, SGF_PLAIN, all->diffusion, turned);
+    info->angular_diffusion = sgf_dot(info->modes * count, turned, rows);
+    info->turn_time = 2.0 / (info->angular_diffusion + hypot(info->angular_diffusion, 2.0 * info->angular_velocity));
+  }
+  free(turned);
+  return SGF_OK;
+}
+
+/* The arrays and numbers of one hidden layer. */
+static sgf_status observe_layer(const rotations *all, size_t hidden, size_t first, sgf_prediction *prediction,
+                                sgf_error *error)
+{
+  sgf_rotation_info *info = &prediction->rotations[hidden - 1];
+  size_t modes = info->modes;
+  double *drift, *diffusion;
+  char name[48];
+  sgf_status status;
+  snprintf(name, sizeof name, "rotation/layer%zu/drift", hidden);
+  SGF_TRY(sgf_prediction_add(prediction, name, modes, 0, &drift, error));
+  memcpy(drift, all->drift + first, modes * sizeof *drift);
+  info->drift = sgf_norm(modes, drift);
+  if (all->diffusion == NULL) {
+    info->too_many = all->count > SGF_MOST_ROTATIONS ? "more than 4000 rotations" : "more than 1e11 multiply-adds";
+  } else {
+    snprintf(name, sizeof name, "rotation/layer%zu/diffusion", hidden);
+    SGF_TRY(sgf_prediction_add(prediction, name, modes, modes, &diffusion, error));
+    sgf_diagonal_block(all->count, all->diffusion, first, modes, diffusion);
+    info->diffusion = sgf_trace(modes, diffusion);
+  }
+  status = measure_angles(all, first, info, error);
+done:
+  return status;
+}
+
+static sgf_status create(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
+{
+  const char *reason = reason_of(problem, prediction);
+  void *block;
+  sgf_status status = sgf_allocate(&block, problem->network.layers - 1, 1, sizeof *prediction->rotations,
+                                   "rotations of the hidden layers", error);
+  prediction->rotations = block;
+  for (size_t l = 1; l < problem->network.layers && status == SGF_OK; l++)
+    prediction->rotations[l - 1] =
+        (sgf_rotation_info){sgf_rotation_count(&problem->network, l), reason, NULL, NAN, NAN, NAN, NAN, NAN};
+  return status;
+}
+
+sgf_status sgf_observe_rotations(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
+{
+  const sgf_network *network = &problem->network;
+  rotations all = {0};
+  sgf_status status;
+  if (network->layers == 1) return SGF_OK;
+  SGF_TRY(create(problem, prediction, error));
+  for (size_t l = 1; l < network->layers; l++) all.count += sgf_rotation_count(network, l);
+  if (all.count == 0 || prediction->rotations[0].left_out != NULL) return SGF_OK;
+  SGF_TRY(observe_all(problem, prediction, &all, error));
+  for (size_t l = 1, first = 0; l < network->layers; l++) {
+    if (prediction->rotations[l - 1].modes == 0) continue;
+    SGF_TRY(observe_layer(&all, l, first, prediction, error));
+    first += prediction->rotations[l - 1].modes;
+  }
+done:
+  free(all.modes);
+  free(all.drift);
+  free(all.diffusion);
+  free(all.gram);
+  return status;
+}
+
+/* ------------------------------------------------------------------ numbers */
+
+const sgf_rotation_info *sgf_prediction_get_rotation(const sgf_prediction *prediction, size_t hidden)
+{
+  if (prediction->rotations == NULL || hidden == 0 || hidden >= prediction->info.layers) return NULL;
+  return &prediction->rotations[hidden - 1];
+}
+
+size_t sgf_rotation_numbers(const sgf_prediction *prediction, size_t hidden, sgf_number *numbers, size_t capacity)
+{
+  const sgf_rotation_info *info = sgf_prediction_get_rotation(prediction, hidden);
+  if (info == NULL) return 0;
+  const sgf_number all[] = {{"modes", (double)info->modes, true},
+                            {"drift_norm", info->drift, false},
+                            {"diffusion_trace", info->diffusion, false},
+                            {"angular_velocity", info->angular_velocity, false},
+                            {"angular_diffusion", info->angular_diffusion, false},
+                            {"turn_time", info->turn_time, false}};
+  size_t count = sizeof all / sizeof *all;
+  for (size_t k = 0; k < count && k < capacity; k++) numbers[k] = all[k];
+  return count;
+}

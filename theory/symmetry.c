@@ -1,0 +1,115 @@
+/* The symmetry of the hidden layers, and what it makes of null(H). */
+#include "symmetry.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "linear_algebra.h"
+#include "memory.h"
+
+/* Eigenvalues of n n^T below this, relative to the largest, belong to modes that leave theta as it is. */
+static const double DEPENDENT = 1e-10;
+
+/* -------------------------------------------------------------------- modes */
+
+size_t sgf_rotation_count(const sgf_network *network, size_t hidden)
+{
+  return network->widths[hidden] * (network->widths[hidden] - 1) / 2;
+}
+
+size_t sgf_symmetry_count(const sgf_network *network)
+{
+  size_t count = 0;
+  for (size_t l = 1; l < network->layers; l++) count += network->widths[l] * network->widths[l];
+  return count;
+}
+
+size_t sgf_rotations(const sgf_network *network, size_t hidden, sgf_mode *modes)
+{
+  size_t count = 0;
+  for (size_t i = 0; i < network->widths[hidden]; i++)
+    for (size_t j = i + 1; j < network->widths[hidden]; j++) modes[count++] = (sgf_mode){hidden, i, j, true};
+  return count;
+}
+
+size_t sgf_symmetries(const sgf_network *network, sgf_mode *modes)
+{
+  size_t count = 0;
+  for (size_t l = 1; l < network->layers; l++) {
+    count += sgf_rotations(network, l, modes + count);
+    for (size_t i = 0; i < network->widths[l]; i++)
+      for (size_t j = i; j < network->widths[l]; j++) modes[count++] = (sgf_mode){l, i, j, false};
+  }
+  return count;
+}
+
+/* -------------------------------------------------------------------- units */
+
+size_t sgf_unit_size(const sgf_network *network, size_t hidden)
+{
+  return network->widths[hidden - 1] + network->widths[hidden + 1];
+}
+
+size_t sgf_unit_weight(const sgf_network *network, size_t hidden, size_t unit, size_t k)
+{
+  size_t below = network->widths[hidden - 1];
+  if (k < below) return network->offsets[hidden] + unit * below + k;
+  return network->offsets[hidden + 1] + (k - below) * network->widths[hidden] + unit;
+}
+
+double sgf_unit_sign(const sgf_network *network, const sgf_mode *mode, size_t k)
+{
+  return mode->rotation || k < network->widths[mode->hidden - 1] ? 1.0 : -1.0;
+}
+
+void sgf_symmetry_apply(const sgf_network *network, const sgf_mode *mode, const double *v, double *out)
+{
+  size_t size = sgf_unit_size(network, mode->hidden);
+  memset(out, 0, network->weights * sizeof *out);
+  for (size_t k = 0; k < size; k++) {
+    size_t p = sgf_unit_weight(network, mode->hidden, mode->i, k);
+    size_t q = sgf_unit_weight(network, mode->hidden, mode->j, k);
+    double sign = sgf_unit_sign(network, mode, k);
+    out[p] = sign * v[q];
+    out[q] = mode->rotation ? -v[p] : sign * v[p];
+  }
+}
+
+void sgf_symmetry_project(const sgf_network *network, const double *theta, size_t count, const sgf_mode *modes,
+                          const double *delta, double *values)
+{
+  for (size_t a = 0; a < count; a++) {
+    const sgf_mode *mode = &modes[a];
+    size_t size = sgf_unit_size(network, mode->hidden);
+    double sum = 0.0;
+    for (size_t k = 0; k < size; k++) {
+      size_t p = sgf_unit_weight(network, mode->hidden, mode->i, k);
+      size_t q = sgf_unit_weight(network, mode->hidden, mode->j, k);
+      double sign = sgf_unit_sign(network, mode, k);
+      if (p == q)
+        sum += sign * theta[p] * delta[p];
+      else
+        sum += sign * (theta[q] * delta[p] + (mode->rotation ? -1.0 : 1.0) * theta[p] * delta[q]);
+    }
+    values[a] = sum;
+  }
+}
+
+/* --------------------------------------------------------------------- lift */
+
+sgf_status sgf_symmetry_lift(const sgf_network *network, const double *theta, size_t count, const sgf_mode *modes,
+                             double *gram, double *lift, size_t *rank, sgf_error *error)
+{
+  size_t n = network->weights;
+  double *directions;
+  sgf_status status = sgf_new_reals(&directions, count, n, "directions of the symmetry", error);
+  if (status != SGF_OK) return status;
+  for (size_t a = 0; a < count; a++) sgf_symmetry_apply(network, &modes[a], theta, directions + a * n);
+  sgf_multiply(count, count, n, SGF_PLAIN, directions, SGF_TRANSPOSED, directions, gram);
+  sgf_symmetrize(count, gram);
+  status = sgf_pseudo_inverse(count, gram, DEPENDENT, "products of the symmetry's directions", rank, error);
+  if (status == SGF_OK) sgf_multiply(count, n, count, SGF_PLAIN, gram, SGF_PLAIN, directions, lift);
+  free(directions);
+  if (status != SGF_OK) sgf_fill_nan(count * n, lift);
+  return status;
+}
