@@ -15,6 +15,7 @@ test_programs = \
   %D%/test_engine \
   %D%/test_simulation \
   %D%/test_rotation \
+  %D%/test_rotation_simulation \
   %D%/test_sparse \
   %D%/test_depth_simulation \
   %D%/test_directions \
@@ -97,6 +98,10 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_rotation_SOURCES = %D%/test_rotation.c $(test_common)
 %C%_test_rotation_CFLAGS = $(test_cflags)
 %C%_test_rotation_LDADD = $(test_ldadd)
+
+%C%_test_rotation_simulation_SOURCES = %D%/test_rotation_simulation.c $(test_common)
+%C%_test_rotation_simulation_CFLAGS = $(test_cflags)
+%C%_test_rotation_simulation_LDADD = $(test_ldadd)
 
 %C%_test_files_SOURCES = %D%/test_files.c $(test_common)
 %C%_test_files_CFLAGS = $(test_cflags)

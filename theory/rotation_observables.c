@@ -15,7 +15,7 @@ typedef struct {
   sgf_mode *modes;
   double *drift;     /* (M) */
   double *diffusion; /* (M, M), NULL if left out */
-  double *gram; /* (M, M), of all modes of the symmetry the part of the rotations of (n n^T)^+; NULL if left out */
+  double *gram;      /* (M, M), of sgf_rotation_gram; NULL if left out */
 } rotations;
 
 /* Why the motion of a problem is not predicted, NULL if it is. */
@@ -28,39 +28,6 @@ static const char *reason_of(const sgf_problem *problem, const sgf_prediction *p
   return NULL;
 }
 
-static sgf_status modes_create(size_t count, sgf_mode **modes, sgf_error *error)
-{
-  void *block;
-  sgf_status status = sgf_allocate(&block, count, 1, sizeof **modes, "modes of the symmetry", error);
-  *modes = block;
-  return status;
-}
-
-/* (n n^T)^+ of all modes of the symmetry; of it the rows and columns of the rotations. */
-static sgf_status find_angles(const sgf_problem *problem, rotations *all, sgf_error *error)
-{
-  const sgf_network *network = &problem->network;
-  size_t count = sgf_symmetry_count(network), at = 0, rank;
-  double *gram = NULL, *lift = NULL;
-  sgf_mode *modes = NULL;
-  sgf_status status = SGF_OK;
-  if (count > SGF_MOST_SYMMETRIES) return SGF_OK;
-  SGF_TRY(modes_create(count, &modes, error));
-  SGF_TRY(sgf_new_reals(&gram, count, count, "modes of the symmetry", error));
-  SGF_TRY(sgf_new_reals(&lift, count, network->weights, "modes of the symmetry", error));
-  SGF_TRY(sgf_new_reals(&all->gram, all->count, all->count, "angles", error));
-  sgf_symmetries(network, modes);
-  SGF_TRY(sgf_symmetry_lift(network, problem->theta, count, modes, gram, lift, &rank, error));
-  for (size_t a = 0; a < count; a++)
-    for (size_t b = 0; b < count && modes[a].rotation; b++)
-      if (modes[b].rotation) all->gram[at++] = gram[a * count + b];
-done:
-  free(modes);
-  free(gram);
-  free(lift);
-  return status;
-}
-
 static sgf_status observe_all(const sgf_problem *problem, const sgf_prediction *prediction, rotations *all,
                               sgf_error *error)
 {
@@ -68,7 +35,7 @@ static sgf_status observe_all(const sgf_problem *problem, const sgf_prediction *
   const sgf_lags rate = {0.0, 0.0};
   sgf_motion motion = {0};
   sgf_status status;
-  SGF_TRY(modes_create(all->count, &all->modes, error));
+  SGF_TRY(sgf_modes_create(all->count, &all->modes, error));
   for (size_t l = 1, at = 0; l < network->layers; l++) at += sgf_rotations(network, l, all->modes + at);
   SGF_TRY(sgf_new_reals(&all->drift, all->count, 1, "drift of the rotations", error));
   SGF_TRY(sgf_motion_create(network, &prediction->joint, &motion, error));
@@ -78,7 +45,7 @@ static sgf_status observe_all(const sgf_problem *problem, const sgf_prediction *
     SGF_TRY(sgf_new_reals(&all->diffusion, all->count, all->count, "diffusion of the rotations", error));
     SGF_TRY(sgf_motion_covariance(&motion, &rate, all->count, all->modes, all->diffusion, error));
   }
-  SGF_TRY(find_angles(problem, all, error));
+  SGF_TRY(sgf_rotation_gram(network, problem->theta, &all->gram, error));
 done:
   sgf_motion_free(&motion);
   return status;

@@ -24,6 +24,14 @@ size_t sgf_symmetry_count(const sgf_network *network)
   return count;
 }
 
+sgf_status sgf_modes_create(size_t count, sgf_mode **modes, sgf_error *error)
+{
+  void *block;
+  sgf_status status = sgf_allocate(&block, count, 1, sizeof **modes, "modes of the symmetry", error);
+  *modes = block;
+  return status;
+}
+
 size_t sgf_rotations(const sgf_network *network, size_t hidden, sgf_mode *modes)
 {
   size_t count = 0;
@@ -111,5 +119,30 @@ sgf_status sgf_symmetry_lift(const sgf_network *network, const double *theta, si
   if (status == SGF_OK) sgf_multiply(count, n, count, SGF_PLAIN, gram, SGF_PLAIN, directions, lift);
   free(directions);
   if (status != SGF_OK) sgf_fill_nan(count * n, lift);
+  return status;
+}
+
+sgf_status sgf_rotation_gram(const sgf_network *network, const double *theta, double **gram, sgf_error *error)
+{
+  size_t count = sgf_symmetry_count(network), rotations = 0, at = 0, rank;
+  double *all = NULL, *lift = NULL;
+  sgf_mode *modes = NULL;
+  sgf_status status = SGF_OK;
+  *gram = NULL;
+  if (count > SGF_MOST_SYMMETRIES) return SGF_OK;
+  for (size_t l = 1; l < network->layers; l++) rotations += sgf_rotation_count(network, l);
+  SGF_TRY(sgf_modes_create(count, &modes, error));
+  SGF_TRY(sgf_new_reals(&all, count, count, "modes of the symmetry", error));
+  SGF_TRY(sgf_new_reals(&lift, count, network->weights, "modes of the symmetry", error));
+  sgf_symmetries(network, modes);
+  SGF_TRY(sgf_symmetry_lift(network, theta, count, modes, all, lift, &rank, error));
+  SGF_TRY(sgf_new_reals(gram, rotations, rotations, "modes of the symmetry", error));
+  for (size_t a = 0; a < count; a++)
+    for (size_t b = 0; b < count && modes[a].rotation; b++)
+      if (modes[b].rotation) (*gram)[at++] = all[a * count + b];
+done:
+  free(modes);
+  free(all);
+  free(lift);
   return status;
 }

@@ -20,6 +20,9 @@ size_t sgf_rotation_count(const sgf_network *network, size_t hidden);
 /* Of all hidden layers, rotations and scalings: sum of N_l^2. */
 size_t sgf_symmetry_count(const sgf_network *network);
 
+/* Room for modes. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_modes_create(size_t count, sgf_mode **modes, sgf_error *error);
+
 /* Rotations of one hidden layer, in the lexicographic order of (i, j). Returns how many. */
 size_t sgf_rotations(const sgf_network *network, size_t hidden, sgf_mode *modes);
 /* All modes of all hidden layers, of each the rotations first. Returns how many. */
@@ -44,5 +47,10 @@ void sgf_symmetry_project(const sgf_network *network, const double *theta, size_
  *   rank  of n n^T: the dimensions of null(H) that the symmetry explains */
 sgf_status sgf_symmetry_lift(const sgf_network *network, const double *theta, size_t count, const sgf_mode *modes,
                              double *gram, double *lift, size_t *rank, sgf_error *error);
+
+/* The rotations' rows and columns of that gram of all modes, in the order of the hidden layers, allocated here: angles are
+ * gram nu, radian, and nu^T gram nu is the square of the displacement that no scaling takes part in. NULL where there are
+ * more than SGF_MOST_SYMMETRIES modes. Errors: as above. */
+sgf_status sgf_rotation_gram(const sgf_network *network, const double *theta, double **gram, sgf_error *error);
 
 #endif

@@ -483,7 +483,7 @@ static sgf_status prepare_result(sgf_comparing *all, size_t rank, sgf_error *err
   size_t layers = all->problem->network.layers;
   void *sets, *balances;
   sgf_status status;
-  SGF_TRY(sgf_quantities_create(all, rank + 8 * layers + 8, error));
+  SGF_TRY(sgf_quantities_create(all, rank + 10 * layers + 8, error));
   SGF_TRY(sgf_allocate(&sets, 2 * layers + 1, 1, sizeof(sgf_mode_set), "variances", error));
   result->sets = sets;
   SGF_TRY(sgf_allocate(&balances, layers, 1, sizeof(sgf_balance_curve), "drift of the balance", error));
@@ -545,6 +545,7 @@ static sgf_status compare(sgf_comparing *all, sgf_error *error)
   SGF_TRY(compare_layer_modes(all, error));
   for (size_t l = 1; l <= all->ensemble->layers; l++) SGF_TRY(compare_alone(all, l, error));
   SGF_TRY(compare_balances(all, error));
+  SGF_TRY(sgf_compare_rotations(all, error));
   SGF_TRY(sgf_diagnose(all, error));
   sgf_test_elements(all);
   SGF_TRY(sgf_decide(all, error));
@@ -636,6 +637,8 @@ void sgf_comparison_free(sgf_comparison *comparison)
   if (comparison == NULL) return;
   for (size_t k = 0; k < comparison->set_count; k++) free(comparison->sets[k].curvature);
   for (size_t k = 0; k < comparison->balance_count; k++) free(comparison->balances[k].time);
+  for (size_t k = 0; k < comparison->rotation_count; k++) free(comparison->rotations[k].predicted);
+  free(comparison->rotations);
   free(comparison->sets);
   free(comparison->balances);
   free(comparison->quantities);

@@ -26,6 +26,12 @@ typedef struct sgf_balance_curve {
   double *time, *predicted, *measured, *error; /* (points) */
 } sgf_balance_curve;
 
+/* Mean of what a hidden layer's rotations moved by in the window, over its length: d<nu>/dt. */
+typedef struct sgf_rotation_drift {
+  size_t hidden, modes;
+  double *predicted, *measured, *error; /* (modes) */
+} sgf_rotation_drift;
+
 struct sgf_comparison {
   sgf_comparison_info info;
   sgf_quantity *quantities;
@@ -34,6 +40,8 @@ struct sgf_comparison {
   size_t set_count;
   sgf_balance_curve *balances;
   size_t balance_count;
+  sgf_rotation_drift *rotations; /* of the hidden layers that were compared */
+  size_t rotation_count;
 };
 
 /* The set of that name, NULL if there is none. */

@@ -48,6 +48,11 @@ sgf_status sgf_add_norm(sgf_comparing *all, const char *name, const double *vect
  * an ensemble on directions. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
 sgf_status sgf_diagnose(sgf_comparing *all, sgf_error *error);
 
+/* What the hidden layers turned by from the start of the window to its end, of each replica: drift and growth of the
+ * spread, each relative to what all weights moved by. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. Source: sections 11
+ * and 14. */
+sgf_status sgf_compare_rotations(sgf_comparing *all, sgf_error *error);
+
 /* With the exact equation: z-scores of all elements. */
 void sgf_test_elements(sgf_comparing *all);
 

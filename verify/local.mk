@@ -5,6 +5,7 @@ verify_sources = \
   %D%/chains.h \
   %D%/compare.c \
   %D%/compare.h \
+  %D%/compare_rotation.c \
   %D%/comparing.h \
   %D%/diagnostics.c \
   %D%/engine.c \

@@ -270,6 +270,24 @@ static void write_modes(sgf_hdf5_output *out, const sgf_comparison *comparison)
   }
 }
 
+/* Measured drift of the hidden layers' rotations beside the predicted one, below rotation. */
+static void write_turning(sgf_hdf5_output *out, const sgf_comparison *comparison)
+{
+  char group[48], name[96];
+  if (comparison->rotation_count > 0) sgf_hdf5_group(out, "rotation");
+  for (size_t k = 0; k < comparison->rotation_count; k++) {
+    const sgf_rotation_drift *drift = &comparison->rotations[k];
+    const char *const names[] = {"predicted", "measured", "standard_error"};
+    const double *const values[] = {drift->predicted, drift->measured, drift->error};
+    snprintf(group, sizeof group, "rotation/layer%zu", drift->hidden);
+    sgf_hdf5_group(out, group);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+      snprintf(name, sizeof name, "%s/%s", group, names[i]);
+      sgf_hdf5_write(out, name, 1, &drift->modes, values[i]);
+    }
+  }
+}
+
 static void write_quantity(sgf_hdf5_output *out, const sgf_quantity *quantity)
 {
   sgf_number numbers[SGF_MOST_NUMBERS];
@@ -293,6 +311,7 @@ static void write_comparison(sgf_hdf5_output *out, const sgf_comparison *compari
   sgf_hdf5_attribute_text(out, "comparison", "verdict", sgf_verdict_text(comparison->info.verdict));
   write_numbers(out, "comparison", numbers, sgf_comparison_numbers(comparison, numbers, SGF_MOST_NUMBERS));
   write_modes(out, comparison);
+  write_turning(out, comparison);
 }
 
 sgf_status sgf_write_results(const char *path, const sgf_provenance *provenance, const sgf_problem *problem,

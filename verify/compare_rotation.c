@@ -1,0 +1,234 @@
+/* Rotations of the hidden layers, predicted and measured: what every replica turned by in its window. */
+#include <gsl/gsl_statistics_double.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../theory/linear_algebra.h"
+#include "../theory/memory.h"
+#include "../theory/rotation.h"
+#include "comparing.h"
+#include "statistics.h"
+
+/* The rotations of all hidden layers, one layer after the other; `m` of them. */
+typedef struct {
+  size_t m;
+  sgf_mode *modes;
+  double elapsed;     /* continuum time from the start of the window to its end */
+  double *gram;       /* (m, m), of sgf_rotation_gram */
+  double *mean;       /* (m), predicted change of nu in the window */
+  double *covariance; /* (m, m), predicted, of that change */
+  double moved;       /* mean square displacement of all weights: what deviations are relative to */
+  double *average;    /* (m), measured mean of the change */
+  double *change;     /* (m), of one replica */
+} turning;
+
+static void free_turning(turning *turn)
+{
+  free(turn->modes);
+  free(turn->gram);
+  free(turn->mean);
+  free(turn->covariance);
+  free(turn->average);
+  free(turn->change);
+}
+
+/* Noise that is frozen at theta* is not orthogonal to the symmetry elsewhere; recorded weights have no start. */
+static bool has_rotations(const sgf_comparing *all)
+{
+  const sgf_settings *settings = &all->problem->settings;
+  const sgf_rotation_info *first = sgf_prediction_get_rotation(all->prediction, 1);
+  bool frozen = settings->simulation.dynamics == SGF_DYNAMICS_LANGEVIN &&
+                settings->simulation.langevin_noise == SGF_LANGEVIN_FROZEN;
+  return !frozen && all->ensemble->ends != NULL && first != NULL && first->left_out == NULL;
+}
+
+/* The predicted mean between two times after theta*, by the stationary drift and what the fluctuations hold. */
+static sgf_status predict_mean(const sgf_comparing *all, turning *turn, sgf_error *error)
+{
+  const sgf_plan *plan = &all->ensemble->info.plan;
+  double start = sgf_time_of_step(&all->problem->settings) * (double)plan->burn_in_steps;
+  sgf_motion motion = {0};
+  sgf_status status;
+  SGF_TRY(sgf_motion_create(&all->problem->network, &all->prediction->joint, &motion, error));
+  SGF_TRY(sgf_motion_mean(&motion, start + turn->elapsed, turn->m, turn->modes, turn->mean, error));
+  SGF_TRY(sgf_motion_mean(&motion, start, turn->m, turn->modes, turn->change, error));
+  for (size_t a = 0; a < turn->m; a++) turn->mean[a] -= turn->change[a];
+done:
+  sgf_motion_free(&motion);
+  return status;
+}
+
+static sgf_status predict_turning(const sgf_comparing *all, turning *turn, sgf_error *error)
+{
+  const sgf_network *network = &all->problem->network;
+  const sgf_plan *plan = &all->ensemble->info.plan;
+  sgf_motion motion = {0};
+  sgf_status status;
+  turn->elapsed = sgf_time_of_step(&all->problem->settings) * (double)plan->window_steps;
+  const sgf_lags lags = {1.0, turn->elapsed};
+  SGF_TRY(sgf_modes_create(turn->m, &turn->modes, error));
+  for (size_t l = 1, at = 0; l < network->layers; l++) at += sgf_rotations(network, l, turn->modes + at);
+  SGF_TRY(sgf_new_reals(&turn->mean, turn->m, 1, "rotations", error));
+  SGF_TRY(sgf_new_reals(&turn->change, turn->m, 1, "rotations", error));
+  SGF_TRY(sgf_new_reals(&turn->average, turn->m, 1, "rotations", error));
+  SGF_TRY(sgf_new_reals(&turn->covariance, turn->m, turn->m, "rotations", error));
+  SGF_TRY(predict_mean(all, turn, error));
+  SGF_TRY(sgf_motion_create_window(all->problem, &all->prediction->joint, plan, &motion, error));
+  SGF_TRY(sgf_motion_covariance(&motion, &lags, turn->m, turn->modes, turn->covariance, error));
+  turn->moved = sgf_trace(all->n, all->Sigma) + sgf_quadratic_form(turn->m, turn->gram, turn->mean) +
+                sgf_dot(turn->m * turn->m, turn->gram, turn->covariance);
+done:
+  sgf_motion_free(&motion);
+  return status;
+}
+
+/* The change of nu in the window of one replica; work (n). */
+static void change_of(const sgf_comparing *all, const turning *turn, size_t replica, double *work)
+{
+  size_t n = all->n;
+  const double *ends = all->ensemble->ends + 2 * replica * n;
+  for (size_t k = 0; k < n; k++) work[k] = ends[n + k] - ends[k];
+  sgf_symmetry_project(&all->problem->network, all->problem->theta, turn->m, turn->modes, work, turn->change);
+}
+
+/* One hidden layer while it is compared: rotations first ... first + count - 1. */
+typedef struct {
+  size_t hidden, first, count;
+  double *drifts;  /* (rows, count), mean change of nu of each row */
+  double *squares; /* (rows), of the displacement about the mean of all */
+  double *gram;    /* (count, count) */
+} layer;
+
+static sgf_status layer_create(const sgf_comparing *all, const turning *turn, size_t hidden, size_t first, layer *one,
+                               sgf_error *error)
+{
+  sgf_status status;
+  *one = (layer){.hidden = hidden, .first = first, .count = sgf_rotation_count(&all->problem->network, hidden)};
+  SGF_TRY(sgf_new_reals(&one->drifts, all->rows, one->count, "rotations of the replicas", error));
+  SGF_TRY(sgf_new_reals(&one->squares, all->rows, 1, "rotations of the replicas", error));
+  SGF_TRY(sgf_new_reals(&one->gram, one->count, one->count, "rotations", error));
+  sgf_diagonal_block(turn->m, turn->gram, first, one->count, one->gram);
+done:
+  return status;
+}
+
+static void free_layer(layer *one)
+{
+  free(one->drifts);
+  free(one->squares);
+  free(one->gram);
+}
+
+/* Row by row, the mean change, and then the mean square about the mean of all replicas, R / (R - 1) for having taken it
+ * from them. */
+static void measure(const sgf_comparing *all, const turning *turn, layer *one, double *work)
+{
+  size_t replicas = all->ensemble->info.replicas, count = one->count;
+  double *change = turn->change + one->first, *average = turn->average + one->first;
+  for (size_t replica = 0; replica < replicas; replica++) {
+    size_t row = replica % all->rows;
+    double share = 1.0 / (double)((replicas - row + all->rows - 1) / all->rows);
+    change_of(all, turn, replica, work);
+    for (size_t a = 0; a < count; a++) {
+      one->drifts[row * count + a] += share * change[a];
+      average[a] += change[a] / (double)replicas;
+    }
+  }
+  for (size_t replica = 0; replica < replicas; replica++) {
+    size_t row = replica % all->rows;
+    double share = 1.0 / (double)((replicas - row + all->rows - 1) / all->rows);
+    change_of(all, turn, replica, work);
+    for (size_t a = 0; a < count; a++) change[a] -= average[a];
+    one->squares[row] +=
+        share * sgf_quadratic_form(count, one->gram, change) * (double)replicas / (double)(replicas - 1);
+  }
+}
+
+/* The components of the drift, for the report and the output. */
+static sgf_status keep_drift(sgf_comparing *all, const turning *turn, const layer *one, sgf_error *error)
+{
+  sgf_rotation_drift *drift = &all->result->rotations[all->result->rotation_count];
+  size_t count = one->count;
+  *drift = (sgf_rotation_drift){.hidden = one->hidden, .modes = count};
+  sgf_status status = sgf_new_reals(&drift->predicted, 3 * count, 1, "rotations", error);
+  if (status != SGF_OK) return status;
+  all->result->rotation_count++;
+  drift->measured = drift->predicted + count;
+  drift->error = drift->measured + count;
+  for (size_t a = 0; a < count; a++) {
+    for (size_t r = 0; r < all->rows; r++) all->values[r] = one->drifts[r * count + a] / turn->elapsed;
+    drift->predicted[a] = turn->mean[one->first + a] / turn->elapsed;
+    sgf_mean_and_error(all->values, all->rows, &drift->measured[a], &drift->error[a]);
+  }
+  return SGF_OK;
+}
+
+/* Along the predicted drift, in lengths of weights a unit of time; and the growth of the mean square. */
+static sgf_status test_layer(sgf_comparing *all, const turning *turn, const layer *one, sgf_error *error)
+{
+  size_t count = one->count;
+  double *mean = turn->mean + one->first, *turned, measured, spread_error;
+  char name[48];
+  sgf_status status = sgf_new_reals(&turned, count, 1, "rotations", error);
+  if (status != SGF_OK) return status;
+  sgf_multiply(count, 1, count, SGF_PLAIN, one->gram, SGF_PLAIN, mean, turned);
+  double length = sqrt(fmax(sgf_dot(count, mean, turned), 0.0)), scale = turn->elapsed / sqrt(turn->moved);
+  if (length > 0.0) {
+    for (size_t r = 0; r < all->rows; r++)
+      all->values[r] = sgf_dot(count, one->drifts + r * count, turned) / (length * turn->elapsed);
+    sgf_mean_and_error(all->values, all->rows, &measured, &spread_error);
+    snprintf(name, sizeof name, "rotation_drift_%zu", one->hidden);
+    sgf_add_quantity(all, name, length / turn->elapsed, measured, spread_error,
+                     scale * (measured - length / turn->elapsed), scale * spread_error);
+  }
+  double predicted = 0.0, per_time = 1.0 / turn->elapsed;
+  for (size_t a = 0; a < count; a++)
+    predicted += sgf_dot(count, one->gram + a * count, turn->covariance + (one->first + a) * turn->m + one->first);
+  sgf_mean_and_error(one->squares, all->rows, &measured, &spread_error);
+  snprintf(name, sizeof name, "rotation_diffusion_%zu", one->hidden);
+  sgf_add_quantity(all, name, predicted * per_time, measured * per_time, spread_error * per_time,
+                   (measured - predicted) / turn->moved, spread_error / turn->moved);
+  free(turned);
+  return SGF_OK;
+}
+
+static sgf_status compare_layers(sgf_comparing *all, turning *turn, sgf_error *error)
+{
+  const sgf_network *network = &all->problem->network;
+  double *work;
+  sgf_status status = sgf_new_reals(&work, all->n, 1, "rotations of the replicas", error);
+  for (size_t l = 1, first = 0; l < network->layers && status == SGF_OK; l++) {
+    layer one;
+    if (sgf_rotation_count(network, l) == 0) continue;
+    status = layer_create(all, turn, l, first, &one, error);
+    if (status == SGF_OK) measure(all, turn, &one, work);
+    if (status == SGF_OK) status = keep_drift(all, turn, &one, error);
+    if (status == SGF_OK) status = test_layer(all, turn, &one, error);
+    first += one.count;
+    free_layer(&one);
+  }
+  free(work);
+  return status;
+}
+
+sgf_status sgf_compare_rotations(sgf_comparing *all, sgf_error *error)
+{
+  const sgf_network *network = &all->problem->network;
+  turning turn = {0};
+  void *block;
+  sgf_status status = SGF_OK;
+  if (!has_rotations(all)) return SGF_OK;
+  for (size_t l = 1; l < network->layers; l++) turn.m += sgf_rotation_count(network, l);
+  if (turn.m == 0 || sgf_prediction_get_rotation(all->prediction, 1)->too_many != NULL) return SGF_OK;
+  SGF_TRY(sgf_rotation_gram(network, all->problem->theta, &turn.gram, error));
+  if (turn.gram == NULL) goto done; /* too many */
+  SGF_TRY(sgf_allocate(&block, network->layers, 1, sizeof(sgf_rotation_drift), "rotations", error));
+  all->result->rotations = block;
+  SGF_TRY(predict_turning(all, &turn, error));
+  SGF_TRY(compare_layers(all, &turn, error));
+done:
+  free_turning(&turn);
+  return status;
+}
