@@ -46,8 +46,8 @@ static void print_time(const sgf_prediction_info *info)
     printf("time         not predicted: %s\n", info->untimed);
     return;
   }
-  printf("time         correlation time %.4g,", info->time.correlation_time);
-  print_scaling(" along principal directions", &info->time.scaling);
+  printf("time         correlation time %.4g", info->time.correlation_time);
+  if (info->time.scaling.modes > 0) print_scaling(", along principal directions", &info->time.scaling);
   printf("\n             mean square displacement %.4g * time at first, %.4g in the end",
          info->time.displacement_rate, 2.0 * info->trace);
   if (!isnan(info->drift_speed)) printf("; along null(H) scalings drift %.3g * time", info->drift_speed);
@@ -223,7 +223,11 @@ static void print_quantities(const sgf_comparison *comparison)
 {
   const sgf_quantity *quantities = sgf_comparison_quantities(comparison);
   size_t count = sgf_comparison_get_info(comparison)->quantities, variances = 0, seen = 0, hidden = 0;
-  for (size_t k = 0; k < count; k++) variances += is_variance(&quantities[k]);
+  bool timed = false;
+  for (size_t k = 0; k < count; k++) {
+    variances += is_variance(&quantities[k]);
+    timed = timed || strstr(quantities[k].name, "correlation_time_exponent") != NULL;
+  }
   printf("\n  %-24s %12s %12s %9s %11s  %s\n", "quantity", "predicted", "measured", "s.e.", "deviation", "verdict");
   for (size_t k = 0; k < count; k++) {
     const sgf_quantity *q = &quantities[k];
@@ -235,6 +239,10 @@ static void print_quantities(const sgf_comparison *comparison)
       hidden++;
   }
   printf("  (the deviation of ..ivfr_psi is that of the variance across one standard deviation of log curvature)\n");
+  if (timed)
+    printf("  (..correlation_time_exponent likewise, of the time; displacement_K is over K steps; times are summed "
+           "over the "
+           "snapshots)\n");
   if (hidden > 0) printf("  (%zu more principal directions agree)\n", hidden);
 }
 

@@ -11,6 +11,7 @@ test_programs = \
   %D%/test_observables \
   %D%/test_statistics \
   %D%/test_time \
+  %D%/test_time_simulation \
   %D%/test_chains \
   %D%/test_engine \
   %D%/test_simulation \
@@ -78,6 +79,10 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_time_SOURCES = %D%/test_time.c $(test_common)
 %C%_test_time_CFLAGS = $(test_cflags)
 %C%_test_time_LDADD = $(test_ldadd)
+
+%C%_test_time_simulation_SOURCES = %D%/test_time_simulation.c $(test_common)
+%C%_test_time_simulation_CFLAGS = $(test_cflags)
+%C%_test_time_simulation_LDADD = $(test_ldadd)
 
 %C%_test_chains_SOURCES = %D%/test_chains.c $(test_common)
 %C%_test_chains_CFLAGS = $(test_cflags)

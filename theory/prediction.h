@@ -56,6 +56,10 @@ sgf_status sgf_observe_balance(const sgf_problem *problem, sgf_prediction *predi
  * displacement. Part of the next. Source: section 15. */
 sgf_status sgf_observe_time(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error);
 
+/* Displacement and the correlation time of all weights alone, of an operator that is in the modes of H. */
+sgf_status sgf_observe_time_by_operator(const sgf_problem *problem, const sgf_covariance_operator *covariance,
+                                        sgf_prediction *prediction, sgf_error *error);
+
 /* Every number of it NaN, for a reason that outlives the prediction. */
 void sgf_no_time_dependence(const char *reason, sgf_prediction *prediction);
 

@@ -206,7 +206,7 @@ static sgf_status observe(const sgf_problem *problem, const sgf_covariance_opera
   for (size_t l = 1; l <= info->layers; l++)
     SGF_TRY(observe_layer(problem, covariance, l, diagonal, prediction, error));
   SGF_TRY(observe_balance_rate(problem, info, error));
-  sgf_no_time_dependence("the covariance is an operator, for which this is not built", prediction);
+  SGF_TRY(sgf_observe_time_by_operator(problem, covariance, prediction, error));
 done:
   return status;
 }

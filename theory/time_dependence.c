@@ -200,27 +200,6 @@ void sgf_spectrum_factors(const sgf_time_modes *modes, double frequency, double 
   }
 }
 
-void sgf_sampled_time_factors(const sgf_time_modes *modes, size_t stride, size_t lags, double *factors)
-{
-  const sgf_time_law *law = &modes->law;
-  size_t count = modes->count;
-  double spacing = law->step * (double)stride;
-  for (size_t i = 0; i < count; i++) {
-    double alpha = 1.0, gamma = 0.0, sum_alpha = 0.5, sum_gamma = 0.0, once = exp(-modes->rates[i] * spacing);
-    two_by_two steps = power_of_step(law, modes->rates[i], (double)stride);
-    if (!law->discrete) steps = (two_by_two){0.0, 0.0, 0.0, once};
-    for (size_t j = 1; j <= lags; j++) {
-      double next = gamma * steps.a + alpha * steps.c;
-      alpha = gamma * steps.b + alpha * steps.d;
-      gamma = next;
-      sum_alpha += alpha;
-      sum_gamma += gamma;
-    }
-    factors[i] = spacing * sum_alpha;
-    factors[count + i] = spacing * sum_gamma;
-  }
-}
-
 /* ------------------------------------------------------ what is tabulated */
 
 static double slowest_rate(const sgf_time_modes *modes)

@@ -65,12 +65,8 @@ void sgf_correlation_time_factors(const sgf_time_modes *modes, double *factors);
 
 /* the power spectrum at frequency f, cycles per unit of continuum time, one-sided: its integral over 0 <= f <= 1/(2
  * lambda) is the variance (in the continuum over all f >= 0), and at f = 0 it is 4 c(0) times the correlation time.
- * SciPy's welch(x, fs = 1/lambda) estimates the same; */
+ * SciPy's welch(x, fs = 1/lambda) estimates the same. */
 void sgf_spectrum_factors(const sgf_time_modes *modes, double frequency, double *factors);
-
-/* the same as the correlation time, but seen `stride` steps apart and summed to `lags` of these: stride lambda ( 1/2 +
- * sum_{j = 1}^{lags} c(j stride)/c(0) ). */
-void sgf_sampled_time_factors(const sgf_time_modes *modes, size_t stride, size_t lags, double *factors);
 
 /* ------------------------------------------------------ what is tabulated */
 

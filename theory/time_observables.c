@@ -89,10 +89,12 @@ static sgf_status tabulate(const sgf_time_modes *modes, factors_of factors_at, s
 {
   size_t width = 2 * modes->count;
   double *factors;
-  sgf_status status = sgf_new_reals(&factors, points, width, "table over time", error);
+  sgf_status status = sgf_new_reals(&factors, width, 1, "table over time", error);
   if (status != SGF_OK) return status;
-  for (size_t k = 0; k < points; k++) factors_at(modes, axis[k], factors + k * width);
-  sgf_multiply(rows, points, width, SGF_PLAIN, weights, SGF_TRANSPOSED, factors, table);
+  for (size_t k = 0; k < points; k++) {
+    factors_at(modes, axis[k], factors);
+    for (size_t r = 0; r < rows; r++) table[r * points + k] = sgf_dot(width, weights + r * width, factors);
+  }
   free(factors);
   return SGF_OK;
 }
@@ -188,20 +190,17 @@ done:
 
 /* ------------------------------------------------------------------ driver */
 
-static sgf_status add_axes(const sgf_time_modes *modes, sgf_prediction *prediction, time_axes *axes, sgf_error *error)
+static sgf_status add_lags(const sgf_time_modes *modes, sgf_prediction *prediction, time_axes *axes, sgf_error *error)
 {
   double lags[SGF_MOST_LAGS], *time;
   sgf_status status;
   axes->lags = sgf_choose_lags(modes, lags);
-  axes->frequencies = SGF_MOST_FREQUENCIES;
   SGF_TRY(sgf_prediction_add(prediction, "lags", axes->lags, 0, &time, error));
-  SGF_TRY(sgf_prediction_add(prediction, "frequencies", axes->frequencies, 0, &axes->frequency, error));
   SGF_TRY(sgf_new_reals(&axes->lag, axes->lags, 1, "lags", error));
   for (size_t k = 0; k < axes->lags; k++) {
     axes->lag[k] = lags[k];
     time[k] = modes->law.step * lags[k];
   }
-  sgf_choose_frequencies(modes, axes->frequency);
 done:
   return status;
 }
@@ -242,7 +241,10 @@ sgf_status sgf_observe_time(const sgf_problem *problem, sgf_prediction *predicti
   if (info->untimed != NULL) goto done;
   SGF_TRY(sgf_time_modes_create(&law, &prediction->joint.range, sgf_prediction_find(prediction, "covariance"), &modes,
                                 error));
-  SGF_TRY(add_axes(&modes, prediction, &axes, error));
+  SGF_TRY(add_lags(&modes, prediction, &axes, error));
+  axes.frequencies = SGF_MOST_FREQUENCIES;
+  SGF_TRY(sgf_prediction_add(prediction, "frequencies", axes.frequencies, 0, &axes.frequency, error));
+  sgf_choose_frequencies(&modes, axes.frequency);
   direction_set joint = {.modes = &modes,
                          .size = info->weights,
                          .count = info->weights,
@@ -256,5 +258,42 @@ sgf_status sgf_observe_time(const sgf_problem *problem, sgf_prediction *predicti
 done:
   sgf_time_modes_free(&modes);
   free(axes.lag);
+  return status;
+}
+
+/* tr R(k) = sum_i k_i Z_ii a_i^k, as B B^T is diagonal in the modes. */
+sgf_status sgf_observe_time_by_operator(const sgf_problem *problem, const sgf_covariance_operator *covariance,
+                                        sgf_prediction *prediction, sgf_error *error)
+{
+  bool in_modes = covariance->space == &covariance->drift;
+  sgf_time_info *info = &prediction->info.time;
+  double *sums = NULL, *factors = NULL, *displacement;
+  sgf_time_law law;
+  sgf_time_modes modes;
+  time_axes axes = {0};
+  sgf_status status = SGF_OK;
+  const char *reason = sgf_time_law_of(&problem->settings, &law);
+  if (reason == NULL && !in_modes) reason = "the closed form has no modes of H";
+  sgf_no_time_dependence(prediction->info.noise_free ? "nothing fluctuates" : reason, prediction);
+  if (prediction->info.untimed != NULL) goto done;
+  sgf_time_modes_of_operator(&law, covariance, &modes);
+  SGF_TRY(add_lags(&modes, prediction, &axes, error));
+  SGF_TRY(sgf_prediction_add(prediction, "mean_square_displacement", axes.lags, 0, &displacement, error));
+  SGF_TRY(sgf_new_reals(&sums, 2 * modes.count, 1, "weights of the modes", error));
+  SGF_TRY(sgf_new_reals(&factors, 2 * modes.count, 1, "weights of the modes", error));
+  sgf_mode_covariance_diagonal(&covariance->modes, sums);
+  for (size_t i = 0; i < modes.count; i++) {
+    sums[i] *= modes.rates[i];
+    sums[modes.count + i] = sums[i] * (1.0 - (law.discrete ? law.step * modes.rates[i] : 0.0));
+  }
+  SGF_TRY(tabulate(&modes, sgf_autocovariance_factors, axes.lags, axes.lag, 1, sums, displacement, error));
+  sgf_correlation_time_factors(&modes, factors);
+  info->correlation_time = sgf_dot(2 * modes.count, sums, factors) / displacement[0];
+  into_displacement(axes.lags, displacement);
+  info->displacement_rate = displacement[1] / law.step;
+done:
+  free(axes.lag);
+  free(sums);
+  free(factors);
   return status;
 }

@@ -264,17 +264,8 @@ done:
   return status;
 }
 
-/* Where a set's directions come from. */
-typedef struct {
-  const char *name, *prefix; /* of the set and of its quantities */
-  size_t first, size;        /* the weights that the directions are of */
-  bool single;               /* a quantity for each direction */
-  size_t count;
-  const double *variance, *curvature, *directions; /* (count), stationary; (count); (count, size) */
-} mode_source;
-
 /* Those of the arrays of a prediction, below `path`, with a suffix. */
-static void from_arrays(const sgf_comparing *all, const char *path, const char *suffix, mode_source *source)
+static void from_arrays(const sgf_comparing *all, const char *path, const char *suffix, sgf_mode_source *source)
 {
   const char *const names[] = {"variance", "curvature", "directions"};
   const double **arrays[] = {&source->variance, &source->curvature, &source->directions};
@@ -288,7 +279,7 @@ static void from_arrays(const sgf_comparing *all, const char *path, const char *
     source->count++;
 }
 
-static sgf_status compare_modes(sgf_comparing *all, const sgf_projection *projection, const mode_source *source,
+static sgf_status compare_modes(sgf_comparing *all, const sgf_projection *projection, const sgf_mode_source *source,
                                 sgf_error *error)
 {
   sgf_mode_set *set = &all->result->sets[all->result->set_count++];
@@ -311,6 +302,7 @@ static sgf_status compare_modes(sgf_comparing *all, const sgf_projection *projec
   SGF_TRY(compare_ivfr(all, source->prefix, set, forms, error));
   SGF_TRY(sgf_ivfr_fit(count, set->predicted, set->curvature, seed, &set->predicted_fit, error));
   SGF_TRY(sgf_ivfr_fit(count, set->measured, set->curvature, seed, &set->measured_fit, error));
+  if (projection->ensemble->snapshots != NULL) SGF_TRY(sgf_compare_times(all, source, error));
 done:
   free(forms);
   return status;
@@ -319,7 +311,7 @@ done:
 static sgf_status compare_joint_modes(sgf_comparing *all, sgf_error *error)
 {
   bool single = all->problem->network.layers == 1 || all->projection.rank <= SGF_MOST_SINGLE_DIRECTIONS;
-  mode_source source = {.name = "joint", .prefix = "", .size = all->n, .single = single};
+  sgf_mode_source source = {.name = "joint", .prefix = "", .size = all->n, .single = single};
   from_arrays(all, "", "", &source);
   return compare_modes(all, &all->projection, &source, error);
 }
@@ -333,8 +325,8 @@ static sgf_status compare_layer_modes(sgf_comparing *all, sgf_error *error)
     snprintf(name, sizeof name, "layer%zu", l);
     snprintf(prefix, sizeof prefix, "layer%zu_", l);
     snprintf(path, sizeof path, "layer%zu/", l);
-    mode_source source = {
-        .name = name, .prefix = prefix, .first = network->offsets[l], .size = sgf_layer_size(network, l)};
+    sgf_mode_source source = {
+        .name = name, .prefix = prefix, .layer = l, .first = network->offsets[l], .size = sgf_layer_size(network, l)};
     from_arrays(all, path, "", &source);
     status = compare_modes(all, &all->projection, &source, error);
   }
@@ -353,15 +345,16 @@ static sgf_status compare_tested_sets(sgf_comparing *all, sgf_error *error)
     bool single = s == 0 && set->count <= SGF_MOST_SINGLE_DIRECTIONS;
     snprintf(name, sizeof name, "layer%zu", s);
     snprintf(prefix, sizeof prefix, "layer%zu_", s);
-    mode_source source = {.name = s == 0 ? "joint" : name,
-                          .prefix = s == 0 ? "" : prefix,
-                          .first = s == 0 ? 0 : network->offsets[s],
-                          .size = set->size,
-                          .single = single,
-                          .count = set->count,
-                          .variance = set->variance,
-                          .curvature = set->curvature,
-                          .directions = set->directions};
+    sgf_mode_source source = {.name = s == 0 ? "joint" : name,
+                              .prefix = s == 0 ? "" : prefix,
+                              .layer = s,
+                              .first = s == 0 ? 0 : network->offsets[s],
+                              .size = set->size,
+                              .single = single,
+                              .count = set->count,
+                              .variance = set->variance,
+                              .curvature = set->curvature,
+                              .directions = set->directions};
     status = compare_modes(all, &all->projection, &source, error);
   }
   return status;
@@ -379,7 +372,7 @@ static sgf_status compare_alone(sgf_comparing *all, size_t layer, sgf_error *err
   snprintf(name, sizeof name, "layer%zu_uncoupled", layer);
   snprintf(prefix, sizeof prefix, "layer%zu_uncoupled_", layer);
   snprintf(path, sizeof path, "layer%zu/", layer);
-  mode_source source = {.name = name, .prefix = prefix, .size = size};
+  sgf_mode_source source = {.name = name, .prefix = prefix, .size = size};
   from_arrays(all, path, "_uncoupled", &source);
   rank = source.count;
   SGF_TRY(sgf_new_reals(&Sigma, size, size, "uncoupled covariance", error));
@@ -481,9 +474,11 @@ static sgf_status prepare_result(sgf_comparing *all, size_t rank, sgf_error *err
 {
   sgf_comparison *result = all->result;
   size_t layers = all->problem->network.layers;
-  void *sets, *balances;
+  void *sets, *balances, *times;
   sgf_status status;
-  SGF_TRY(sgf_quantities_create(all, rank + 10 * layers + 8, error));
+  SGF_TRY(sgf_quantities_create(all, rank + 10 * layers + 8 + SGF_TIME_QUANTITIES * (layers + 1), error));
+  SGF_TRY(sgf_allocate(&times, layers + 1, 1, sizeof(sgf_time_set), "correlation times", error));
+  result->times = times;
   SGF_TRY(sgf_allocate(&sets, 2 * layers + 1, 1, sizeof(sgf_mode_set), "variances", error));
   result->sets = sets;
   SGF_TRY(sgf_allocate(&balances, layers, 1, sizeof(sgf_balance_curve), "drift of the balance", error));
@@ -639,6 +634,11 @@ void sgf_comparison_free(sgf_comparison *comparison)
   for (size_t k = 0; k < comparison->balance_count; k++) free(comparison->balances[k].time);
   for (size_t k = 0; k < comparison->rotation_count; k++) free(comparison->rotations[k].predicted);
   free(comparison->rotations);
+  for (size_t k = 0; k < comparison->time_count; k++) {
+    free(comparison->times[k].curvature);
+    free(comparison->times[k].lag);
+  }
+  free(comparison->times);
   free(comparison->sets);
   free(comparison->balances);
   free(comparison->quantities);
@@ -649,6 +649,13 @@ const sgf_mode_set *sgf_find_modes(const sgf_comparison *comparison, const char 
 {
   for (size_t k = 0; k < comparison->set_count; k++)
     if (strcmp(comparison->sets[k].name, name) == 0) return &comparison->sets[k];
+  return NULL;
+}
+
+const sgf_time_set *sgf_find_times(const sgf_comparison *comparison, const char *name)
+{
+  for (size_t k = 0; k < comparison->time_count; k++)
+    if (strcmp(comparison->times[k].name, name) == 0) return &comparison->times[k];
   return NULL;
 }
 

@@ -31,6 +31,15 @@ typedef struct sgf_rotation_drift {
   size_t hidden, modes;
   double *predicted, *measured, *error; /* (modes) */
 } sgf_rotation_drift;
+/* Correlation times along the directions of a mode set that remember something from one snapshot to the next, and the mean
+ * square displacement along all of the set, from recorded weights. Continuum time; times are sums over the snapshots' own
+ * spacing up to a lag of their own, in the prediction too. */
+typedef struct sgf_time_set {
+  char name[32];
+  size_t count, lags;
+  double *curvature, *predicted, *measured, *error;                        /* (count), of one block; and of another */
+  double *lag, *displacement, *displacement_measured, *displacement_error; /* (lags) */
+} sgf_time_set;
 
 struct sgf_comparison {
   sgf_comparison_info info;
@@ -42,9 +51,14 @@ struct sgf_comparison {
   size_t balance_count;
   sgf_rotation_drift *rotations; /* of the hidden layers that were compared */
   size_t rotation_count;
+  sgf_time_set *times; /* joint, then the layers */
+  size_t time_count;
 };
 
 /* The set of that name, NULL if there is none. */
 const sgf_mode_set *sgf_find_modes(const sgf_comparison *comparison, const char *name);
+
+/* The same of correlation times. */
+const sgf_time_set *sgf_find_times(const sgf_comparison *comparison, const char *name);
 
 #endif

@@ -29,6 +29,23 @@ typedef struct sgf_comparing {
   double *tolerances; /* (capacity) */
 } sgf_comparing;
 
+/* Where a set's directions come from. */
+typedef struct sgf_mode_source {
+  const char *name, *prefix; /* of the set and of its quantities */
+  size_t layer;              /* 0: of all weights */
+  size_t first, size;        /* the weights that the directions are of */
+  bool single;               /* a quantity for each direction */
+  size_t count;
+  const double *variance, *curvature, *directions; /* (count), stationary; (count); (count, size) */
+} sgf_mode_source;
+
+/* Correlation times, autocovariance and displacement along a set of directions, where an ensemble has its snapshots.
+ * Errors: SGF_ERROR_MEMORY. Source: section 15. */
+sgf_status sgf_compare_times(sgf_comparing *all, const sgf_mode_source *source, sgf_error *error);
+
+/* Quantities that it adds at most. */
+enum { SGF_TIME_QUANTITIES = 6 };
+
 /* Room for `capacity` quantities. Errors: SGF_ERROR_MEMORY. */
 sgf_status sgf_quantities_create(sgf_comparing *all, size_t capacity, sgf_error *error);
 

@@ -31,6 +31,9 @@ struct sgf_ensemble {
   size_t
       *square_ends; /* (square_count), weights up to the end of each layer; 0 for all of them together, the first */
   double *squares;  /* (rows, square_count), mean of |theta - theta*|^2 of all weights and of each layer */
+  double *
+      snapshots; /* (replicas, length, n), delta of every snapshot of a trajectory whose stride is known; else NULL */
+  size_t length, stride; /* snapshots of a run, and steps between them */
 };
 
 /* Bytes that the second moments of an ensemble may take: a constant, so that rows, and with them the bits of the

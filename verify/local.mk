@@ -37,6 +37,7 @@ verify_sources = \
   %D%/simulation.h \
   %D%/statistics.c \
   %D%/statistics.h \
+  %D%/time_comparison.c \
   %D%/trajectory.c \
   %D%/verdicts.c \
   %D%/window_pca.c \

@@ -288,6 +288,34 @@ static void write_turning(sgf_hdf5_output *out, const sgf_comparison *comparison
   }
 }
 
+/* Correlation times and displacement of recorded weights, below times. */
+static void write_times(sgf_hdf5_output *out, const sgf_comparison *comparison)
+{
+  char group[64], name[96];
+  if (comparison->time_count > 0) sgf_hdf5_group(out, "times");
+  for (size_t k = 0; k < comparison->time_count; k++) {
+    const sgf_time_set *set = &comparison->times[k];
+    const struct {
+      const char *name;
+      const double *values;
+      const size_t *size;
+    } all[] = {{"curvature", set->curvature, &set->count},
+               {"predicted", set->predicted, &set->count},
+               {"measured", set->measured, &set->count},
+               {"standard_error", set->error, &set->count},
+               {"lags", set->lag, &set->lags},
+               {"displacement_predicted", set->displacement, &set->lags},
+               {"displacement_measured", set->displacement_measured, &set->lags},
+               {"displacement_standard_error", set->displacement_error, &set->lags}};
+    snprintf(group, sizeof group, "times/%s", set->name);
+    sgf_hdf5_group(out, group);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+      snprintf(name, sizeof name, "%s/%s", group, all[i].name);
+      sgf_hdf5_write(out, name, 1, all[i].size, all[i].values);
+    }
+  }
+}
+
 static void write_quantity(sgf_hdf5_output *out, const sgf_quantity *quantity)
 {
   sgf_number numbers[SGF_MOST_NUMBERS];
@@ -312,6 +340,7 @@ static void write_comparison(sgf_hdf5_output *out, const sgf_comparison *compari
   write_numbers(out, "comparison", numbers, sgf_comparison_numbers(comparison, numbers, SGF_MOST_NUMBERS));
   write_modes(out, comparison);
   write_turning(out, comparison);
+  write_times(out, comparison);
 }
 
 sgf_status sgf_write_results(const char *path, const sgf_provenance *provenance, const sgf_problem *problem,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "../io/hdf5_file.h"
+#include "../theory/memory.h"
 #include "../theory/problem.h"
 #include "ensemble.h"
 
@@ -99,6 +100,34 @@ static sgf_status centre_windows(const char *path, double stride, size_t snapsho
   return SGF_OK;
 }
 
+/* Keep delta of every snapshot, for what runs show in time; takes `weights` over where it can. */
+static sgf_status keep_snapshots(const char *path, const sgf_problem *problem, size_t length, double stride,
+                                 double **weights, sgf_ensemble *ensemble, sgf_error *error)
+{
+  size_t count = ensemble->info.replicas * length, whole = problem->network.weights, n = ensemble->n;
+  double *kept = *weights, *work = NULL;
+  sgf_status status = SGF_OK;
+  if (isnan(stride) || ensemble->info.centred) return SGF_OK;
+  if (!(stride >= 1.0 && stride == floor(stride) && stride < 1e12))
+    return sgf_fail(error, SGF_ERROR_VALUE,
+                    "%s: attribute stride of weights is %g: it must be a whole number of steps", path, stride);
+  SGF_TRY(sgf_new_reals(&work, whole, 1, "snapshots", error));
+  if (ensemble->directions != NULL)
+    SGF_TRY(sgf_new_reals(&kept, count, n, "snapshots", error));
+  else
+    *weights = NULL;
+  ensemble->snapshots = kept;
+  for (size_t k = 0; k < count; k++) {
+    const double *theta = ensemble->directions != NULL ? *weights + k * whole : kept + k * n;
+    sgf_ensemble_deviation(ensemble, theta, problem->theta, work, kept + k * n);
+  }
+  ensemble->length = length;
+  ensemble->stride = (size_t)stride;
+done:
+  free(work);
+  return status;
+}
+
 /* Room for the runs, on `count` directions if any. */
 static sgf_status create_ensemble(const sgf_problem *problem, size_t runs, size_t count, const double *directions,
                                   sgf_ensemble **ensemble, sgf_error *error)
@@ -126,6 +155,7 @@ static sgf_status read_runs(const char *path, const sgf_problem *problem, size_t
   made->info.recorded = true;
   made->info.batches = shape[0] == 1;
   sgf_ensemble_summarize(made);
+  SGF_TRY(keep_snapshots(path, problem, length, stride, &weights, made, error));
   *ensemble = made;
   made = NULL;
 done:
