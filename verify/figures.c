@@ -107,6 +107,128 @@ void sgf_figure_ivfr(FILE *script, const sgf_problem *problem, const sgf_predict
   fprintf(script, "\n");
 }
 
+bool sgf_has_times(const sgf_prediction *prediction, const sgf_comparison *comparison)
+{
+  size_t points;
+  return array(prediction, "correlation_time", &points) != NULL || (comparison != NULL && comparison->time_count > 0);
+}
+
+/* What a figure's axes must hold. */
+typedef struct {
+  double left, right, low, high;
+} frame;
+
+static void widen(frame *axes, double x, double low, double high)
+{
+  axes->left = fmin(axes->left, x);
+  axes->right = fmax(axes->right, x);
+  axes->low = fmin(axes->low, low > 0.0 ? low : high);
+  axes->high = fmax(axes->high, high);
+}
+
+/* Logarithmic where values spread over more than a few times. */
+static void put_range(FILE *script, char axis, double low, double high)
+{
+  if (high > 5.0 * low)
+    fprintf(script, "set logscale %c\nset %crange [%.8g:%.8g]\n", axis, axis, low / 1.25, high * 1.25);
+  else
+    fprintf(script, "set %crange [%.8g:%.8g]\n", axis, low - 0.1 * (high - low), high + 0.1 * (high - low));
+}
+
+/* Columns: flatness, stationary correlation time along the directions of a layer, or of all weights. */
+static void stationary_times(FILE *script, const char *block, const sgf_prediction *prediction, const char *folder,
+                             const char *suffix, double factor, frame *axes)
+{
+  char name[64];
+  size_t size = 0, other;
+  snprintf(name, sizeof name, "%scurvature%s", folder, suffix);
+  const double *curvature = array(prediction, name, &other);
+  snprintf(name, sizeof name, "%scorrelation_time%s", folder, suffix);
+  const double *time = array(prediction, name, &size);
+  fprintf(script, "$%s << EOD\n", block);
+  for (size_t k = 0; k < size; k++) {
+    if (!(time[k] > 0.0) || !(curvature[k] > 0.0)) continue;
+    double F = sgf_flatness(curvature[k], prediction->info.min_loss, factor);
+    fprintf(script, "%.8g %.8g\n", F, time[k]);
+    widen(axes, F, time[k], time[k]);
+  }
+  fprintf(script, "EOD\n");
+}
+
+/* Columns: flatness, predicted, measured, standard error, of the sums over snapshots. */
+static void sampled_times(FILE *script, const sgf_time_set *set, double min_loss, double factor, frame *axes)
+{
+  fprintf(script, "$times << EOD\n");
+  for (size_t k = 0; k < set->count; k++) {
+    if (!(set->curvature[k] > 0.0)) continue;
+    double F = sgf_flatness(set->curvature[k], min_loss, factor), bar = 2.0 * set->error[k];
+    fprintf(script, "%.8g %.8g %.8g %.8g\n", F, set->predicted[k], set->measured[k], set->error[k]);
+    widen(axes, F, set->predicted[k], set->predicted[k]);
+    widen(axes, F, set->measured[k] - bar, set->measured[k] + bar);
+  }
+  fprintf(script, "EOD\n");
+}
+
+void sgf_figure_times(FILE *script, const sgf_problem *problem, const sgf_prediction *prediction,
+                      const sgf_comparison *comparison, size_t layer)
+{
+  double factor = problem->settings.theory.flatness_factor, loss = prediction->info.min_loss;
+  bool deep = prediction->info.layers > 1, alone = deep && prediction->tested == NULL;
+  frame axes = {INFINITY, 0.0, INFINITY, 0.0};
+  char name[32] = "joint", folder[32] = "";
+  if (deep) snprintf(name, sizeof name, "layer%zu", layer);
+  if (deep) snprintf(folder, sizeof folder, "layer%zu/", layer);
+  const sgf_time_set *set = comparison != NULL ? sgf_find_times(comparison, name) : NULL;
+  snprintf(name, sizeof name, "times%zu", layer);
+  begin(script, name);
+  if (set != NULL)
+    sampled_times(script, set, loss, factor, &axes);
+  else
+    stationary_times(script, "times", prediction, folder, "", factor, &axes);
+  if (alone) stationary_times(script, "alone", prediction, folder, "_uncoupled", factor, &axes);
+  put_range(script, 'x', axes.left, axes.right);
+  put_range(script, 'y', axes.low, axes.high);
+  /* a mode of H by itself: time 1/h, F^2 = 8 (factor - 1) L / h */
+  fprintf(script,
+          "set format xy '%%g'\nset samples 400\nset key outside top center horizontal maxrows 2 width -4\n"
+          "set xlabel 'flatness F_k'\nset ylabel 'layer %zu: correlation time τ_k'\n"
+          "plot x*x/%.8g with lines dt 3 lw 1.2 lc rgb '#555555' title '1/h'",
+          layer, 8.0 * (factor - 1.0) * loss);
+  if (alone)
+    fprintf(script, ", $alone using 1:2 with points pt 4 ps 0.7 lw 0.8 lc rgb '#8a8a8a' title 'theory, uncoupled'");
+  fprintf(script, ", $times using 1:2 with points pt 6 ps 0.8 lw 0.9 lc rgb 'black' title 'theory%s'",
+          deep ? ", coupled" : "");
+  if (set != NULL) put_measured(script, "times", (const int[]){1, 3, 4}, 0.35, 7, BLUE, "SGD ±2 s.e.");
+  fprintf(script, "\n");
+}
+
+void sgf_figure_displacement(FILE *script, const sgf_prediction *prediction, const sgf_comparison *comparison)
+{
+  size_t lags = 0, other;
+  const double *lag = array(prediction, "lags", &lags);
+  const double *displacement = array(prediction, "mean_square_displacement", &other);
+  const sgf_time_set *set = comparison != NULL ? sgf_find_times(comparison, "joint") : NULL;
+  bool whole = prediction->tested == NULL; /* else the measured one is along some directions, and so is the theory */
+  begin(script, "displacement");
+  fprintf(script, "$theory << EOD\n");
+  for (size_t k = 1; k < lags && whole; k++) fprintf(script, "%.8g %.8g\n", lag[k], displacement[k]);
+  for (size_t k = 0; !whole && set != NULL && k < set->lags; k++)
+    fprintf(script, "%.8g %.8g\n", set->lag[k], set->displacement[k]);
+  fprintf(script, "EOD\n$measured << EOD\n");
+  for (size_t k = 0; set != NULL && k < set->lags; k++)
+    fprintf(script, "%.8g %.8g %.8g\n", set->lag[k], set->displacement_measured[k], set->displacement_error[k]);
+  fprintf(script,
+          "EOD\nset logscale xy\nset format xy '%%g'\nset key bottom right\nset xlabel 'time between'\n"
+          "set ylabel 'mean square displacement'\nset arrow from graph 0, first %.8g to graph 1, first %.8g nohead "
+          "dt 3 lw "
+          "1.2 lc rgb '#555555'\n"
+          "plot $theory using 1:2 with lines lw 1.4 lc rgb 'black' title 'theory, on the range of H', "
+          "1/0 with lines dt 3 lw 1.2 lc rgb '#555555' title '2 tr Σ'",
+          2.0 * prediction->info.trace, 2.0 * prediction->info.trace);
+  if (set != NULL) put_measured(script, "measured", (const int[]){1, 2, 3}, 0.6, 7, BLUE, "SGD ±2 s.e.");
+  fprintf(script, "\n");
+}
+
 void sgf_figure_balance(FILE *script, const sgf_comparison *comparison)
 {
   static const int shapes[] = {7, 9, 5, 13};

@@ -315,7 +315,15 @@ static sgf_status put_figure(report *page, char *script, const char *caption, sg
   return SGF_OK;
 }
 
-typedef enum { FIGURE_IVFR, FIGURE_BALANCE, FIGURE_MEASURED, FIGURE_CURVATURE, FIGURE_SPECTRUM } figure;
+typedef enum {
+  FIGURE_IVFR,
+  FIGURE_BALANCE,
+  FIGURE_MEASURED,
+  FIGURE_CURVATURE,
+  FIGURE_SPECTRUM,
+  FIGURE_TIMES,
+  FIGURE_DISPLACEMENT
+} figure;
 
 static char *script_of(const report *page, figure which, size_t layer)
 {
@@ -329,6 +337,8 @@ static char *script_of(const report *page, figure which, size_t layer)
   case FIGURE_BALANCE: sgf_figure_balance(stream, page->comparison); break;
   case FIGURE_MEASURED: sgf_figure_measured(stream, page->prediction, page->comparison); break;
   case FIGURE_CURVATURE: sgf_figure_curvature(stream, page->prediction, page->comparison); break;
+  case FIGURE_TIMES: sgf_figure_times(stream, page->problem, page->prediction, page->comparison, layer); break;
+  case FIGURE_DISPLACEMENT: sgf_figure_displacement(stream, page->prediction, page->comparison); break;
   case FIGURE_SPECTRUM: sgf_figure_spectrum(stream, page->prediction, residual_variance); break;
   }
   if (fclose(stream) == 0) return script;
@@ -382,6 +392,70 @@ static sgf_status put_layers(report *page, sgf_error *error)
                                  "the other layers are frozen."
                                : "The same for a lower layer.",
                    error);
+  return status;
+}
+
+static void put_scaling(const report *page, const sgf_time_scaling *scaling)
+{
+  if (isnan(scaling->exponent))
+    fputs("<td></td>", page->out);
+  else
+    fprintf(page->out, "<td>%.3g (%.3g &hellip; %.3g), r = %.2g</td>", scaling->exponent, scaling->low, scaling->high,
+            scaling->correlation);
+}
+
+/* Correlation times by layer and of all weights. */
+static void put_time_table(const report *page)
+{
+  const sgf_time_info *all = &page->prediction->info.time;
+  fputs("<table>\n<tr><th>weights</th><th>correlation time</th><th>exponent of flatness</th><th>the same, "
+        "uncoupled</th></tr>\n",
+        page->out);
+  for (size_t l = 1; l <= page->problem->network.layers && page->problem->network.layers > 1; l++) {
+    const sgf_time_info *info = &sgf_prediction_get_layer(page->prediction, l)->time;
+    if (isnan(info->correlation_time)) continue;
+    fprintf(page->out, "<tr><td>layer %zu</td><td>%.4g</td>", l, info->correlation_time);
+    put_scaling(page, &info->scaling);
+    put_scaling(page, &info->scaling_uncoupled);
+    fputs("</tr>\n", page->out);
+  }
+  fprintf(page->out, "<tr><td>all</td><td>%.4g</td>", all->correlation_time);
+  put_scaling(page, &all->scaling);
+  fprintf(
+      page->out,
+      "<td></td></tr>\n</table>\n<p>Integrated correlation times, &tau; = &lambda;(&frac12; + &Sigma; "
+      "c(k)/c(0)), in units of &lambda;&middot;step; &tau; &prop; F<sup>exponent</sup> along principal directions. A "
+      "mode of H by itself has &tau; = 1/h and the exponent 2. The mean square displacement grows as %.4g &times; "
+      "time at first and ends at %.4g.</p>\n",
+      all->displacement_rate, 2.0 * page->prediction->info.trace);
+}
+
+/* How fluctuations move in time: correlation time against flatness, displacement. */
+static sgf_status put_times(report *page, sgf_error *error)
+{
+  const char *untimed = page->prediction->info.untimed;
+  size_t layers = page->problem->network.layers;
+  sgf_status status = SGF_OK;
+  fputs("<h2>Fluctuations in time</h2>\n", page->out);
+  if (untimed != NULL) {
+    fprintf(page->out, "<p>Not predicted: %s.</p>\n", untimed);
+    return SGF_OK;
+  }
+  put_time_table(page);
+  if (sgf_has_times(page->prediction, page->comparison))
+    SGF_TRY(put_figure(
+        page, script_of(page, FIGURE_TIMES, layers),
+        layers > 1 ? "Correlation time of the last layer along its principal directions against the flatness of "
+                     "the loss. Dotted: a mode of H by itself. Coupled directions are as fast as their "
+                     "partners in the other layers, and know little of their own flatness. With recorded weights "
+                     "times are sums over snapshots until 0.05 of the correlation is left."
+                   : "Correlation time along the principal directions against the flatness of the loss. Dotted: a "
+                     "mode of H by itself; without detailed balance directions remember longer. With recorded "
+                     "weights times are sums over snapshots until 0.05 of the correlation is left.",
+        error));
+  SGF_TRY(put_figure(page, script_of(page, FIGURE_DISPLACEMENT, 0),
+                     "Mean square displacement on the range of H against the time between, and its plateau.", error));
+done:
   return status;
 }
 
@@ -479,6 +553,7 @@ static sgf_status put_page(report *page, sgf_error *error)
   put_problem(page);
   SGF_TRY(put_layers(page, error));
   SGF_TRY(put_components(page, error));
+  SGF_TRY(put_times(page, error));
   SGF_TRY(put_figures(page, error));
   put_quantities(page);
   if (on_directions(page))
