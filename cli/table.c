@@ -261,6 +261,9 @@ static void print_verdict(const job *run)
   else if (sgf_prediction_get_info(run->prediction)->layers > 1)
     printf("leak         %.3g +- %.2g of the measured trace is outside of range(H)\n", info->null_leak,
            info->null_leak_error);
+  if (!isnan(info->correlation_ratio))
+    printf("memory       correlation times %.3f +- %.2g of the predicted ones, from the means of the windows\n",
+           info->correlation_ratio, info->correlation_ratio_error);
   if (info->z_tested)
     printf("z-scores     %zu elements, largest |z| %.3g (p = %.2g), variance %.4g\n", info->z_count, info->z_largest,
            info->z_p_value, info->z_variance);

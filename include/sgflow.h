@@ -701,6 +701,9 @@ typedef struct sgf_comparison_info {
                                ensembles on directions */
   double null_leak_error; /* its standard error */
   double batch_correlation; /* lag-1 correlation between batches of one run; NaN for replicas */
+  double correlation_ratio; /* correlation times over predicted ones, mean over the joint directions, from the spread of
+                               the windows' means against that within them; NaN where these are not known */
+  double correlation_ratio_error; /* its standard error */
   size_t directions;        /* of an ensemble on directions: how many; 0 for all weights */
   double directions_share;  /* what of the predicted stationary trace they have */
 } sgf_comparison_info;

@@ -249,6 +249,38 @@ START_TEST(one_run_and_the_attribute)
 }
 END_TEST
 
+/* The spread of the windows' means has the correlation times too: the ratio is 1 within 5.5 standard errors, 4e-8 each,
+ * by the exact equation from a long start and by the discrete one from a short start; but not where the
+ * distance of the snapshots, 101 of them, is taken for 25 % more. */
+START_TEST(means_of_windows_know_correlation_times)
+{
+  experiment cases[] = {ONE_LAYER, TWO_LAYERS};
+  for (size_t k = 0; k < 2; k++) {
+    sgf_plan plan = {.replicas = 3000, .burn_in_steps = k == 0 ? 200 : 60, .window_steps = 2020, .stride = 20};
+    sgf_problem *problem = make(&cases[k], 0.1);
+    sgf_prediction *prediction = predict(problem);
+    sgf_ensemble *ensemble = simulate(problem, &plan, 2);
+    sgf_comparison *comparison = compare(problem, prediction, ensemble);
+    const sgf_comparison_info *info = sgf_comparison_get_info(comparison);
+    double error = info->correlation_ratio_error, allowance = k == 0 ? 0.0 : 0.02;
+    ck_assert_msg(error > 0.0 && error < 0.012, "error %g", error);
+    ck_assert_msg(fabs(info->correlation_ratio - 1.0) < 5.5 * error + allowance, "ratio %g +- %g",
+                  info->correlation_ratio, error);
+    sgf_comparison_free(comparison);
+    ensemble->info.plan.stride = 25;
+    ensemble->info.plan.window_steps = 101 * 25;
+    comparison = compare(problem, prediction, ensemble);
+    info = sgf_comparison_get_info(comparison);
+    ck_assert_msg(info->correlation_ratio - 1.0 > 5.5 * error, "ratio %g +- %g with a planted error",
+                  info->correlation_ratio, error);
+    sgf_comparison_free(comparison);
+    sgf_ensemble_free(ensemble);
+    sgf_prediction_free(prediction);
+    sgf_problem_free(problem);
+  }
+}
+END_TEST
+
 int main(void)
 {
   Suite *suite = suite_create("time_simulation");
@@ -258,6 +290,7 @@ int main(void)
   tcase_add_test(tests, a_wrong_clock_is_caught);
   tcase_add_test(tests, on_directions_as_by_matrices);
   tcase_add_test(tests, one_run_and_the_attribute);
+  tcase_add_test(tests, means_of_windows_know_correlation_times);
   suite_add_tcase(suite, tests);
   return run_suite(suite);
 }

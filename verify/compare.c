@@ -542,6 +542,7 @@ static sgf_status compare(sgf_comparing *all, sgf_error *error)
   SGF_TRY(compare_balances(all, error));
   SGF_TRY(sgf_compare_rotations(all, error));
   SGF_TRY(sgf_diagnose(all, error));
+  SGF_TRY(sgf_compare_window_means(all, error));
   sgf_test_elements(all);
   SGF_TRY(sgf_decide(all, error));
 done:
@@ -574,6 +575,7 @@ static sgf_status compare_on_directions(sgf_comparing *all, sgf_error *error)
   SGF_TRY(compare_off_diagonal(all, error));
   SGF_TRY(compare_mean(all, error));
   SGF_TRY(sgf_diagnose(all, error));
+  SGF_TRY(sgf_compare_window_means(all, error));
   sgf_test_elements(all);
   SGF_TRY(sgf_decide(all, error));
 done:

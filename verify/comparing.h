@@ -43,7 +43,11 @@ typedef struct sgf_mode_source {
  * Errors: SGF_ERROR_MEMORY. Source: section 15. */
 sgf_status sgf_compare_times(sgf_comparing *all, const sgf_mode_source *source, sgf_error *error);
 
-/* Quantities that it adds at most. */
+/* Correlation times of a simulation of all weights, for info->correlation_ratio: no quantity, no verdict. Errors:
+ * SGF_ERROR_MEMORY. Source: sections 11 and 15. */
+sgf_status sgf_compare_window_means(sgf_comparing *all, sgf_error *error);
+
+/* Quantities that sgf_compare_times adds at most. */
 enum { SGF_TIME_QUANTITIES = 6 };
 
 /* Room for `capacity` quantities. Errors: SGF_ERROR_MEMORY. */

@@ -40,6 +40,7 @@ verify_sources = \
   %D%/time_comparison.c \
   %D%/trajectory.c \
   %D%/verdicts.c \
+  %D%/window_means.c \
   %D%/window_pca.c \
   %D%/workers.c \
   %D%/workers.h

@@ -240,6 +240,9 @@ static void put_simulation(const report *page)
     else if (page->problem->network.layers > 1)
       row(page, "leak into null(H)", "%.3g &plusmn; %.2g of the measured trace lies outside of range(H)",
           tests->null_leak, tests->null_leak_error);
+    if (!isnan(tests->correlation_ratio))
+      row(page, "correlation times", "%.3f &plusmn; %.2g of the predicted ones, from the means of the windows",
+          tests->correlation_ratio, tests->correlation_ratio_error);
     if (info->batches) row(page, "batches", "lag-1 correlation %.2g", tests->batch_correlation);
     if (tests->z_tested)
       row(page, "z-scores", "%zu elements of the covariance: largest |z| %.3g (p = %.2g), variance %.4g",

@@ -164,6 +164,8 @@ size_t sgf_comparison_numbers(const sgf_comparison *comparison, sgf_number *numb
                             {"null_leak", info->null_leak, false},
                             {"null_leak_error", info->null_leak_error, false},
                             {"batch_correlation", info->batch_correlation, false},
+                            {"correlation_ratio", info->correlation_ratio, false},
+                            {"correlation_ratio_error", info->correlation_ratio_error, false},
                             {"z_count", (double)info->z_count, true},
                             {"z_largest", info->z_largest, false},
                             {"z_variance", info->z_variance, false},
