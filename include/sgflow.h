@@ -746,14 +746,14 @@ typedef enum {
   SGF_METHOD_SYMMETRIC, /* eigenbasis of a symmetric drift */
   SGF_METHOD_SCHUR,     /* real Schur form of any drift */
   SGF_METHOD_KRONECKER, /* A (x) 1 + 1 (x) A as a sparse system; sparse drift only */
-  SGF_METHOD_LOW_RANK   /* rational Krylov space; sparse drift and a factored right-hand side of few columns */
+  SGF_METHOD_LOW_RANK   /* extended Krylov space; sparse drift and a factored right-hand side of few columns */
 } sgf_method;
 
 typedef struct sgf_lyapunov_options {
   bool discrete;
   sgf_method method;
   double rank_tolerance; /* singular values of A (discrete: of 1 - A) up to this, relative to the largest, are 0; NaN:
-                            those at round-off are, and a gap below 1e3 is an error */
+                            those at round-off are, and a gap below 1e3 is an error; NaN or in [0, 1) */
   const double *initial; /* (n, n) X(0): the solution that it leads to; NULL: the one of least norm */
   double memory;         /* bytes that may be used; 0: three quarters of the machine's */
 } sgf_lyapunov_options;
@@ -797,7 +797,8 @@ SGF_API sgf_status sgf_lyapunov_solve(size_t n, const double *A, size_t columns,
                                       sgf_error *error);
 
 /* Solve many equations of one size, in parallel: system k is A + k n^2, Q + k n^2, X + k n^2. Some may fail: the
- * status of each is in statuses (count), and the function returns the first that is not SGF_OK, after all were tried.
+ * status of each is in statuses (count) or NULL, and the function returns the first that is not SGF_OK, with its message,
+ * after all were tried. certificates (count) or NULL.
  *   threads  0: OpenMP's default; the result has the same bits for any number */
 SGF_API sgf_status sgf_lyapunov_solve_many(size_t count, size_t n, const double *A, const double *Q,
                                            const sgf_lyapunov_options *options, int threads, double *X,
@@ -828,7 +829,7 @@ SGF_API sgf_status sgf_lyapunov_solve_low_rank(const sgf_sparse *A, size_t colum
                                                const sgf_lyapunov_options *options, size_t *rank, double **Z,
                                                sgf_certificate *certificate, sgf_error *error);
 
-/* "symmetric", "schur", ...; never NULL. */
+/* "symmetric", "schur", ...; "unknown" for what is no method; never NULL. */
 SGF_API const char *sgf_method_text(sgf_method method);
 
 /* The numbers of a certificate under their names in output files, in the way of sgf_prediction_numbers. */

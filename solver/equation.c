@@ -1,6 +1,7 @@
 /* Lyapunov and Stein equations with a dense drift: A X + X A^T = Q and X - A X A^T = Q, and what is certain of X. */
 #include <cblas.h>
 #include <float.h>
+#include <lapacke.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,12 +28,14 @@ enum { PRECISE_SIZE = 128 };
 typedef struct {
   size_t n;
   bool discrete;
-  double scale_A, scale_Q; /* what A and Q were divided by */
-  double *A, *Q;           /* (n, n) row-major */
-  double *E;               /* (n) x = E z, or NULL: as given */
-  double *initial;         /* L^T X(0) L (null, null), or NULL */
-  bool driven;             /* L^T Q L is more than the last digits of Q make of it, though A's may */
-  double *work;            /* 2 n^2 and a little more: sgf_form_work */
+  int shift_A, shift_Q; /* A and Q were divided by these powers of 2 */
+  double *A, *Q;        /* (n, n) row-major */
+  double *E;            /* (n) x = E z, or NULL: as given */
+  double *initial;      /* L^T X(0) L (null, null), or NULL */
+  bool starts;          /* from an initial covariance */
+  double of_slow;       /* norm of what round-off may make of X along slow modes that were dropped */
+  bool driven;          /* L^T Q L is more than the last digits of Q make of it, though A's may */
+  double *work;         /* 2 n^2 and a little more: sgf_form_work */
   sgf_drift_form form;
   sgf_certificate *certificate;
 } problem;
@@ -45,43 +48,28 @@ void sgf_lyapunov_options_init(sgf_lyapunov_options *options)
 const char *sgf_method_text(sgf_method method)
 {
   static const char *const text[] = {"auto", "symmetric", "schur", "kronecker", "low-rank"};
-  return text[method];
+  return (size_t)method < sizeof text / sizeof *text ? text[method] : "unknown";
 }
 
 /* ------------------------------------------------------------------ input */
 
-/* The power of 2 next to the norm, 1 for norm 0: dividing by it is exact but for underflow. */
-static double power_near(double norm)
-{
-  int exponent;
-  if (norm == 0.0) return 1.0;
-  frexp(norm, &exponent);
-  return ldexp(1.0, exponent);
-}
-
-static void scaled_copy(size_t count, const double *values, double scale, double *copy)
-{
-  for (size_t k = 0; k < count; k++) copy[k] = values[k] / scale;
-}
-
 /* Q or B B^T into the problem, scaled before anything is squared. */
 static sgf_status take_right_hand_side(problem *all, size_t columns, const double *Q, sgf_error *error)
 {
-  size_t n = all->n;
+  size_t n = all->n, count = n * (columns > 0 ? columns : n);
   double *B = NULL;
   sgf_status status;
   SGF_TRY(sgf_check_finite(n, columns > 0 ? columns : n, Q, columns > 0 ? "B" : "Q", error));
-  double scale = power_near(sgf_norm(n * (columns > 0 ? columns : n), Q));
+  int shift = sgf_exponent(count, Q);
+  all->shift_Q = columns > 0 ? 2 * shift : shift;
   if (columns > 0) {
     SGF_TRY(sgf_new_reals(&B, n, columns, "B", error));
-    scaled_copy(n * columns, Q, scale, B);
+    sgf_scaled_copy(count, Q, -shift, B);
     sgf_multiply(n, n, columns, SGF_PLAIN, B, SGF_TRANSPOSED, B, all->Q);
-    scale *= scale;
   } else {
-    scaled_copy(n * n, Q, scale, all->Q);
+    sgf_scaled_copy(count, Q, -shift, all->Q);
     SGF_TRY(sgf_check_symmetric(n, all->Q, "Q", error));
   }
-  all->scale_Q = scale;
   sgf_symmetrize(n, all->Q);
 done:
   free(B);
@@ -126,11 +114,9 @@ static sgf_status take_initial(problem *all, const double *initial, sgf_error *e
   double *scaled = NULL, across;
   sgf_status status;
   if (initial == NULL) return SGF_OK;
-  SGF_TRY(sgf_check_finite(n, n, initial, "X0", error));
   SGF_TRY(sgf_new_reals(&scaled, n, n, "X0", error));
   SGF_TRY(sgf_new_reals(&all->initial, null + 1, null + 1, "X0", error));
-  /* X is in units of scale_Q / scale_A. */
-  scaled_copy(n * n, initial, all->scale_Q / all->scale_A, scaled);
+  sgf_scaled_copy(n * n, initial, all->shift_A - all->shift_Q, scaled);
   SGF_TRY(sgf_check_symmetric(n, scaled, "X0", error));
   sgf_symmetrize(n, scaled);
   if (all->E != NULL) sgf_covariance_into_units(n, all->E, scaled);
@@ -143,14 +129,37 @@ done:
 
 static sgf_status incompatible(const problem *all, double tolerated, sgf_error *error)
 {
+  const double clearly = 0.1; /* below round-off: a regular drift may have such a value, a singular one rarely */
+  if (all->form.dropped > clearly && all->form.null < all->n)
+    return sgf_fail(
+        error, SGF_ERROR_AMBIGUOUS,
+        "A: of rank %zu as to round-off, but the largest singular value taken for 0 is %.2g times that, and Q "
+        "drives what it belongs to: if A is not singular there is a solution; a rank tolerance decides it",
+        all->certificate->rank, all->form.dropped);
   return sgf_fail(error, SGF_ERROR_INCOMPATIBLE,
                   "Q: %.3g of its norm drives the %zu quantities that A does not let relax (tolerated: %.1g): their "
                   "variance grows without bound, there is no solution",
                   all->certificate->null_noise, all->form.null, tolerated);
 }
 
+/* Slow modes that were dropped: whether they relax or not is all the same if nothing drives them and nothing is left of a
+ * start. What round-off may drive goes into the bound. */
+static sgf_status check_slow(problem *all, double driving, double norm, sgf_error *error)
+{
+  const double seen = 1e3 * DBL_EPSILON;
+  sgf_certificate *certificate = all->certificate;
+  all->of_slow = driving / all->form.slow;
+  if (driving <= seen * norm && !all->starts) return SGF_OK;
+  return sgf_fail(
+      error, SGF_ERROR_AMBIGUOUS,
+      "A: rank %zu of %zu by a gap of %.3g, but what was dropped is up to %.3g of the largest, above round-off, "
+      "and %s: whether that relaxes makes a difference; a rank tolerance decides it",
+      certificate->rank, all->n, certificate->gap, all->form.smallest / certificate->gap,
+      all->starts ? "X(0) is given" : "Q drives it");
+}
+
 /* A symmetric drift: L = R, known to an angle of round-off over the smallest rate. */
-static sgf_status check_normal(const problem *all, const double *block, double across, double norm, sgf_error *error)
+static sgf_status check_normal(problem *all, const double *block, double across, double norm, sgf_error *error)
 {
   const sgf_drift_form *form = &all->form;
   size_t n = all->n;
@@ -159,9 +168,13 @@ static sgf_status check_normal(const problem *all, const double *block, double a
   double angle = form->null < n ? unit / form->smallest : 0.0;
   double tolerated = (4.0 * sgf_rank_round_off(n) + angle * angle) * norm + angle * across;
   double noise = sgf_norm(form->null * form->null, block);
-  all->certificate->null_noise = noise / norm;
+  if (norm > 0.0) all->certificate->null_noise = noise / norm;
+  if (form->slow > 0.0) return check_slow(all, noise + unit * norm, norm, error);
   return noise <= tolerated ? SGF_OK : incompatible(all, tolerated / norm, error);
 }
+
+/* Sums of n products in the mean, and the last digit of the data. */
+static double unit_of_sums(size_t n) { return (4.0 + 2.0 * sqrt((double)n)) * DBL_EPSILON; }
 
 static sgf_status unresolved(const problem *all, double ratio, sgf_error *error)
 {
@@ -172,6 +185,25 @@ static sgf_status unresolved(const problem *all, double ratio, sgf_error *error)
       all->certificate->rank, all->certificate->gap, ratio);
 }
 
+static sgf_status joined(const problem *all, sgf_error *error)
+{
+  return sgf_fail(
+      error, SGF_ERROR_AMBIGUOUS,
+      "A: of rank %zu by a gap of %.3g, but its last digits could join null eigenvalues with others (left null "
+      "vectors of length %.3g): whether it is singular cannot be told; a rank tolerance of 0 takes it as regular",
+      all->certificate->rank, all->certificate->gap, all->form.left_norm);
+}
+
+/* What drives what does not relax is within what A's last digits make of 0, but Q's do not explain it. */
+static sgf_status undecided(const problem *all, double share, sgf_error *error)
+{
+  return sgf_fail(
+      error, SGF_ERROR_AMBIGUOUS,
+      "Q: %.3g of what it could drive the %zu quantities by that A does not let relax, and its null vectors "
+      "are not known well enough to tell that from none",
+      share, all->form.null);
+}
+
 /* Any other drift: element by element, whatever the units. */
 static sgf_status check_driving(problem *all, double norm, sgf_error *error)
 {
@@ -179,16 +211,25 @@ static sgf_status check_driving(problem *all, double norm, sgf_error *error)
   size_t null = all->form.null;
   sgf_driving driving = {.block = NULL};
   /* What is below the square of round-off are zeros of L that were not computed as such. */
-  double worst = 0.0, nothing = DBL_EPSILON * DBL_EPSILON * norm * all->form.left_norm * all->form.left_norm;
+  const double seen = 1e-10; /* a share of the noise that round-off may hide */
+  double worst = 0.0, share = 0.0,
+         nothing = DBL_EPSILON * DBL_EPSILON * norm * all->form.left_norm * all->form.left_norm;
   sgf_status status;
   SGF_TRY(sgf_form_driving(&all->form, all->A, all->Q, &driving, error));
   all->certificate->null_noise = sgf_norm(null * null, driving.block) / norm;
   for (size_t k = 0; k < null * null; k++) {
     double noise = fabs(driving.block[k]);
-    if (!(noise <= driving.last_digit[k] + nothing)) all->driven = true;
+    if (!(noise <= driving.last_digit[k] + nothing)) {
+      all->driven = true;
+      share = fmax(share, noise * unit_of_sums(all->form.n) / driving.last_digit[k]);
+    }
     if (!(noise <= driving.tolerated[k])) worst = isnan(noise) ? INFINITY : fmax(worst, noise / driving.tolerated[k]);
   }
-  if (worst > 0.0)
+  if (worst > 0.0 && sgf_form_is_joined(&all->form, sgf_norm(all->n * all->n, all->A)))
+    status = joined(all, error);
+  else if (!(worst > 0.0) && !(share <= seen))
+    status = undecided(all, share, error);
+  else if (worst > 0.0)
     status = driving.unresolved > most_unresolved ? unresolved(all, driving.unresolved, error)
                                                   : incompatible(all, all->certificate->null_noise / worst, error);
 done:
@@ -204,7 +245,7 @@ static sgf_status check_compatible(problem *all, double *Q, sgf_error *error)
   size_t n = all->n, null = form->null;
   double norm = sgf_norm(n * n, Q), across, *block;
   all->certificate->null_noise = 0.0;
-  if (null == 0 || norm == 0.0) return SGF_OK;
+  if (null == 0 || (norm == 0.0 && !(form->slow > 0.0))) return SGF_OK;
   sgf_status status = sgf_new_reals(&block, null, null, "noise that the drift leaves", error);
   if (status != SGF_OK) return status;
   sgf_form_null_block(form, Q, all->work, block, &across);
@@ -212,6 +253,57 @@ static sgf_status check_compatible(problem *all, double *Q, sgf_error *error)
   SGF_TRY(sgf_form_make_compatible(form, block, Q, error));
 done:
   free(block);
+  return status;
+}
+
+/* Row and column scales, powers of 2, that bring the largest element of each to about 1, and A scaled by them; the product
+ * of the smallest of each. Zero rows and columns stay. */
+static double scale_elements(size_t n, const double *A, double *scaled)
+{
+  double least_row = 1.0, least_column = 1.0;
+  for (size_t i = 0; i < n; i++) {
+    int shift = sgf_exponent(n, A + i * n);
+    least_row = fmin(least_row, ldexp(1.0, shift));
+    sgf_scaled_copy(n, A + i * n, -shift, scaled + i * n);
+  }
+  for (size_t j = 0; j < n; j++) {
+    double largest = 0.0;
+    int shift = 0;
+    for (size_t i = 0; i < n; i++) largest = fmax(largest, fabs(scaled[i * n + j]));
+    if (largest > 0.0) frexp(largest, &shift);
+    least_column = fmin(least_column, ldexp(1.0, shift));
+    for (size_t i = 0; i < n; i++) scaled[i * n + j] = ldexp(scaled[i * n + j], -shift);
+  }
+  return least_row * least_column;
+}
+
+/* A rank that is clear by the norm of A, but not by its elements: of diag(1, 1e-15) nothing says that the second is
+ * round-off of the first. It matters where noise drives what was dropped or a start is given. Not of 1 - A, whose elements
+ * are known to the last digit of 1. */
+static sgf_status check_elements(const problem *all, double tolerance, sgf_error *error)
+{
+  size_t n = all->n, rank = all->certificate->rank, of_elements = 0;
+  double *scaled = NULL, *values = NULL;
+  sgf_status status;
+  if (all->discrete || all->form.null == 0 || !isnan(tolerance)) return SGF_OK;
+  if (all->certificate->null_noise == 0.0 && !all->starts) return SGF_OK;
+  SGF_TRY(sgf_new_reals(&scaled, n, n, "scaled A", error));
+  if (scale_elements(n, all->A, scaled) > 1e2 * (double)n * sgf_rank_round_off(n)) goto done;
+  SGF_TRY(sgf_new_reals(&values, n, 1, "singular values of A", error));
+  lapack_int size = (lapack_int)n,
+             info = LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'N', size, size, scaled, size, values, NULL, size, NULL, size);
+  while (of_elements < n && values[of_elements] > 1e3 * sgf_rank_round_off(n) * values[0]) of_elements++;
+  if (info != 0)
+    status = sgf_fail(error, SGF_ERROR_NUMERICAL, "A: LAPACK dgesdd returned %d", (int)info);
+  else if (of_elements > rank)
+    status = sgf_fail(error, SGF_ERROR_AMBIGUOUS,
+                      "A: rank %zu of %zu if what is below round-off of its norm is 0, but %zu if its small rows and "
+                      "columns are no round-off of the others, and noise or X(0) makes a difference of that; a rank "
+                      "tolerance decides it",
+                      rank, n, of_elements);
+done:
+  free(scaled);
+  free(values);
   return status;
 }
 
@@ -356,8 +448,9 @@ static sgf_status certify(const problem *all, double *X, sgf_error *error)
     measures.X = sgf_norm(n * n, X);
   }
   SGF_TRY(sgf_form_condition(&all->form, all->work, &measures.Y_spectral, &measures.Y_frobenius, error));
-  certificate->separation = all->scale_A / measures.Y_spectral;
+  certificate->separation = ldexp(1.0, all->shift_A) / measures.Y_spectral;
   certificate->error_bound = sgf_error_bound(&measures);
+  if (all->of_slow > 0.0) certificate->error_bound += all->of_slow / measures.X;
   bool able = n <= PRECISE_SIZE && all->form.null == 0;
   if (able && certificate->error_bound > WORTH_PRECISION * (double)(n * n) * DBL_EPSILON) {
     SGF_TRY(polish(all, X, R, error));
@@ -375,12 +468,12 @@ done:
 static sgf_status unscale(const problem *all, double *X, sgf_error *error)
 {
   size_t n = all->n;
-  int shift = ilogb(all->scale_Q) - ilogb(all->scale_A);
-  double factor = ldexp(1.0, shift);
-  for (size_t k = 0; k < n * n; k++) X[k] = isnormal(factor) ? X[k] * factor : ldexp(X[k], shift);
-  if (isfinite(sgf_norm(n * n, X))) return SGF_OK;
-  return sgf_fail(error, SGF_ERROR_NUMERICAL, "X: overflow, ||Q|| is about %.3g and ||A|| %.3g", all->scale_Q,
-                  all->scale_A);
+  sgf_scaled_copy(n * n, X, all->shift_Q - all->shift_A, X);
+  for (size_t k = 0; k < n * n; k++)
+    if (!isfinite(X[k]))
+      return sgf_fail(error, SGF_ERROR_NUMERICAL, "X: overflow, ||Q|| is about 2^%d and ||A|| 2^%d", all->shift_Q,
+                      all->shift_A);
+  return SGF_OK;
 }
 
 /* No answer of a singular drift of which no digit is certain, in the units of the form: null vectors that are nearly
@@ -404,10 +497,12 @@ static sgf_status solve(problem *all, const sgf_lyapunov_options *options, doubl
   sgf_status status;
   bool is_symmetric = certificate->method == SGF_METHOD_SYMMETRIC;
   /* The symmetric form reads the lower triangle: an asymmetry of round-off is within the backward error. */
-  SGF_TRY((is_symmetric ? sgf_symmetric_form : sgf_schur_form)(
-      n, all->A, all->discrete, options->rank_tolerance, all->scale_A, all->work, &all->form, certificate, error));
+  SGF_TRY((is_symmetric ? sgf_symmetric_form : sgf_schur_form)(n, all->A, all->discrete, options->rank_tolerance,
+                                                               ldexp(1.0, all->shift_A), all->work, &all->form,
+                                                               certificate, error));
   congruence(n, all->form.W, true, all->Q, all->work, X);
   SGF_TRY(check_compatible(all, X, error));
+  SGF_TRY(check_elements(all, options->rank_tolerance, error));
   SGF_TRY(take_initial(all, options->initial, error));
   SGF_TRY(sgf_form_solve(&all->form, all->initial, X, all->work, error));
   congruence(n, all->form.W, false, X, all->work, X);
@@ -518,6 +613,23 @@ static sgf_status check_size(size_t n, const sgf_lyapunov_options *options, sgf_
                   bytes / 1073741824.0, memory / 1073741824.0);
 }
 
+static int clamp(int value, int least, int most) { return value < least ? least : value > most ? most : value; }
+
+/* An initial covariance that is very large against Q decides the scale of both. */
+static sgf_status make_room_for_initial(problem *all, const double *initial, sgf_error *error)
+{
+  enum { ROOM = 400 };
+  size_t n = all->n;
+  if (initial == NULL) return SGF_OK;
+  sgf_status status = sgf_check_finite(n, n, initial, "X0", error);
+  if (status != SGF_OK) return status;
+  int shift = sgf_exponent(n * n, initial) + all->shift_A - ROOM;
+  if (shift <= all->shift_Q) return SGF_OK;
+  sgf_scaled_copy(n * n, all->Q, all->shift_Q - shift, all->Q);
+  all->shift_Q = shift;
+  return SGF_OK;
+}
+
 sgf_status sgf_lyapunov_solve(size_t n, const double *A, size_t columns, const double *Q,
                               const sgf_lyapunov_options *options, double *X, sgf_certificate *certificate,
                               sgf_error *error)
@@ -528,16 +640,20 @@ sgf_status sgf_lyapunov_solve(size_t n, const double *A, size_t columns, const d
   if (options == NULL) options = &defaults;
   if (certificate == NULL) certificate = &unused;
   *certificate = sgf_nothing_known(n, options->method);
-  problem all = {.n = n, .discrete = options->discrete, .scale_A = 1.0, .certificate = certificate};
-  sgf_status status = check_size(n, options, error);
-  if (status != SGF_OK) return status;
+  problem all = {
+      .n = n, .discrete = options->discrete, .starts = options->initial != NULL, .certificate = certificate};
+  sgf_status status;
+  SGF_TRY(sgf_check_options(options, error));
+  SGF_TRY(check_size(n, options, error));
   SGF_TRY(sgf_check_finite(n, n, A, "A", error));
   SGF_TRY(sgf_new_reals(&all.A, n, n, "A", error));
   SGF_TRY(sgf_new_reals(&all.Q, n, n, "Q", error));
   SGF_TRY(sgf_new_reals(&all.work, sgf_form_work(n), 1, "Lyapunov equation", error));
-  if (!all.discrete) all.scale_A = power_near(sgf_norm(n * n, A));
-  scaled_copy(n * n, A, all.scale_A, all.A);
+  /* Within the exponents of normal numbers, so that the scale of an eigenvalue is one. */
+  if (!all.discrete) all.shift_A = clamp(sgf_exponent(n * n, A), DBL_MIN_EXP - 1, DBL_MAX_EXP - 1);
+  sgf_scaled_copy(n * n, A, -all.shift_A, all.A);
   SGF_TRY(take_right_hand_side(&all, columns, Q, error));
+  SGF_TRY(make_room_for_initial(&all, options->initial, error));
   SGF_TRY(solve_in_units(&all, options, X, error));
   SGF_TRY(unscale(&all, X, error));
 done:

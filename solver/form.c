@@ -45,6 +45,28 @@ sgf_status sgf_form_rank(size_t n, const double *singular_values, double unit, d
                   certificate->rank, n, rank.gap);
 }
 
+size_t sgf_form_slow_cluster(size_t n, const double *values, double unit, double *gap)
+{
+  const double clear = 1e3;
+  double largest = values[n - 1], round_off = sgf_rank_round_off(n) * fmax(largest, unit);
+  size_t dropped = 0;
+  *gap = clear;
+  for (size_t k = 1; k < n && values[k - 1] <= clear * round_off; k++) {
+    double here = values[k] / fmax(fmax(fabs(values[k - 1]), fabs(values[0])), round_off);
+    if (!(here >= *gap)) continue;
+    *gap = here;
+    dropped = k;
+  }
+  return dropped;
+}
+
+bool sgf_form_is_joined(const sgf_drift_form *form, double norm)
+{
+  double unit = (4.0 + 2.0 * sqrt((double)form->n)) * DBL_EPSILON;
+  double size = form->discrete ? fmax(norm, 1.0) : norm;
+  return form->K != NULL && !(unit * size * form->left_norm < 0.1 * form->apart);
+}
+
 sgf_status sgf_form_unstable(double real, double imaginary, bool discrete, double scale, sgf_certificate *certificate,
                              sgf_error *error)
 {

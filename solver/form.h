@@ -14,14 +14,18 @@
 typedef struct sgf_drift_form {
   size_t n, null;
   bool discrete, diagonal;
-  double *W;        /* (n, n) */
-  double *T;        /* (n - null, n - null); diagonal: NULL */
-  double *rates;    /* (n - null) diagonal: eigenvalues of M, ascending; else NULL */
-  double *K;        /* (null, n - null), NULL where it is 0 */
-  double *L;        /* (n, null) left null vectors, L^T R = 1, right element by element; NULL where K is: L = R */
-  double *M22;      /* its factors by LAPACK's dgetrf, NULL where K is */
-  int *pivots;      /* of M22 */
-  double smallest;  /* smallest singular value of M that is not 0: exact, or estimated when far from 0 */
+  double *W;       /* (n, n) */
+  double *T;       /* (n - null, n - null); diagonal: NULL */
+  double *rates;   /* (n - null) diagonal: eigenvalues of M, ascending; else NULL */
+  double *K;       /* (null, n - null), NULL where it is 0 */
+  double *L;       /* (n, null) left null vectors, L^T R = 1, right element by element; NULL where K is: L = R */
+  double *M22;     /* its factors by LAPACK's dgetrf, NULL where K is */
+  int *pivots;     /* of M22 */
+  double smallest; /* smallest singular value of M that is not 0: exact, or estimated when far from 0 */
+  double
+      apart; /* 1 / ||M22^{-1}||_1, estimated: how far the null eigenvalues are from the others; NaN where K is NULL */
+  double dropped;   /* largest singular value dropped, relative to the level of round-off that it was compared with */
+  double slow;      /* symmetric: least rate that was dropped though it is above round-off; 0: none was */
   double left_norm; /* sqrt(1 + ||K||_2^2): the norm of the projection onto what does not relax */
 } sgf_drift_form;
 
@@ -31,7 +35,7 @@ typedef struct sgf_drift_form {
  *   scale      what A was divided by, for messages
  *   work       sgf_form_work(n) numbers
  * Errors: SGF_ERROR_UNSTABLE with the offending eigenvalue, SGF_ERROR_AMBIGUOUS for a gap below 1e3 when no tolerance
- * was given, SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
+ * was given and for an unstable eigenvalue that round-off in A may have made, SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
 sgf_status sgf_symmetric_form(size_t n, const double *A, bool discrete, double tolerance, double scale, double *work,
                               sgf_drift_form *form, sgf_certificate *certificate, sgf_error *error);
 sgf_status sgf_schur_form(size_t n, const double *A, bool discrete, double tolerance, double scale, double *work,
@@ -48,6 +52,15 @@ double sgf_rank_round_off(size_t n);
  * relative to where it exceeds ||M||: 1 for 1 - A, else 0. Errors: SGF_ERROR_AMBIGUOUS. */
 sgf_status sgf_form_rank(size_t n, const double *singular_values, double unit, double tolerance,
                          sgf_certificate *certificate, sgf_error *error);
+
+/* The rank where eigenvalues (ascending) above round-off, but by less than the gap of a clear rank, are next to null
+ * ones, and clearly below the others: the number to drop, with its gap; 0 where there is no such cut. */
+size_t sgf_form_slow_cluster(size_t n, const double *values, double unit, double *gap);
+
+/* Whether round-off in A could join null eigenvalues with others, so that it says nothing of A that it is singular: the
+ * null space of a matrix moves by E in a way that is known only as long as ||E|| ||M12|| < sep^2 / 4, sep = 1 /
+ * ||M22^{-1}||. `norm` of A. Source: G. W. Stewart, SIAM Review 15, 727 (1973). */
+bool sgf_form_is_joined(const sgf_drift_form *form, double norm);
 
 /* Refuse an eigenvalue of A that does not relax; puts it into the certificate. */
 sgf_status sgf_form_unstable(double real, double imaginary, bool discrete, double scale, sgf_certificate *certificate,

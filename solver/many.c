@@ -9,11 +9,21 @@ sgf_status sgf_lyapunov_solve_many(size_t count, size_t n, const double *A, cons
                                    sgf_certificate *certificates, sgf_status *statuses, sgf_error *error)
 {
   int used = threads > 0 ? threads : omp_get_max_threads();
+  size_t first = count; /* that failed */
+  sgf_error of_first = {.status = SGF_OK};
 #pragma omp parallel for schedule(static) num_threads(used)
-  for (size_t k = 0; k < count; k++)
-    statuses[k] = sgf_lyapunov_solve(n, A + k * n * n, 0, Q + k * n * n, options, X + k * n * n,
-                                     certificates != NULL ? &certificates[k] : NULL, NULL);
-  for (size_t k = 0; k < count; k++)
-    if (statuses[k] != SGF_OK) return sgf_fail(error, statuses[k], "system %zu: %s", k, sgf_status_text(statuses[k]));
-  return SGF_OK;
+  for (size_t k = 0; k < count; k++) {
+    sgf_error here;
+    sgf_status status = sgf_lyapunov_solve(n, A + k * n * n, 0, Q + k * n * n, options, X + k * n * n,
+                                           certificates != NULL ? &certificates[k] : NULL, &here);
+    if (statuses != NULL) statuses[k] = status;
+    if (status == SGF_OK) continue;
+#pragma omp critical(sgf_first_failure)
+    if (k < first) {
+      first = k;
+      of_first = here;
+    }
+  }
+  if (first == count) return SGF_OK;
+  return sgf_fail(error, of_first.status, "system %zu: %.400s", first, of_first.message);
 }

@@ -65,8 +65,10 @@ static sgf_status deflate(size_t n, const double *A, double tolerance, sgf_drift
     s[k] = s[n - 1 - k];
     s[n - 1 - k] = kept;
   }
-  SGF_TRY(sgf_form_rank(n, s, form->discrete ? fmax(1.0, sgf_norm(n * n, A)) : 0.0, tolerance, certificate, error));
+  double unit = form->discrete ? fmax(1.0, sgf_norm(n * n, A)) : 0.0;
+  SGF_TRY(sgf_form_rank(n, s, unit, tolerance, certificate, error));
   form->null = n - certificate->rank;
+  if (form->null > 0) form->dropped = s[form->null - 1] / (sgf_rank_round_off(n) * fmax(s[n - 1], unit));
   form->smallest = form->null < n ? s[form->null] : NAN;
   for (size_t k = 0; k < n; k++)
     for (size_t i = 0; i < n; i++) form->W[i + k * n] = right[(n - 1 - k) + i * n];
@@ -126,6 +128,46 @@ static sgf_status deflated_blocks(size_t n, const double *A, const sgf_drift_for
   return SGF_OK;
 }
 
+/* How far round-off in A, of `round_off` in norm, may move eigenvalue number k of T: by that over the cosine between its
+ * left and right eigenvectors. Of p eigenvalues that round-off made of a single one it is 1 / p of the way from it. */
+static double doubt_of_eigenvalue(const sgf_drift_form *form, size_t k, double round_off)
+{
+  size_t count = form->n - form->null;
+  lapack_int size = (lapack_int)count, found;
+  double *vectors = NULL, cosine = 0.0, *cosines;
+  if (sgf_new_reals(&vectors, 2 * count + 1, count, "eigenvectors of A", NULL) != SGF_OK) return 0.0;
+  double *right = vectors + count * count;
+  cosines = right + count * count;
+  if (LAPACKE_dtrevc(LAPACK_COL_MAJOR, 'B', 'A', NULL, size, form->T, size, vectors, size, right, size, size,
+                     &found) == 0 &&
+      LAPACKE_dtrsna(LAPACK_COL_MAJOR, 'E', 'A', NULL, size, form->T, size, vectors, size, right, size, cosines, NULL,
+                     size, &found) == 0)
+    cosine = cosines[k];
+  free(vectors);
+  return cosine > 0.0 ? round_off / cosine : INFINITY;
+}
+
+/* Refuse eigenvalue number k: as unstable, unless the last digits of A move it by far more than round-off, and from where
+ * it is across the limit. `margin`: of its stability. */
+static sgf_status refuse(const sgf_drift_form *form, size_t k, double real, double imaginary, double margin,
+                         double needed, double scale, sgf_certificate *certificate, sgf_error *error)
+{
+  const double well_known = 1e3;
+  double round_off =
+      sgf_rank_round_off(form->n) *
+      fmax(sgf_norm((form->n - form->null) * (form->n - form->null), form->T), form->discrete ? 1.0 : 0.0);
+  double doubt = doubt_of_eigenvalue(form, k, round_off);
+  if (!(doubt > well_known * fmax(round_off, needed)) || !(margin > -doubt))
+    return sgf_form_unstable(real, imaginary, form->discrete, scale, certificate, error);
+  certificate->real = real * scale;
+  certificate->imaginary = fabs(imaginary * scale);
+  return sgf_fail(
+      error, SGF_ERROR_AMBIGUOUS,
+      "A: whether it is stable cannot be told: its eigenvalue %.10g %+.3g i is not, but the last digits of "
+      "A move it by up to %.3g",
+      certificate->real, certificate->imaginary, doubt * scale);
+}
+
 /* Every eigenvalue must be stable by a margin; the nearest to instability goes into the certificate. */
 static sgf_status check_stable(size_t count, const double *real, const double *imaginary, const sgf_drift_form *form,
                                double needed, double scale, sgf_certificate *certificate, sgf_error *error)
@@ -140,7 +182,7 @@ static sgf_status check_stable(size_t count, const double *real, const double *i
     }
   }
   if (!(margin > needed))
-    return sgf_form_unstable(real[worst], imaginary[worst], form->discrete, scale, certificate, error);
+    return refuse(form, worst, real[worst], imaginary[worst], margin, needed, scale, certificate, error);
   certificate->real = real[worst] * scale;
   certificate->imaginary = fabs(imaginary[worst]) * scale;
   return SGF_OK;
@@ -200,6 +242,8 @@ static sgf_status left_null_vectors(sgf_drift_form *form, const double *A12, sgf
   for (size_t j = 0; j < rest; j++)
     for (size_t i = 0; i < rest; i++)
       form->M22[i + j * rest] = form->discrete ? (double)(i == j) - form->T[i + j * rest] : form->T[i + j * rest];
+  form->apart =
+      LAPACKE_dlange(LAPACK_COL_MAJOR, '1', (lapack_int)rest, (lapack_int)rest, form->M22, (lapack_int)rest);
   for (size_t i = 0; i < null; i++)
     for (size_t j = 0; j < rest; j++)
       transposed[j + i * rest] = form->discrete ? A12[i + j * null] : -A12[i + j * null];
@@ -210,6 +254,11 @@ static sgf_status left_null_vectors(sgf_drift_form *form, const double *A12, sgf
                       rest);
     goto done;
   }
+  double reciprocal = 0.0;
+  if (info == 0)
+    info = LAPACKE_dgecon(LAPACK_COL_MAJOR, '1', (lapack_int)rest, form->M22, (lapack_int)rest, form->apart,
+                          &reciprocal);
+  form->apart *= reciprocal;
   if (info == 0)
     info = LAPACKE_dgetrs(LAPACK_COL_MAJOR, 'T', (lapack_int)rest, (lapack_int)null, form->M22, (lapack_int)rest,
                           form->pivots, transposed, (lapack_int)rest);
@@ -230,7 +279,7 @@ sgf_status sgf_schur_form(size_t n, const double *A, bool discrete, double toler
 {
   sgf_status status;
   double *A12 = NULL;
-  *form = (sgf_drift_form){.n = n, .discrete = discrete, .left_norm = 1.0};
+  *form = (sgf_drift_form){.n = n, .discrete = discrete, .left_norm = 1.0, .apart = NAN};
   SGF_TRY(sgf_new_reals(&form->W, n, n, "Schur vectors of A", error));
   SGF_TRY(find_null_space(n, A, tolerance, work, form, certificate, error));
   size_t null = form->null, rest = n - null;

@@ -8,6 +8,22 @@
 #include "../theory/memory.h"
 #include "form.h"
 
+/* A rank that round-off leaves open, but not the gap above the eigenvalues in question: they are taken for null ones for
+ * now, and whether that matters is seen when it is known what drives them. */
+static sgf_status drop_slow(size_t n, const double *m, bool discrete, sgf_drift_form *form,
+                            sgf_certificate *certificate, sgf_status otherwise)
+{
+  double gap, round_off = sgf_rank_round_off(n) * fmax(m[n - 1], discrete ? 1.0 : 0.0);
+  size_t dropped = sgf_form_slow_cluster(n, m, discrete ? 1.0 : 0.0, &gap), first = 0;
+  if (dropped == 0) return otherwise;
+  while (m[first] <= round_off) first++;
+  form->slow = m[first];
+  certificate->rank = n - dropped;
+  certificate->gap = gap;
+  certificate->ambiguous = false;
+  return SGF_OK;
+}
+
 /* The null space by |m|, from the eigenvalues m of M, ascending: those below 0 must be round-off. */
 static sgf_status decide(size_t n, const double *m, bool discrete, double tolerance, double scale,
                          sgf_drift_form *form, sgf_certificate *certificate, sgf_error *error)
@@ -18,8 +34,11 @@ static sgf_status decide(size_t n, const double *m, bool discrete, double tolera
   if (discrete && m[n - 1] >= 2.0 - round_off)
     return sgf_form_unstable(1.0 - m[n - 1], 0.0, discrete, scale, certificate, error);
   sgf_status status = sgf_form_rank(n, m, discrete ? 1.0 : 0.0, tolerance, certificate, error);
+  if (status == SGF_ERROR_AMBIGUOUS && isnan(tolerance))
+    status = drop_slow(n, m, discrete, form, certificate, status);
   if (status != SGF_OK) return status;
   form->null = n - certificate->rank;
+  form->dropped = form->null > 0 ? fmax(fabs(m[0]), fabs(m[form->null - 1])) / zero : 0.0;
   form->smallest = form->null < n ? m[form->null] : NAN;
   if (form->null == n) return SGF_OK;
   double slowest = discrete && fabs(1.0 - m[n - 1]) > fabs(1.0 - m[form->null]) ? m[n - 1] : m[form->null];

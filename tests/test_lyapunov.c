@@ -349,7 +349,8 @@ static const refusal refusals[] = {
     {"driven, general", false, {0, 2, 0, 1}, {1, 0, 0, 0}, SGF_ERROR_INCOMPATIBLE, NAN, NAN, "does not let relax"},
     {"driven, discrete", true, {1, 0, 0, 0.5}, {1e-9, 0, 0, 1}, SGF_ERROR_INCOMPATIBLE, NAN, NAN, "1e-09"},
     {"nothing relaxes", false, {0, 0, 0, 0}, {1, 0, 0, 1}, SGF_ERROR_INCOMPATIBLE, NAN, NAN, "the 2 quantities"},
-    {"between zero and not", false, {1, 0, 0, 1e-13}, {1, 0, 0, 0}, SGF_ERROR_AMBIGUOUS, NAN, NAN, "gap is 14"},
+    {"between zero and not", false, {1, 0, 0, 1e-13}, {1, 0, 0, 1e-12}, SGF_ERROR_AMBIGUOUS, NAN, NAN, "Q drives it"},
+    {"below the last digit", false, {1, 0, 0, 1e-15}, {1, 0, 0, 1e-15}, SGF_ERROR_AMBIGUOUS, NAN, NAN, "small rows"},
     {"the same, general", false, {1, 1, 0, 1e-13}, {1, 0, 0, 0}, SGF_ERROR_AMBIGUOUS, NAN, NAN, "a rank tolerance"},
     {"not a number", false, {1, NAN, 0, 1}, {1, 0, 0, 1}, SGF_ERROR_VALUE, NAN, NAN, "A: element (0, 1) is nan"},
     {"infinite", false, {1, 0, 0, 1}, {1, 0, 0, INFINITY}, SGF_ERROR_VALUE, NAN, NAN, "Q: element (1, 1) is inf"},
@@ -419,7 +420,7 @@ static const hard_case hard_cases[] = {
      {1, 1, 1, 1, 2, 1, 1, 1, 3},
      0,
      SGF_ERROR_AMBIGUOUS,
-     "no digit is certain"},
+     "what it could drive"},
     {"chain of three",
      true,
      4,
@@ -485,6 +486,157 @@ START_TEST(a_tolerance_decides_an_ambiguous_rank)
 }
 END_TEST
 
+/* Regular and stable, exact in doubles; its smallest singular value is 4e-16 of the largest, its eigenvalues are 2^-6 and
+ * 2^-5 twice. */
+START_TEST(a_rank_that_round_off_decides_is_ambiguous)
+{
+  const double A[9] = {0x1p-6, -512, 1024, 0, -3071.96875, 1536, 0, -6144, 3072.03125};
+  const double one[9] = {1, 0, 0, 0, 1, 0, 0, 0, 1};
+  double X[9];
+  sgf_certificate certificate;
+  sgf_error error;
+  ck_assert_int_eq(sgf_lyapunov_solve(3, A, 0, one, NULL, X, &certificate, &error), SGF_ERROR_AMBIGUOUS);
+  ck_assert_msg(strstr(error.message, "join null eigenvalues") != NULL, "%s", error.message);
+  ck_assert(certificate.ambiguous && isnan(X[0]));
+}
+END_TEST
+
+/* A Jordan block of eigenvalue d > 0, its coordinates mixed: computed eigenvalues are unstable, but round-off may be to
+ * blame. One that is unstable beyond doubt is called so. */
+START_TEST(an_eigenvalue_that_round_off_made_unstable_is_ambiguous)
+{
+  enum { N = 12 };
+  for (int unstable = 0; unstable < 2; unstable++) {
+    double A[N * N] = {0.0}, Q[N * N] = {0.0}, X[N * N], d = unstable ? -3.0 : 0x1p-9;
+    sgf_certificate certificate;
+    sgf_error error;
+    for (int i = 0; i < N; i++) {
+      Q[i * (N + 1)] = 1.0;
+      A[i * (N + 1)] = d;
+      if (i + 1 < N) A[i * N + i + 1] = 1.0;
+    }
+    /* S A S^{-1}, S = 1 + ones below the diagonal's first: integers */
+    for (int i = N - 1; i > 0; i--)
+      for (int j = 0; j < N; j++) A[i * N + j] += A[(i - 1) * N + j];
+    for (int j = 0; j < N - 1; j++)
+      for (int i = 0; i < N; i++)
+        for (int k = j + 1; k < N; k++) A[i * N + j] += ((k - j) % 2 == 1 ? -1.0 : 1.0) * A[i * N + k];
+    sgf_status status = sgf_lyapunov_solve(N, A, 0, Q, NULL, X, &certificate, &error);
+    ck_assert_msg(status == (unstable ? SGF_ERROR_UNSTABLE : SGF_ERROR_AMBIGUOUS), "%d: %s", (int)status,
+                  error.message);
+    if (!unstable) ck_assert(strstr(error.message, "whether it is stable cannot be told") != NULL);
+  }
+}
+END_TEST
+
+/* diag(1, slow): the rank is 1 by its gap where nothing drives the slow mode, in which case it does not matter; otherwise
+ * it is ambiguous. */
+START_TEST(a_slow_mode_next_to_round_off_is_dropped_where_it_does_not_matter)
+{
+  const double A[4] = {1.0, 0.0, 0.0, 1e-13}, Q[4] = {2.0, 0.0, 0.0, 0.0}, X0[4] = {1.0, 0.0, 0.0, 1.0};
+  const double driven[4] = {2.0, 0.0, 0.0, 1e-10};
+  double X[4];
+  sgf_lyapunov_options options;
+  sgf_certificate certificate;
+  sgf_error error;
+  ASSERT_OK(sgf_lyapunov_solve(2, A, 0, Q, NULL, X, &certificate, &error), error);
+  ck_assert(certificate.rank == 1 && !certificate.ambiguous && certificate.gap > 1e12);
+  ck_assert(X[0] == 1.0 && X[3] == 0.0 && certificate.error_bound < 0.1);
+  /* what a last digit of Q could make of X */
+  ck_assert(certificate.error_bound > 2.0 * DBL_EPSILON / 2e-13);
+  ck_assert_int_eq(sgf_lyapunov_solve(2, A, 0, driven, NULL, X, NULL, &error), SGF_ERROR_AMBIGUOUS);
+  sgf_lyapunov_options_init(&options);
+  options.initial = X0;
+  ck_assert_int_eq(sgf_lyapunov_solve(2, A, 0, Q, &options, X, NULL, &error), SGF_ERROR_AMBIGUOUS);
+  ck_assert(strstr(error.message, "X(0) is given") != NULL);
+  options.rank_tolerance = 0.0;
+  ASSERT_OK(sgf_lyapunov_solve(2, A, 0, driven, &options, X, &certificate, &error), error);
+  ASSERT_NEAR(X[3], 500.0, 1e-9);
+}
+END_TEST
+
+/* Noise of 1 % on the null direction of a drift whose units differ, hidden by what its null vector is known to. */
+START_TEST(noise_that_null_vectors_hide_is_ambiguous)
+{
+  const double A[16] = {
+      7.788237902006095e-22,   2.4701592146299785e-22, -5.759566170601144e-19,  -1.4584768664650554e-22,
+      -2.2483166433441834e-20, 1.910756955474624e-21,  -1.2196380771768782e-17, -8.74273183765933e-21,
+      4.72425727510024e-24,    -5.351984606305634e-25, 2.988973830752634e-21,   2.0286016581567177e-24,
+      -2.444170782699855e-21,  -1.409315487862131e-22, -2.1444072697233735e-19, -4.509523179961672e-22};
+  const double Q[16] = {705422.1239403524,   11139046.989297861,  -1075.2677455690887, 3256395.049312224,
+                        11139046.989297861,  175892368.01464045,  -16979.135665701382, 51420470.43746094,
+                        -1075.2677455690887, -16979.135665701382, 1.6390196528043601,  -4963.689746215515,
+                        3256395.049312224,   51420470.43746094,   -4963.689746215515,  15032288.267275559};
+  const double X0[16] = {
+      3.5854050922788323e+28,  -1.6434479597901423e+28, -1.134906327314887e+28, 4.398280199304194e+25,
+      -1.6434479597901423e+28, 5.629561724009024e+28,   4.2458763999707225e+28, 1.2737407390828383e+28,
+      -1.134906327314887e+28,  4.2458763999707225e+28,  3.2653386157846248e+28, 8.407990055823458e+27,
+      4.398280199304194e+25,   1.2737407390828383e+28,  8.407990055823458e+27,  1.0208367339467552e+28};
+  double X[16];
+  sgf_lyapunov_options options;
+  sgf_certificate certificate;
+  sgf_error error;
+  sgf_lyapunov_options_init(&options);
+  options.initial = X0;
+  ck_assert_int_eq(sgf_lyapunov_solve(4, A, 0, Q, &options, X, &certificate, &error), SGF_ERROR_AMBIGUOUS);
+  ck_assert_msg(strstr(error.message, "what it could drive") != NULL, "%s", error.message);
+}
+END_TEST
+
+/* Next to the limits of doubles: nothing is 0 that is not, nothing overflows that fits. */
+static const struct {
+  bool discrete, factor;
+  double A, Q, X;
+} extreme[] = {
+    {false, false, 1e308, 1e308, 0.5},     {false, false, 1.7e308, 1.7e308, 0.5},
+    {false, false, 1.0, 1.5e308, 7.5e307}, {false, true, 1e-300, 1e-170, 5e-41},
+    {false, true, 1e300, 1e160, 5e19},     {true, false, 0.5, 1e308, 1e308 / 0.75},
+    {false, false, 1e-310, 1e-310, 0.5},   {false, true, 1.0, 1e154, 5e307},
+};
+
+START_TEST(extreme_numbers_are_solved)
+{
+  double X;
+  sgf_lyapunov_options options;
+  sgf_certificate certificate;
+  sgf_error error;
+  sgf_lyapunov_options_init(&options);
+  options.discrete = extreme[_i].discrete;
+  ASSERT_OK(
+      sgf_lyapunov_solve(1, &extreme[_i].A, extreme[_i].factor, &extreme[_i].Q, &options, &X, &certificate, &error),
+      error);
+  ck_assert_msg(fabs(X / extreme[_i].X - 1.0) <= 1e-14, "%g", X);
+  ck_assert(certificate.rank == 1 && certificate.error_bound < 1e-14);
+}
+END_TEST
+
+/* The numbers of the options. */
+START_TEST(options_out_of_range_are_refused)
+{
+  const double A[4] = {1.0, 0.5, 0.0, 1.0}, Q[4] = {1.0, 0.0, 0.0, 1.0};
+  const double tolerances[] = {-1.0, INFINITY, -INFINITY, 1.0, 2.0}, memories[] = {-1.0, NAN};
+  double X[4];
+  sgf_lyapunov_options options;
+  sgf_error error;
+  for (size_t k = 0; k < sizeof tolerances / sizeof *tolerances; k++) {
+    sgf_lyapunov_options_init(&options);
+    options.rank_tolerance = tolerances[k];
+    ck_assert_int_eq(sgf_lyapunov_solve(2, A, 0, Q, &options, X, NULL, &error), SGF_ERROR_VALUE);
+    ck_assert(strstr(error.message, "rank_tolerance") != NULL && isnan(X[0]));
+  }
+  for (size_t k = 0; k < sizeof memories / sizeof *memories; k++) {
+    sgf_lyapunov_options_init(&options);
+    options.memory = memories[k];
+    ck_assert_int_eq(sgf_lyapunov_solve(2, A, 0, Q, &options, X, NULL, &error), SGF_ERROR_VALUE);
+    ck_assert(strstr(error.message, "memory") != NULL);
+  }
+  sgf_lyapunov_options_init(&options);
+  options.method = (sgf_method)7;
+  ck_assert_int_eq(sgf_lyapunov_solve(2, A, 0, Q, &options, X, NULL, &error), SGF_ERROR_VALUE);
+  ck_assert_str_eq(sgf_method_text((sgf_method)7), "unknown");
+}
+END_TEST
+
 START_TEST(bad_calls_are_refused)
 {
   double A[4] = {1.0, 0.5, 0.0, 1.0}, Q[4] = {1.0, 0.0, 0.0, 1.0}, X[4];
@@ -539,7 +691,8 @@ START_TEST(many_systems_have_the_same_bits_for_any_threads)
   for (size_t k = 0; k < COUNT; k++) ck_assert(certificates[k].residual <= 1e-15);
   A[40 * N * N] = -300.0;
   ck_assert_int_eq(sgf_lyapunov_solve_many(COUNT, N, A, Q, NULL, 2, X, NULL, statuses, &error), SGF_ERROR_UNSTABLE);
-  ck_assert(strstr(error.message, "system 40") != NULL);
+  ck_assert(strstr(error.message, "system 40") != NULL && strstr(error.message, "the eigenvalue -") != NULL);
+  ck_assert_int_eq(sgf_lyapunov_solve_many(COUNT, N, A, Q, NULL, 2, again, NULL, NULL, &error), SGF_ERROR_UNSTABLE);
   for (size_t k = 0; k < COUNT; k++) {
     ck_assert_int_eq(statuses[k], k == 40 ? SGF_ERROR_UNSTABLE : SGF_OK);
     ck_assert(isnan(X[k * N * N]) == (k == 40));
@@ -615,6 +768,12 @@ int main(void)
   tcase_add_loop_test(tests, what_has_no_solution_is_refused, 0, sizeof refusals / sizeof *refusals);
   tcase_add_loop_test(tests, hard_cases_are_solved_or_refused, 0, sizeof hard_cases / sizeof *hard_cases);
   tcase_add_test(tests, a_tolerance_decides_an_ambiguous_rank);
+  tcase_add_test(tests, a_rank_that_round_off_decides_is_ambiguous);
+  tcase_add_test(tests, an_eigenvalue_that_round_off_made_unstable_is_ambiguous);
+  tcase_add_test(tests, a_slow_mode_next_to_round_off_is_dropped_where_it_does_not_matter);
+  tcase_add_test(tests, noise_that_null_vectors_hide_is_ambiguous);
+  tcase_add_loop_test(tests, extreme_numbers_are_solved, 0, sizeof extreme / sizeof *extreme);
+  tcase_add_test(tests, options_out_of_range_are_refused);
   tcase_add_test(tests, bad_calls_are_refused);
   tcase_add_test(tests, many_systems_have_the_same_bits_for_any_threads);
   tcase_add_test(tests, a_planted_error_is_seen);
