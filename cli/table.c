@@ -18,8 +18,10 @@ static void print_problem(const job *run)
     printf("%s%zu", l > 0 ? "-" : "", settings->network.widths[l]);
   printf(", n = %zu weights, P = %zu samples\n", sgf_problem_weights(run->problem),
          sgf_problem_samples(run->problem));
-  printf("training     learning rate %g, batch %zu, %s\n", settings->training.learning_rate,
+  printf("training     learning rate %g, batch %zu, %s", settings->training.learning_rate,
          settings->training.batch_size, sampling[settings->training.sampling]);
+  if (settings->training.momentum > 0.0) printf(", momentum %g", settings->training.momentum);
+  printf("\n");
 }
 
 static void print_fit(const char *name, const sgf_ivfr *fit)
@@ -56,7 +58,8 @@ static void print_time(const sgf_prediction_info *info)
 
 static void print_theory(const job *run, const sgf_prediction_info *info)
 {
-  double rate = sgf_problem_settings(run->problem)->training.learning_rate;
+  const sgf_settings *settings = sgf_problem_settings(run->problem);
+  double rate = settings->training.learning_rate, momentum = settings->training.momentum;
   printf("drift        rank %zu of %zu%s, curvature %.4g ... %.4g, condition number %.4g\n", info->rank_hessian,
          info->weights, info->rank_ambiguous ? " (ambiguous)" : "", info->relaxation_rate, info->largest_curvature,
          info->condition_number);
@@ -66,8 +69,12 @@ static void print_theory(const job *run, const sgf_prediction_info *info)
     printf("             %zu directions without drift have noise: they diffuse without bound, variance %.3g * time\n",
            info->diffusing_directions, info->diffusing_rate);
   if (info->noise_free) printf("             the residuals are round-off: nothing fluctuates\n");
+  if (momentum > 0.0)
+    printf("momentum     the slowest mode relaxes at the rate %.4g, %.4g without momentum\n", info->decay_rate,
+           info->relaxation_rate);
   printf("stability    learning rate below %.6g (here %.3g of it)%s\n", info->stability_limit,
-         rate / info->stability_limit, info->layers > 1 ? "; of the drift alone, noise lowers it" : "");
+         rate / info->stability_limit,
+         info->layers > 1 || momentum > 0.0 ? "; of the drift alone, noise lowers it" : "");
   printf("covariance   trace %.6g, residual %.2g%s\n", info->trace, info->residual,
          info->diffusing_directions > 0 ? " (that of the noise without drift, which has no solution)" : "");
   printf("loss         minimum %.6g, mean excess %.6g\n", info->min_loss, info->excess_loss);
@@ -133,6 +140,23 @@ static void print_rotation(size_t l, const sgf_rotation_info *rotation)
   if (!isnan(rotation->angular_velocity)) printf("; %.3g rad per time", rotation->angular_velocity);
   if (!isnan(rotation->turn_time)) printf(", 1 rad in %.3g", rotation->turn_time);
   printf("\n");
+}
+
+/* What reshuffled epochs do to the IVFR, apart from what the coupling of the layers does. */
+static void print_crossover(const sgf_prediction *prediction)
+{
+  const sgf_prediction_info *info = sgf_prediction_get_info(prediction);
+  printf("epochs       %zu of %zu modes of range(H) below the crossover, lambda h M < 3(1 - momentum)\n",
+         info->modes_below_crossover, info->rank_hessian);
+  for (size_t l = 1; l <= info->layers; l++) {
+    const sgf_layer_info *layer = sgf_prediction_get_layer(prediction, l);
+    printf("             layer %zu: psi coupled %.3g, with independent draws %.3g", l, layer->ivfr.psi,
+           layer->ivfr_independent.psi);
+    if (info->layers > 1)
+      printf("; uncoupled %.3g, with independent draws %.3g", layer->ivfr_uncoupled.psi,
+             layer->ivfr_uncoupled_independent.psi);
+    printf("\n");
+  }
 }
 
 /* The minimum, each layer by itself, and how long the state lasts. */
@@ -291,6 +315,8 @@ void table_print(const job *run, const sgf_prediction *prediction)
     print_theory(run, sgf_prediction_get_info(prediction));
   if (prediction != NULL && (by_operator || sgf_prediction_get_info(prediction)->layers > 1))
     print_layers(prediction, by_operator);
+  if (prediction != NULL && sgf_problem_settings(run->problem)->training.sampling == SGF_SAMPLING_EPOCH)
+    print_crossover(prediction);
   if (run->ensemble != NULL) print_experiment(run);
   if (run->ensemble != NULL) print_components(run);
   if (run->comparison != NULL) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Train a linear network by PyTorch's own SGD and write what `sgflow compare` needs.
 
-    python3 pytorch_compare.py FOLDER [--widths 6,2] [--seed 1] [--perturb 0.05]
+    python3 pytorch_compare.py FOLDER [--widths 6,2] [--momentum 0.9] [--seed 1] [--perturb 0.05]
 
 R replicas of a torch.nn.Sequential of torch.nn.Linear(N_l-1, N_l, bias=False) start at one minimum and are trained by
 torch.optim.SGD on minibatches drawn independently with replacement. The minimum is where full-batch descent from a
@@ -25,7 +25,7 @@ torch.set_num_threads(1)  # the tensors are small
 
 SAMPLES, BATCH_SIZE, LABEL_NOISE = 100, 10, 0.3  # P, S, s
 REPLICA_STEPS, MOST_REPLICAS, SNAPSHOTS = 1.4e7, 4000, 50  # R times steps, and so less than a minute; most R; T
-# Learning rate times the largest curvature. One layer has an exact equation and may be fast; the theory of several is
+# Learning rate times the largest curvature. One layer has an exact equation and may be fast; the theory of several, or with momentum, is
 # the leading order in the learning rate, and off by about a fifth of this number.
 SPEED_ONE_LAYER, SPEED = 0.2, 0.04
 # Both in units of the slowest relaxation time. `compare` takes all snapshots as stationary: the slowest mode must have
@@ -33,7 +33,7 @@ SPEED_ONE_LAYER, SPEED = 0.2, 0.04
 BURN_IN, WINDOW = 4, 10
 GRADIENT = 1e-13  # of the full-batch loss, at the minimum
 
-# Several layers: `discrete`, for nothing built is exact in the learning rate; the tolerance leaves room for what is
+# Several layers, or momentum: `discrete`, for nothing built is exact in the learning rate; the tolerance leaves room for what is
 # neglected. The weights are a minimum already, so that `relax` leaves them where they are.
 CONFIG = """\
 data:
@@ -47,6 +47,7 @@ training:
   learning_rate: {learning_rate}
   batch_size: {batch_size}
   sampling: replacement
+  momentum: {momentum}
 theory:
   equation: {equation}
 verify:
@@ -119,9 +120,9 @@ def batched_step(weights, optimizer, X, Y, batch):
     optimizer.step()
 
 
-def replicate(model, replicas, learning_rate):
+def replicate(model, replicas, learning_rate, momentum):
     weights = [weight.detach().repeat(replicas, 1, 1).requires_grad_() for weight in model.parameters()]
-    return weights, torch.optim.SGD(weights, lr=learning_rate)
+    return weights, torch.optim.SGD(weights, lr=learning_rate, momentum=momentum)
 
 
 def flatten(weights):
@@ -129,17 +130,17 @@ def flatten(weights):
     return torch.cat([weight.detach().flatten(start_dim=1) for weight in weights], dim=1)
 
 
-def check_steps(model, X, Y, learning_rate, generator, replicas=3, steps=100):
+def check_steps(model, X, Y, learning_rate, momentum, generator, replicas=3, steps=100):
     """The batched replicas are torch.nn.Sequential, trained one by one. Returns the largest difference."""
     batches = torch.randint(SAMPLES, (steps, replicas, BATCH_SIZE), generator=generator)
-    weights, optimizer = replicate(model, replicas, learning_rate)
+    weights, optimizer = replicate(model, replicas, learning_rate, momentum)
     for batch in batches:
         batched_step(weights, optimizer, X, Y, batch)
     difference = 0.0
     for r, row in enumerate(flatten(weights)):
         plain = torch.nn.Sequential(*[torch.nn.Linear(*layer.weight.shape[::-1], bias=False) for layer in model])
         plain.load_state_dict(model.state_dict())  # copies
-        optimizer = torch.optim.SGD(plain.parameters(), lr=learning_rate)
+        optimizer = torch.optim.SGD(plain.parameters(), lr=learning_rate, momentum=momentum)
         for batch in batches[:, r]:
             optimizer.zero_grad()
             half_mean_square(plain(X[batch]), Y[batch]).backward()
@@ -149,9 +150,9 @@ def check_steps(model, X, Y, learning_rate, generator, replicas=3, steps=100):
     return difference
 
 
-def train(model, X, Y, learning_rate, replicas, burn_in, stride, generator):
+def train(model, X, Y, learning_rate, momentum, replicas, burn_in, stride, generator):
     """Snapshots (R, T, n) of stationary SGD: one every `stride` steps after `burn_in` steps."""
-    weights, optimizer = replicate(model, replicas, learning_rate)
+    weights, optimizer = replicate(model, replicas, learning_rate, momentum)
     recorded = np.empty((replicas, SNAPSHOTS, sum(weight[0].numel() for weight in weights)))
     for step in range(1, burn_in + stride * SNAPSHOTS + 1):
         batch = torch.randint(SAMPLES, (replicas, BATCH_SIZE), generator=generator)
@@ -172,26 +173,31 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path, help="where the three files are written")
     parser.add_argument("--widths", type=parse_widths, default=[6, 2], help="N_0,...,N_L, such as 4,5,3 for two layers")
+    parser.add_argument("--momentum", type=float, default=0.0, help="of torch.optim.SGD, at least 0 and below 1")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--perturb", type=float, default=0.0, help="multiply the recorded weights by 1 + PERTURB")
     arguments = parser.parse_args()
     generator = torch.Generator().manual_seed(arguments.seed)
-    one_layer = len(arguments.widths) == 2
+    momentum, slower = arguments.momentum, 1 - arguments.momentum
+    if not 0 <= momentum < 1:
+        parser.error("--momentum must be at least 0 and below 1")
+    exact = len(arguments.widths) == 2 and momentum == 0
 
     X, Y = make_data(arguments.widths, generator)
     model = make_model(arguments.widths, generator)
     descent, gradient = descend(model, X, Y)
     lowest, highest = curvatures(model, X, Y)
-    learning_rate = float(f"{(SPEED_ONE_LAYER if one_layer else SPEED) / highest:.2g}")
-    burn_in = math.ceil(BURN_IN / (learning_rate * lowest))
-    stride = math.ceil(WINDOW / (learning_rate * lowest) / SNAPSHOTS)
+    # with momentum everything is as with a learning rate of learning_rate / (1 - momentum), to leading order
+    learning_rate = float(f"{(SPEED_ONE_LAYER if exact else SPEED) * slower / highest:.2g}")
+    burn_in = math.ceil(BURN_IN * slower / (learning_rate * lowest))
+    stride = math.ceil(WINDOW * slower / (learning_rate * lowest) / SNAPSHOTS)
     steps = burn_in + stride * SNAPSHOTS
     replicas = min(MOST_REPLICAS, math.ceil(REPLICA_STEPS / steps))
     print(f"minimum after {descent} steps, |gradient| = {gradient:.2g}, curvature {lowest:.3g} ... {highest:.3g}")
-    difference = check_steps(model, X, Y, learning_rate, generator)
+    difference = check_steps(model, X, Y, learning_rate, momentum, generator)
     print(f"batched replicas and torch.nn.Sequential differ by {difference:.2g} after 100 steps")
     began = time.monotonic()
-    weights = train(model, X, Y, learning_rate, replicas, burn_in, stride, generator) * (1 + arguments.perturb)
+    weights = train(model, X, Y, learning_rate, momentum, replicas, burn_in, stride, generator) * (1 + arguments.perturb)
     print(f"{replicas} replicas, {steps} steps each (time {learning_rate * steps:.3g}, the first {burn_in} burn-in): "
           f"{time.monotonic() - began:.1f} s")
 
@@ -204,8 +210,8 @@ def main():
         file["weights"] = weights
         file["weights"].attrs["stride"] = stride  # steps between snapshots
     (arguments.folder / "config.yaml").write_text(CONFIG.format(
-        widths=arguments.widths, learning_rate=learning_rate, batch_size=BATCH_SIZE,
-        equation="exact" if one_layer else "discrete"))
+        widths=arguments.widths, learning_rate=learning_rate, batch_size=BATCH_SIZE, momentum=momentum,
+        equation="exact" if exact else "discrete"))
 
     config, run, out = (shlex.quote(str(arguments.folder / name)) for name in ("config.yaml", "run.h5", "out.h5"))
     print("Now run:")

@@ -248,10 +248,12 @@ typedef struct sgf_prediction_info {
   double condition_number;     /* h_max / smallest kept h */
   double largest_curvature;    /* h_max */
   double relaxation_rate;      /* smallest kept h */
+  double decay_rate; /* rate at which its mode forgets, per continuum time: h, with momentum about h / (1 - beta) */
+  size_t modes_below_crossover; /* epochs: modes with lambda h M / (1 - beta) < 3, which reshuffling calms; else 0 */
   double stability_limit; /* largest learning rate with a finite second moment; an estimate for epochs; with hidden
-                                  layers 2 / h_max, that of the drift alone: noise lowers it */
+                                  layers or momentum 2 (1 + beta) / h_max, that of the drift alone: noise lowers it */
   double noise_strength;  /* kappa / S */
-  double temperature;     /* T = lambda kappa s^2 / 2S, s^2 = 2 L* / N_L: the unit of variance */
+  double temperature;     /* T = lambda kappa s^2 / 2S(1 - beta), s^2 = 2 L* / N_L: the unit of variance */
   double trace;           /* tr Sigma */
   double excess_loss;     /* tr(H Sigma) / 2 */
   double commutator;      /* ||[H, C]||_F */
@@ -264,7 +266,7 @@ typedef struct sgf_prediction_info {
   bool isotropic_noise;        /* C = s^2 H exactly: the continuum covariance is the closed form T Pi */
   double balance_rate;         /* relaxation towards noise balance along null(H); NaN without a hidden layer */
   double balance_drift;        /* |d/dt (W_l W_l^T - W_{l+1}^T W_{l+1})| at theta*, over all hidden layers */
-  double rate_ratio;           /* balance_rate / relaxation_rate: quasi-stationary when << 1 */
+  double rate_ratio;           /* balance_rate / decay_rate: quasi-stationary when << 1 */
   double lifetime;             /* 1 / balance_rate, continuum time */
   double spectrum_distance;    /* Kolmogorov distance of the spectra of C / 2L* and H */
   double hessian_law_distance; /* of H to its limit law; NaN unless the data are Gaussian, one layer */
@@ -291,6 +293,8 @@ typedef struct sgf_layer_info {
   sgf_layer_modes found;     /* by the covariance operator: how variances and curvatures were found */
   sgf_ivfr ivfr_closed_form; /* of the closed form for C = s^2 H, two layers without bottleneck; NaN otherwise */
   sgf_time_info time;
+  sgf_ivfr ivfr_independent; /* epochs: the same with draws that are independent in time; NaN otherwise */
+  sgf_ivfr ivfr_uncoupled_independent;
 } sgf_layer_info;
 
 /* Build drift and diffusion at the minimum and solve for the stationary covariance.

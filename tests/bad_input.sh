@@ -412,10 +412,11 @@ window of too many steps   | 65 | simulation.window.*1e\+300     | verify good.y
 burn-in of too many steps  | 65 | simulation.burn_in.*1e\+300    | verify good.yaml --set simulation.burn_in=1e300
 whole batch, no noise      | 65 | nothing fluctuates             | verify good.yaml --set training.batch_size=60 --set training.sampling=without-replacement
 weight decay overflows     | 65 | training.[a-z_]+ is        | verify good.yaml --set training.weight_decay=1e308
-momentum                   | 65 | training.momentum.*0.9         | verify good.yaml --set training.momentum=0.9
+momentum with exact        | 65 | training.momentum is 0.9 .*exact | verify good.yaml --set training.momentum=0.9 --set theory.equation=exact
+momentum with window-pca   | 65 | window-pca.*training.momentum 0.9 | verify good.yaml --set training.momentum=0.9 --set theory.equation=discrete --set simulation.protocol=window-pca
+momentum with langevin     | 65 | langevin.*training.momentum is 0.9 | verify good.yaml --set training.momentum=0.9 --set theory.equation=continuum --set simulation.dynamics=langevin
 langevin                   | 65 | simulation.dynamics.*langevin.*continuum | verify good.yaml --set simulation.dynamics=langevin
 closure                    | 65 | theory.equation.*closure       | verify good.yaml --set theory.equation=closure
-two layers, epochs         | 65 | training.sampling is epoch.*2 layers | verify good.yaml --set network.widths=[4,3,2] --set training.sampling=epoch
 two layers, weight decay   | 65 | training.weight_decay is 0.1 .*2 layers | verify good.yaml --set network.widths=[4,3,2] --set training.weight_decay=0.1
 the saddle at the origin   | 65 | loss 1.8033999 is above .*saddle | verify good.yaml --set network.widths=[4,3,2] --set network.init_scale=0
 the origin, three layers   | 65 | loss 1.8033999 is above .*saddle | verify good.yaml --set network.widths=[4,3,3,2] --set network.init_scale=0

@@ -20,6 +20,8 @@ test_programs = \
   %D%/test_sparse \
   %D%/test_depth_simulation \
   %D%/test_directions \
+  %D%/test_dynamics \
+  %D%/test_dynamics_simulation \
   %D%/test_files \
   %D%/test_trajectory_file \
   %D%/test_checkpoint
@@ -63,6 +65,14 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_depth_SOURCES = %D%/test_depth.c $(test_common)
 %C%_test_depth_CFLAGS = $(test_cflags)
 %C%_test_depth_LDADD = $(test_ldadd)
+
+%C%_test_dynamics_SOURCES = %D%/test_dynamics.c $(test_common)
+%C%_test_dynamics_CFLAGS = $(test_cflags)
+%C%_test_dynamics_LDADD = $(test_ldadd)
+
+%C%_test_dynamics_simulation_SOURCES = %D%/test_dynamics_simulation.c $(test_common)
+%C%_test_dynamics_simulation_CFLAGS = $(test_cflags)
+%C%_test_dynamics_simulation_LDADD = $(test_ldadd)
 
 %C%_test_directions_SOURCES = %D%/test_directions.c $(test_common)
 %C%_test_directions_CFLAGS = $(test_cflags)

@@ -37,18 +37,22 @@ typedef struct {
   size_t widths[4], count, batch;
   double rate;
   sgf_sampling sampling;
+  double momentum;
 } oracle;
 
-static const oracle ORACLES[] = {{"single_weak.h5", {10, 1}, 2, 4, 0.01, SGF_SAMPLING_REPLACEMENT},
-                                 {"single_strong.h5", {10, 1}, 2, 8, 0.02, SGF_SAMPLING_WITHOUT_REPLACEMENT},
-                                 {"single_outputs.h5", {6, 3}, 2, 6, 0.02, SGF_SAMPLING_REPLACEMENT},
-                                 {"single_epoch.h5", {8, 1}, 2, 4, 0.03, SGF_SAMPLING_EPOCH},
-                                 {"two_square.h5", {5, 5, 5}, 3, 6, 0.01, SGF_SAMPLING_REPLACEMENT},
-                                 {"two_wide.h5", {4, 9, 3}, 3, 5, 0.01, SGF_SAMPLING_WITHOUT_REPLACEMENT},
-                                 {"two_narrow_input.h5", {6, 4, 3}, 3, 5, 0.01, SGF_SAMPLING_REPLACEMENT},
-                                 {"two_scalar_output.h5", {6, 6, 1}, 3, 5, 0.01, SGF_SAMPLING_REPLACEMENT},
-                                 {"two_bottleneck.h5", {6, 2, 5}, 3, 5, 0.01, SGF_SAMPLING_REPLACEMENT},
-                                 {"deep_three.h5", {4, 5, 4, 3}, 4, 5, 0.01, SGF_SAMPLING_REPLACEMENT}};
+static const oracle ORACLES[] = {{"single_weak.h5", {10, 1}, 2, 4, 0.01, SGF_SAMPLING_REPLACEMENT, 0.0},
+                                 {"single_strong.h5", {10, 1}, 2, 8, 0.02, SGF_SAMPLING_WITHOUT_REPLACEMENT, 0.0},
+                                 {"single_outputs.h5", {6, 3}, 2, 6, 0.02, SGF_SAMPLING_REPLACEMENT, 0.0},
+                                 {"single_epoch.h5", {8, 1}, 2, 4, 0.03, SGF_SAMPLING_EPOCH, 0.0},
+                                 {"two_epoch.h5", {4, 4, 3}, 3, 4, 0.02, SGF_SAMPLING_EPOCH, 0.0},
+                                 {"single_momentum.h5", {8, 1}, 2, 4, 0.01, SGF_SAMPLING_REPLACEMENT, 0.9},
+                                 {"two_momentum.h5", {4, 4, 3}, 3, 4, 0.01, SGF_SAMPLING_REPLACEMENT, 0.5},
+                                 {"two_square.h5", {5, 5, 5}, 3, 6, 0.01, SGF_SAMPLING_REPLACEMENT, 0.0},
+                                 {"two_wide.h5", {4, 9, 3}, 3, 5, 0.01, SGF_SAMPLING_WITHOUT_REPLACEMENT, 0.0},
+                                 {"two_narrow_input.h5", {6, 4, 3}, 3, 5, 0.01, SGF_SAMPLING_REPLACEMENT, 0.0},
+                                 {"two_scalar_output.h5", {6, 6, 1}, 3, 5, 0.01, SGF_SAMPLING_REPLACEMENT, 0.0},
+                                 {"two_bottleneck.h5", {6, 2, 5}, 3, 5, 0.01, SGF_SAMPLING_REPLACEMENT, 0.0},
+                                 {"deep_three.h5", {4, 5, 4, 3}, 4, 5, 0.01, SGF_SAMPLING_REPLACEMENT, 0.0}};
 
 static void check_set(const char *file, const sgf_prediction *prediction, const char *expected, const char *name)
 {
@@ -66,8 +70,9 @@ static void check_layers(const oracle *known, const sgf_prediction *prediction)
 {
   static const char *const sets[] = {"hessian", "noise_covariance", "covariance", "covariance_uncoupled"};
   char name[48];
+  bool plain = known->sampling != SGF_SAMPLING_EPOCH && known->momentum == 0.0;
   for (size_t l = 1; l < known->count; l++)
-    for (size_t k = 0; k < (known->sampling == SGF_SAMPLING_EPOCH ? 2 : 4); k++) {
+    for (size_t k = 0; k < (plain ? 4 : 2); k++) {
       snprintf(name, sizeof name, "layer%zu/%s", l, sets[k]);
       check_set(known->file, prediction, name, name);
     }
@@ -89,12 +94,14 @@ START_TEST(predictions_agree_with_the_oracles)
   settings.training.learning_rate = known->rate;
   settings.training.batch_size = known->batch;
   settings.training.sampling = known->sampling;
+  settings.training.momentum = known->momentum;
   ASSERT_OK(sgf_problem_create(&settings, NULL, false, &problem, &error), error);
   ASSERT_OK(sgf_predict(problem, false, &prediction, &error), error);
   check_set(known->file, prediction, "covariance_continuum", "covariance_continuum");
   check_set(known->file, prediction, "covariance_discrete", "covariance_discrete");
   if (epoch) check_set(known->file, prediction, "covariance_epoch", "covariance");
-  if (!epoch && known->count == 2 && known->widths[1] == 1)
+  if (known->momentum > 0.0) check_set(known->file, prediction, "covariance_momentum", "covariance");
+  if (!epoch && known->momentum == 0.0 && known->count == 2 && known->widths[1] == 1)
     check_set(known->file, prediction, "covariance_exact", "covariance_exact");
   if (known->count > 2) {
     check_set(known->file, prediction, "hessian", "hessian");
@@ -597,7 +604,9 @@ START_TEST(epoch_covariance_is_the_propagated_noise)
   sgf_range range = {n, n, V, h, INFINITY, 0.0, false};
   for (int finite = 0; finite < 2; finite++) {
     int skipped = finite ? 2 : 400, epochs = finite ? 3 : 1;
-    sgf_epoch_covariance(&range, lambda, M, N, finite ? skipped : 0.0, finite ? epochs : 0.0, S);
+    sgf_error error = {SGF_OK, ""};
+    ASSERT_OK(sgf_epoch_covariance(&range, lambda, 0.0, M, N, finite ? 2 : 0, finite ? 3 : 0, S, NULL, &error),
+              error);
     for (int i = 0; i < n; i++)
       for (int j = 0; j < n; j++) {
         double expected =
@@ -614,15 +623,16 @@ START_TEST(epoch_ratio_and_flat_limit)
 {
   double products[] = {0.05, 0.5, 1.5, 5.0, 25.0}, ratios[] = {0.0168, 0.151, 0.368, 0.706, 0.961};
   double V = 1.0, N = 1.0, S, lambda = 0.01;
+  sgf_error error = {SGF_OK, ""};
   for (int k = 0; k < 5; k++) {
     double h = products[k] / (lambda * 50.0);
     sgf_range range = {1, 1, &V, &h, INFINITY, 0.0, false};
-    sgf_epoch_covariance(&range, lambda, 50, &N, 0.0, 0.0, &S);
+    ASSERT_OK(sgf_epoch_covariance(&range, lambda, 0.0, 50, &N, 0, 0, &S, NULL, &error), error);
     ASSERT_NEAR(S * (2.0 * h - lambda * h * h), ratios[k], 6e-4);
   }
   double flat = 1e-9;
   sgf_range range = {1, 1, &V, &flat, INFINITY, 0.0, false};
-  sgf_epoch_covariance(&range, lambda, 50, &N, 0.0, 0.0, &S);
+  ASSERT_OK(sgf_epoch_covariance(&range, lambda, 0.0, 50, &N, 0, 0, &S, NULL, &error), error);
   ASSERT_NEAR(S / (lambda * 51.0 / 6.0), 1.0, 1e-9);
 }
 END_TEST

@@ -37,4 +37,18 @@ double sgf_balance_rate(const sgf_network *network, const double *theta, const d
 sgf_status sgf_scaling_drift(const sgf_network *network, const double *theta, const double *drift, double *velocity,
                              sgf_error *error);
 
+/* How much faster momentum and reshuffling make both, over draws that are independent in time without momentum. With
+ * J = v_l W_l^T - W_{l+1}^T v_{l+1} and U = v_l v_l^T - v_{l+1}^T v_{l+1} of the new velocities, exactly
+ *   J' = beta J + U,  change of B = beta (J + J^T) + U,
+ * so that on average B changes by U (1 + beta)/(1 - beta) a step, and E[v v^T] = lambda^2 (kappa/S) C / (1 - beta^2) times
+ * 1 - 2/(M-1) sum_{d=1}^{M-1} beta^d (1 - d/M), what the anticorrelation of an epoch's M batches leaves of it. Leading order in
+ * lambda. Source: section 4, our derivation.
+ *   momentum  beta
+ *   batches   M; 0: draws independent in time */
+double sgf_balance_speed(double momentum, size_t batches);
+
+/* The mean change of B after so many steps from rest, over that of one step later on: steps without momentum; with it the
+ * velocities come up to speed first. */
+double sgf_balance_steps(double momentum, size_t batches, double steps);
+
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "epoch.h"
+#include "heavy_ball.h"
 #include "linear_algebra.h"
 #include "lyapunov.h"
 #include "memory.h"
@@ -38,15 +39,24 @@ void sgf_fluctuations_free(sgf_fluctuations *fluctuations)
 
 sgf_time sgf_configured_time(const sgf_settings *settings)
 {
+  bool heavy = settings->training.momentum > 0.0;
   if (settings->training.sampling == SGF_SAMPLING_EPOCH) return SGF_TIME_EPOCHS;
-  return settings->theory.equation == SGF_EQUATION_CONTINUUM ? SGF_TIME_CONTINUUM : SGF_TIME_DISCRETE;
+  if (settings->theory.equation == SGF_EQUATION_CONTINUUM) return heavy ? SGF_TIME_HEAVY_FLOW : SGF_TIME_CONTINUUM;
+  return heavy ? SGF_TIME_HEAVY_BALL : SGF_TIME_DISCRETE;
+}
+
+size_t sgf_batches_of(const sgf_problem *problem)
+{
+  const sgf_settings *settings = &problem->settings;
+  return settings->training.sampling == SGF_SAMPLING_EPOCH ? problem->data.samples / settings->training.batch_size
+                                                           : 0;
 }
 
 sgf_epochs sgf_epochs_of(const sgf_problem *problem, const sgf_plan *plan)
 {
   size_t batches = problem->data.samples / problem->settings.training.batch_size;
-  if (plan == NULL) return (sgf_epochs){batches, 0.0, 0.0};
-  return (sgf_epochs){batches, (double)(plan->burn_in_steps / batches), (double)(plan->window_steps / batches)};
+  if (plan == NULL) return (sgf_epochs){batches, 0, 0};
+  return (sgf_epochs){batches, plan->burn_in_steps / batches, plan->window_steps / batches};
 }
 
 /* V^T S V of an S that is zero but on the range; work (n, n). The result may be S. */
@@ -60,27 +70,60 @@ static void out_of_range(const sgf_range *range, const double *S, double *work, 
   sgf_symmetrize(n, result);
 }
 
+/* In the modes, by an equation for draws that are independent in time. */
+static sgf_status covariance_in_modes(const sgf_problem *problem, const sgf_fluctuations *fluctuations, sgf_time time,
+                                      const sgf_plan *plan, double *S, sgf_error *error)
+{
+  const sgf_range *range = &fluctuations->range;
+  double lambda = problem->settings.training.learning_rate, momentum = problem->settings.training.momentum;
+  double step = sgf_time_of_step(&problem->settings), slow = 1.0;
+  bool discrete = time == SGF_TIME_DISCRETE;
+  size_t first = 0, stride = 1, count = 0;
+  if (plan != NULL) {
+    stride = plan->stride;
+    first = plan->burn_in_steps + stride;
+    count = plan->window_steps / stride;
+  }
+  if (time == SGF_TIME_HEAVY_BALL)
+    return sgf_heavy_ball_covariance(range, lambda, momentum, fluctuations->noise, first, stride, count, S, error);
+  if (time == SGF_TIME_HEAVY_FLOW) slow -= momentum;
+  sgf_lyapunov(range, discrete ? lambda : 0.0, fluctuations->noise, S);
+  if (plan != NULL)
+    sgf_lyapunov_window(range, step / slow, discrete, (double)first, (double)stride, (double)count, S);
+  for (size_t k = 0; k < range->n * range->n; k++) S[k] /= slow;
+  return SGF_OK;
+}
+
 sgf_status sgf_covariance(const sgf_problem *problem, const sgf_fluctuations *fluctuations, sgf_time time,
                           const sgf_plan *plan, double *Sigma, sgf_error *error)
 {
-  const sgf_range *range = &fluctuations->range;
-  double lambda = problem->settings.training.learning_rate, *work;
-  double step = sgf_time_of_step(&problem->settings);
-  bool discrete = time == SGF_TIME_DISCRETE;
-  sgf_status status = sgf_new_reals(&work, range->n, range->n, "covariance", error);
-  if (status != SGF_OK) return status;
-  if (time == SGF_TIME_EPOCHS) {
-    sgf_epochs run = sgf_epochs_of(problem, plan);
-    sgf_epoch_covariance(range, lambda, run.batches, fluctuations->noise, run.skipped, run.counted, Sigma);
-  } else {
-    sgf_lyapunov(range, discrete ? lambda : 0.0, fluctuations->noise, Sigma);
-    if (plan != NULL)
-      sgf_lyapunov_window(range, step, discrete, (double)(plan->burn_in_steps + plan->stride), (double)plan->stride,
-                          (double)(plan->window_steps / plan->stride), Sigma);
-  }
-  out_of_range(range, Sigma, work, Sigma);
+  size_t n = fluctuations->range.n;
+  double *work = NULL;
+  sgf_status status;
+  if (time == SGF_TIME_EPOCHS) return sgf_covariance_of_epochs(problem, fluctuations, plan, Sigma, NULL, error);
+  SGF_TRY(sgf_new_reals(&work, n, n, "covariance", error));
+  SGF_TRY(covariance_in_modes(problem, fluctuations, time, plan, Sigma, error));
+  out_of_range(&fluctuations->range, Sigma, work, Sigma);
+done:
   free(work);
-  return SGF_OK;
+  return status;
+}
+
+sgf_status sgf_covariance_of_epochs(const sgf_problem *problem, const sgf_fluctuations *fluctuations,
+                                    const sgf_plan *plan, double *Sigma, double *ends, sgf_error *error)
+{
+  const sgf_range *range = &fluctuations->range;
+  sgf_epochs run = sgf_epochs_of(problem, plan);
+  double *work = NULL;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&work, range->n, range->n, "covariance", error));
+  SGF_TRY(sgf_epoch_covariance(range, problem->settings.training.learning_rate, problem->settings.training.momentum,
+                               run.batches, fluctuations->noise, run.skipped, run.counted, Sigma, ends, error));
+  out_of_range(range, Sigma, work, Sigma);
+  if (ends != NULL) out_of_range(range, ends, work, ends);
+done:
+  free(work);
+  return status;
 }
 
 /* What the mean over K snapshots k = 0 ... K - 1 at steps `first` + k stride sees of modes i and j: with a the factor
@@ -117,9 +160,9 @@ sgf_status sgf_covariance_of_mean(const sgf_problem *problem, const sgf_fluctuat
   double first = (double)(plan->burn_in_steps + plan->stride);
   double *work = NULL, *rows = NULL, *factors = NULL;
   sgf_status status;
-  if (time == SGF_TIME_EPOCHS)
-    return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
-                    "training.sampling is epoch: the covariance of a window's mean is not built for it");
+  if (time != SGF_TIME_CONTINUUM && time != SGF_TIME_DISCRETE)
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "the covariance of a window's mean is not built for %s",
+                    time == SGF_TIME_EPOCHS ? "training.sampling epoch" : "training.momentum");
   SGF_TRY(sgf_new_reals(&work, n, n, "covariance of the mean", error));
   SGF_TRY(sgf_new_reals(&rows, range->rank, snapshots, "covariance of the mean", error));
   SGF_TRY(sgf_new_reals(&factors, range->rank, 1, "covariance of the mean", error));

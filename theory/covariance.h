@@ -17,28 +17,41 @@ sgf_status sgf_fluctuations_create(sgf_range *range, const double *C, double sca
                                    sgf_error *error);
 void sgf_fluctuations_free(sgf_fluctuations *fluctuations);
 
-/* How time passes: the equation that a covariance is by. */
-typedef enum { SGF_TIME_CONTINUUM, SGF_TIME_DISCRETE, SGF_TIME_EPOCHS } sgf_time;
+/* How time passes: the equation that a covariance is by. Draws are independent in time but for the last, and there is no
+ * momentum but in the last three. */
+typedef enum {
+  SGF_TIME_CONTINUUM,
+  SGF_TIME_DISCRETE,
+  SGF_TIME_HEAVY_FLOW, /* the leading order in lambda with momentum: continuum of learning rate lambda / (1 - beta) */
+  SGF_TIME_HEAVY_BALL, /* steps with momentum */
+  SGF_TIME_EPOCHS      /* steps of reshuffled epochs, with momentum or without */
+} sgf_time;
 
 /* The one that the settings ask for, with constant drift (`exact` is discrete here). */
 sgf_time sgf_configured_time(const sgf_settings *settings);
 
 /* Sigma (n, n) on range(H), zero elsewhere: stationary for plan = NULL, else averaged over the plan's snapshots of
- * runs that start at theta*. Errors: SGF_ERROR_MEMORY. Source: sections 1 and 8. */
+ * runs that start at theta* at rest. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. Source: sections 1, 7 and 8. */
 sgf_status sgf_covariance(const sgf_problem *problem, const sgf_fluctuations *fluctuations, sgf_time time,
                           const sgf_plan *plan, double *Sigma, sgf_error *error);
 
+/* The same for reshuffled epochs, and stationary (plan = NULL) also at the ends of the epochs; `ends` (n, n) may be NULL.
+ * Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. Source: section 8. */
+sgf_status sgf_covariance_of_epochs(const sgf_problem *problem, const sgf_fluctuations *fluctuations,
+                                    const sgf_plan *plan, double *Sigma, double *ends, sgf_error *error);
+
 /* Covariance of the mean over the plan's snapshots, (n, n): what is missing from a covariance about the window's own
- * mean. Continuum or discrete time. Errors: SGF_ERROR_MEMORY, SGF_ERROR_UNSUPPORTED for epochs. Source: sections 1 and
- * 14. */
+ * mean. Continuum or discrete time. Errors: SGF_ERROR_MEMORY, SGF_ERROR_UNSUPPORTED for epochs and with momentum. Source:
+ * sections 1 and 14. */
 sgf_status sgf_covariance_of_mean(const sgf_problem *problem, const sgf_fluctuations *fluctuations, sgf_time time,
                                   const sgf_plan *plan, double *Sigma, sgf_error *error);
 
 /* The plan in epochs: batches in one; epochs skipped and counted, 0 for plan = NULL (the stationary state). */
 typedef struct sgf_epochs {
-  size_t batches;
-  double skipped, counted;
+  size_t batches, skipped, counted;
 } sgf_epochs;
+/* M of reshuffled epochs; 0: draws are independent in time. */
+size_t sgf_batches_of(const sgf_problem *problem);
 sgf_epochs sgf_epochs_of(const sgf_problem *problem, const sgf_plan *plan);
 
 #endif

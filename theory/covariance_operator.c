@@ -33,6 +33,10 @@ static sgf_status check_supported(const sgf_problem *problem, sgf_error *error)
   if (settings->training.sampling == SGF_SAMPLING_EPOCH)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
                     "training.sampling is epoch: the covariance operator is built for independent draws");
+  if (settings->training.momentum > 0.0)
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
+                    "training.momentum is %g: the covariance operator is built without momentum",
+                    settings->training.momentum);
   if (settings->training.weight_decay > 0.0)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
                     "training.weight_decay is %g: the covariance operator is built without weight decay",

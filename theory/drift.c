@@ -1,6 +1,7 @@
 /* Drift of the stochastic gradient flow: loss, gradient and Hessian at any theta. */
 #include "drift.h"
 
+#include <cblas.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -157,5 +158,50 @@ done:
   free(J);
   free(weighted);
   free(G);
+  return status;
+}
+
+/* With P = A_upper^T G B_lower^T and I between: out_upper += P v_lower^T I^T, out_lower += I^T v_upper^T P. */
+static sgf_status add_slope_pair(const sgf_network *network, const double *theta, size_t lower, size_t upper,
+                                 size_t count, const double *slopes, const double *v, double *out, sgf_error *error)
+{
+  const size_t *N = network->widths, *at = network->offsets, n = network->weights;
+  size_t outputs = sgf_network_outputs(network), inputs = N[0], to = N[upper], from = N[lower - 1];
+  size_t above = N[upper - 1], below = N[lower];
+  double *A = NULL, *B = NULL, *between = NULL, *P = NULL, *left = NULL, *half = NULL;
+  sgf_status status;
+  SGF_TRY(sgf_layer_product(network, theta, upper + 1, network->layers, &A, error));
+  SGF_TRY(sgf_layer_product(network, theta, 1, lower - 1, &B, error));
+  SGF_TRY(sgf_layer_product(network, theta, lower + 1, upper - 1, &between, error));
+  SGF_TRY(sgf_new_reals(&left, to, inputs > below ? inputs : below, "slope terms", error));
+  SGF_TRY(sgf_new_reals(&P, to, from, "slope terms", error));
+  SGF_TRY(sgf_new_reals(&half, below, to, "slope terms", error));
+  for (size_t k = 0; k < count; k++) {
+    sgf_multiply(to, inputs, outputs, SGF_TRANSPOSED, A, SGF_PLAIN, slopes + k * outputs * inputs, left);
+    sgf_multiply(to, from, inputs, SGF_PLAIN, left, SGF_TRANSPOSED, B, P);
+    sgf_multiply(to, below, from, SGF_PLAIN, P, SGF_TRANSPOSED, v + k * n + at[lower], left);
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)to, (int)above, (int)below, 1.0, left, (int)below,
+                between, (int)below, 1.0, out + k * n + at[upper], (int)above);
+    sgf_multiply(below, to, above, SGF_TRANSPOSED, between, SGF_TRANSPOSED, v + k * n + at[upper], half);
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)below, (int)from, (int)to, 1.0, half, (int)to, P,
+                (int)from, 1.0, out + k * n + at[lower], (int)from);
+  }
+done:
+  free(A);
+  free(B);
+  free(between);
+  free(P);
+  free(left);
+  free(half);
+  return status;
+}
+
+sgf_status sgf_add_slope_terms(const sgf_network *network, const double *theta, size_t count, const double *slopes,
+                               const double *v, double *out, sgf_error *error)
+{
+  sgf_status status = SGF_OK;
+  for (size_t upper = 2; upper <= network->layers; upper++)
+    for (size_t lower = 1; lower < upper && status == SGF_OK; lower++)
+      status = add_slope_pair(network, theta, lower, upper, count, slopes, v, out, error);
   return status;
 }

@@ -35,4 +35,9 @@ sgf_status sgf_gradient(const sgf_network *network, const sgf_dataset *data, con
 sgf_status sgf_hessian(const sgf_network *network, const sgf_dataset *data, const double *theta, double weight_decay,
                        double *H, sgf_error *error);
 
+/* The terms of H that are linear in the slope G, applied: out (count, n) += terms of slopes_k (N_L, N_0) times v_k (n) for
+ * each of `count` slopes and vectors; 0 for one layer. Errors: SGF_ERROR_MEMORY. Source: section 3. */
+sgf_status sgf_add_slope_terms(const sgf_network *network, const double *theta, size_t count, const double *slopes,
+                               const double *v, double *out, sgf_error *error);
+
 #endif

@@ -1,163 +1,175 @@
 /* Covariance under epoch reshuffling, where the batches of a sweep sum to the full gradient. */
 #include "epoch.h"
 
+#include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "linear_algebra.h"
-#include "lyapunov.h"
+#include "epoch_walk.h"
 #include "memory.h"
 
-/* sum_{k<m} a^k for a = 1 - rate: accurate for small rates. */
-static double geometric_sum(double rate, double m)
+/* Sums over the steps of an epoch for every pair of modes, (modes, modes) each; of symmetric ones the lower triangle. */
+typedef struct {
+  double *growth;          /* mean over m of the bracket of s_m, of delta */
+  double *ff, *fg, *gg;    /* mean over m of what the state at the start still does to delta: f f', f g', g g' */
+  double *YY, *Yv, *vv;    /* the bracket of s_M, of the states */
+  double *mean_Y, *mean_v; /* (modes), of w_k over the epoch */
+  double *block;
+} sums;
+
+static sgf_status create_sums(size_t modes, sums *all, sgf_error *error)
 {
-  if (rate == 0.0) return m;
-  if (rate < 1.0) return -expm1(m * log1p(-rate)) / rate;
-  return (1.0 - pow(1.0 - rate, m)) / rate;
+  double **matrices[] = {&all->growth, &all->ff, &all->fg, &all->gg, &all->YY, &all->Yv, &all->vv};
+  size_t count = sizeof matrices / sizeof *matrices;
+  sgf_status status = sgf_new_reals(&all->block, modes, count * modes + 2, "sums over an epoch", error);
+  if (status != SGF_OK) return status;
+  for (size_t k = 0; k < count; k++) *matrices[k] = all->block + k * modes * modes;
+  all->mean_Y = all->block + count * modes * modes;
+  all->mean_v = all->mean_Y + modes;
+  return SGF_OK;
 }
 
-/* What the batches of one epoch have added after m of them, over c: the bracket above. */
-static double added(double rate_i, double rate_j, double rate_ij, double m, double M)
+/* C += factor A A^T, or += factor A B^T, over the columns of a walk's tables. */
+static void add_squares(const sgf_epoch_walk *walk, double factor, const double *A, double *C)
 {
-  return (M * geometric_sum(rate_ij, m) - geometric_sum(rate_i, m) * geometric_sum(rate_j, m)) / (M - 1.0);
+  cblas_dsyrk(CblasRowMajor, CblasLower, CblasNoTrans, (int)walk->modes, (int)walk->count, factor, A, SGF_WALK_STEPS,
+              1.0, C, (int)walk->modes);
 }
 
-/* a^k - 1 for a = 1 - rate. */
-static double power_less_one(double rate, double k)
+static void add_products(const sgf_epoch_walk *walk, double factor, const double *A, const double *B, double *C)
 {
-  return rate < 1.0 ? expm1(k * log1p(-rate)) : pow(1.0 - rate, k) - 1.0;
+  int modes = (int)walk->modes;
+  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, modes, modes, (int)walk->count, factor, A, SGF_WALK_STEPS, B,
+              SGF_WALK_STEPS, 1.0, C, modes);
 }
 
-/* The bracket at m = M, M/(M-1) sum_k (a_i^k - mean)(a_j^k - mean): without the cancellation that would leave no
- * digits of s_0 for slow modes, where the gradients of an epoch sum to zero. */
-static double added_in_epoch(double rate_i, double rate_j, double M)
+/* Mean over the epoch, first. */
+static void find_means(sgf_epoch_walk *walk, sums *all)
 {
-  double mean_i = 0.0, mean_j = 0.0, sum = 0.0;
-  for (double k = 0.0; k < M; k += 1.0) {
-    mean_i += power_less_one(rate_i, k) / M;
-    mean_j += power_less_one(rate_j, k) / M;
+  while (sgf_epoch_walk_on(walk))
+    for (size_t i = 0; i < walk->modes; i++)
+      for (size_t k = 0; k < walk->count; k++) {
+        all->mean_Y[i] += walk->Y[i * SGF_WALK_STEPS + k] / (double)walk->batches;
+        all->mean_v[i] += walk->v[i * SGF_WALK_STEPS + k] / (double)walk->batches;
+      }
+}
+
+/* At m = M the bracket is M/(M-1) sum_k (w_k - mean)(w_k - mean)^T: without the cancellation that would leave no digits of
+ * s_0 for slow modes, where the gradients of an epoch sum to zero. */
+static void centre(sgf_epoch_walk *walk, const sums *all)
+{
+  for (size_t i = 0; i < walk->modes; i++)
+    for (size_t k = 0; k < walk->count; k++) {
+      walk->Y[i * SGF_WALK_STEPS + k] -= all->mean_Y[i];
+      walk->v[i * SGF_WALK_STEPS + k] -= all->mean_v[i];
+    }
+}
+
+/* r_k times the root of its weight (M - k)/(M - 1) in the mean over m = 1 ... M of M/(M-1) sum_{k<m} r_k r_k'. */
+static void weigh(sgf_epoch_walk *walk)
+{
+  size_t first = walk->step - walk->count;
+  for (size_t k = 0; k < walk->count; k++) {
+    double weight = sqrt((double)(walk->batches - first - k) / (double)(walk->batches - 1));
+    for (size_t i = 0; i < walk->modes; i++) walk->r[i * SGF_WALK_STEPS + k] *= weight;
   }
-  for (double k = 0.0; k < M; k += 1.0)
-    sum += (power_less_one(rate_i, k) - mean_i) * (power_less_one(rate_j, k) - mean_j);
-  return sum * M / (M - 1.0);
 }
 
-static double epoch_mean(double rate_i, double rate_j, size_t batches, double skipped, double epochs)
+static void add_up(sgf_epoch_walk *walk, sums *all)
 {
-  double M = (double)batches, rate_ij = rate_i + rate_j - rate_i * rate_j;
-  double growth = 0.0, memory = 0.0;
-  for (size_t m = 1; m <= batches; m++) {
-    growth += added(rate_i, rate_j, rate_ij, (double)m, M) / M;
-    memory += (1.0 + power_less_one(rate_ij, (double)m)) / M;
+  double M = (double)walk->batches;
+  find_means(walk, all);
+  while (sgf_epoch_walk_on(walk)) {
+    centre(walk, all);
+    weigh(walk);
+    add_squares(walk, 1.0, walk->r, all->growth);
+    add_squares(walk, -1.0 / (M * (M - 1.0)), walk->sum, all->growth);
+    add_squares(walk, 1.0 / M, walk->f, all->ff);
+    add_squares(walk, M / (M - 1.0), walk->Y, all->YY);
+    if (walk->momentum == 0.0) continue; /* v has no part in anything */
+    add_products(walk, 1.0 / M, walk->f, walk->g, all->fg);
+    add_squares(walk, 1.0 / M, walk->g, all->gg);
+    add_products(walk, M / (M - 1.0), walk->Y, walk->v, all->Yv);
+    add_squares(walk, M / (M - 1.0), walk->v, all->vv);
   }
-  double start = -added_in_epoch(rate_i, rate_j, M) / power_less_one(rate_ij, M);
-  if (epochs > 0.0) {
-    double log_x = rate_ij < 1.0 ? M * log1p(-rate_ij) : 0.0;
-    start *= 1.0 - sgf_mean_power(1.0 + power_less_one(rate_ij, M), log_x, skipped, 1.0, epochs);
-  }
-  return growth + memory * start;
 }
 
-void sgf_epoch_covariance(const sgf_range *range, double lambda, size_t batches, const double *N, double skipped,
-                          double epochs, double *S)
+/* F^M of every mode, and its powers over the epochs. */
+static sgf_status powers_of_epochs(const sgf_range *range, double lambda, double momentum, size_t batches,
+                                   size_t skipped, size_t epochs, sgf_mode_powers **powers, sgf_error *error)
+{
+  size_t null = range->n - range->rank;
+  void *block;
+  sgf_status status = sgf_allocate(&block, range->rank, 1, sizeof **powers, "powers of the modes' epochs", error);
+  *powers = block;
+  for (size_t k = 0; k < range->rank && status == SGF_OK; k++) {
+    sgf_mode mode = sgf_mode_of(lambda, momentum, range->h[null + k]);
+    sgf_mode_map whole = sgf_mode_power(sgf_mode_step(&mode), batches);
+    sgf_mode_powers_of(&mode, &whole, skipped, epochs, &(*powers)[k]);
+  }
+  return status;
+}
+
+/* Over c_ij, of modes i and j of the range: the average, and the stationary covariance at the ends. */
+static sgf_status solve_pair(const sums *all, const sgf_mode_powers *powers, size_t modes, size_t i, size_t j,
+                             double *average, double *end, sgf_error *error)
+{
+  size_t at = i * modes + j, mirrored = j * modes + i;
+  sgf_pair B = {all->YY[at], all->Yv[at], all->Yv[mirrored], all->vv[at]}, Z;
+  sgf_status status = sgf_pair_periodic(&powers[i].one, &powers[j].one, &B, &Z, error);
+  *end = sgf_pair_covariance(&Z, &powers[i].mode, &powers[j].mode);
+  if (powers[i].count > 0) Z = sgf_pair_built_up(&powers[i], &powers[j], &Z);
+  *average =
+      all->growth[at] + all->ff[at] * Z.YY + all->fg[at] * Z.Yv + all->fg[mirrored] * Z.vY + all->gg[at] * Z.vv;
+  return status;
+}
+
+static sgf_status solve_pairs(const sgf_range *range, const sums *all, const sgf_mode_powers *powers, double lambda,
+                              const double *N, double *S, double *ends, sgf_error *error)
 {
   size_t n = range->n, null = n - range->rank;
+  sgf_status status = SGF_OK;
+  for (size_t i = null; i < n && status == SGF_OK; i++)
+    for (size_t j = null; j <= i && status == SGF_OK; j++) {
+      double noise = lambda * N[i * n + j], average, end;
+      status = solve_pair(all, powers, range->rank, i - null, j - null, &average, &end, error);
+      S[i * n + j] = S[j * n + i] = noise * average;
+      if (ends != NULL) ends[i * n + j] = ends[j * n + i] = noise * end;
+    }
+  return status;
+}
+
+/* What is outside of the range, or all of it. */
+static void clear_outside(const sgf_range *range, size_t kept, double *S)
+{
+  size_t n = range->n, null = n - kept;
   for (size_t i = 0; i < n; i++)
-    for (size_t j = 0; j <= i; j++) {
-      bool moves = i >= null && j >= null && batches > 1;
-      double rate_i = lambda * range->h[i], rate_j = lambda * range->h[j];
-      double value = moves ? lambda * N[i * n + j] * epoch_mean(rate_i, rate_j, batches, skipped, epochs) : 0.0;
-      S[i * n + j] = S[j * n + i] = value;
-    }
+    for (size_t j = 0; j < n; j++)
+      if (i < null || j < null) S[i * n + j] = 0.0;
 }
 
-/* In the eigenbasis of Sigma_xx: K[a][i][j] = -E[e_a x_i x_j^2] + delta_ij E[x_i^2] E[e_a x_i], shape (N_L, N_0,
- * N_0): what a batch's Hessian and an earlier batch's noise in mode j have in common. X (P, N_0) rotated. */
-static void hessian_noise_correlation(const sgf_dataset *data, const double *X, const double *residuals, double *K)
+sgf_status sgf_epoch_covariance(const sgf_range *range, double lambda, double momentum, size_t batches,
+                                const double *N, size_t skipped, size_t epochs, double *S, double *ends,
+                                sgf_error *error)
 {
-  size_t N = data->inputs, P = data->samples;
-  for (size_t a = 0; a < data->outputs; a++)
-    for (size_t m = 0; m < P; m++) {
-      const double *x = X + m * N;
-      double e = residuals[m * data->outputs + a] / (double)P;
-      for (size_t i = 0; i < N; i++)
-        for (size_t j = 0; j < N; j++) K[(a * N + i) * N + j] -= e * x[i] * x[j] * x[j];
-    }
-  for (size_t i = 0; i < N; i++) {
-    double square = 0.0;
-    for (size_t m = 0; m < P; m++) square += X[m * N + i] * X[m * N + i] / (double)P;
-    for (size_t a = 0; a < data->outputs; a++)
-      for (size_t m = 0; m < P; m++)
-        K[(a * N + i) * N + i] += square * residuals[m * data->outputs + a] * X[m * N + i] / (double)P;
-  }
-}
-
-/* Mode i of the periodic mean, path (M): m_{k+1} = (1 - rate_i) m_k + drive sum_j K_ij sum_{l<k} a_j^l. */
-static void periodic_mean(size_t N, const double *rates, size_t i, const double *K, double drive, size_t batches,
-                          double *path)
-{
-  double last = 0.0, push;
-  for (int pass = 0; pass < 2; pass++) {
-    /* from zero first; the second time from the start that closes the orbit, m_0 = last / (1 - a_i^M) */
-    double m = pass == 0 ? 0.0 : -last / power_less_one(rates[i], (double)batches);
-    for (size_t k = 0; k < batches; k++) {
-      push = 0.0;
-      for (size_t j = 0; j < N; j++) push += K[j] * geometric_sum(rates[j], (double)k);
-      m = (1.0 - rates[i]) * m + drive * push;
-      path[k] = m;
-    }
-    last = m;
-  }
-}
-
-/* Share of the stationary mean that mode i has reached, averaged over the epochs of the window. */
-static double reached(double rate, size_t batches, double skipped, double epochs)
-{
-  double M = (double)batches, log_x = rate < 1.0 ? M * log1p(-rate) : 0.0;
-  if (epochs <= 0.0) return 1.0;
-  return 1.0 - sgf_mean_power(1.0 + power_less_one(rate, M), log_x, skipped, 1.0, epochs);
-}
-
-sgf_status sgf_epoch_mean(const sgf_dataset *data, const double *residuals, double weight_decay, double lambda,
-                          double strength, size_t batches, double skipped, double epochs, double *mean,
-                          double *second, sgf_error *error)
-{
-  size_t N = data->inputs, n = N * data->outputs;
-  double *V = NULL, *rates = NULL, *X = NULL, *K = NULL, *paths = NULL, *rotated = NULL;
+  sgf_epoch_walk walk = {0};
+  sgf_mode_powers *powers = NULL;
+  sums all = {0};
   sgf_status status;
-  SGF_TRY(sgf_new_reals(&V, N, N, "modes of Sigma_xx", error));
-  SGF_TRY(sgf_new_reals(&rates, N, 1, "eigenvalues of Sigma_xx", error));
-  SGF_TRY(sgf_new_reals(&X, data->samples, N, "rotated samples", error));
-  SGF_TRY(sgf_new_reals(&K, n, N, "Hessian-noise correlation", error));
-  SGF_TRY(sgf_new_reals(&paths, n, batches, "mean over the epoch", error));
-  SGF_TRY(sgf_new_reals(&rotated, n, batches, "mean over the epoch", error));
-  memcpy(V, data->input_moment, N * N * sizeof *V);
-  SGF_TRY(sgf_symmetric_eigen(N, V, rates, "Sigma_xx", error));
-  for (size_t i = 0; i < N; i++) rates[i] = lambda * (rates[i] + weight_decay);
-  sgf_multiply(data->samples, N, N, SGF_PLAIN, data->X, SGF_TRANSPOSED, V, X);
-  hessian_noise_correlation(data, X, residuals, K);
-  if (batches > 1)
-    for (size_t k = 0; k < n; k++) {
-      double share = reached(rates[k % N], batches, skipped, epochs);
-      periodic_mean(N, rates, k % N, K + k * N, -lambda * lambda * strength / ((double)batches - 1.0), batches,
-                    paths + k * batches);
-      for (size_t m = 0; m < batches; m++) paths[k * batches + m] *= share;
-    }
-  for (size_t a = 0; a < data->outputs; a++)
-    sgf_multiply(N, batches, N, SGF_TRANSPOSED, V, SGF_PLAIN, paths + a * N * batches, rotated + a * N * batches);
-  sgf_multiply(n, n, batches, SGF_PLAIN, rotated, SGF_TRANSPOSED, rotated, second);
-  for (size_t k = 0; k < n * n; k++) second[k] /= (double)batches;
-  for (size_t k = 0; k < n; k++) {
-    mean[k] = 0.0;
-    for (size_t m = 0; m < batches; m++) mean[k] += rotated[k * batches + m] / (double)batches;
+  if (batches > 1) {
+    SGF_TRY(sgf_epoch_walk_create(range, lambda, momentum, batches, &walk, error));
+    SGF_TRY(create_sums(range->rank, &all, error));
+    SGF_TRY(powers_of_epochs(range, lambda, momentum, batches, skipped, epochs, &powers, error));
+    add_up(&walk, &all);
+    SGF_TRY(solve_pairs(range, &all, powers, lambda, N, S, ends, error));
   }
+  clear_outside(range, batches > 1 ? range->rank : 0, S);
+  if (ends != NULL) clear_outside(range, batches > 1 ? range->rank : 0, ends);
+  status = SGF_OK;
 done:
-  free(V);
-  free(rates);
-  free(X);
-  free(K);
-  free(paths);
-  free(rotated);
+  sgf_epoch_walk_free(&walk);
+  free(all.block);
+  free(powers);
   return status;
 }

@@ -21,10 +21,16 @@ theory_sources = \
   %D%/drift.h \
   %D%/epoch.c \
   %D%/epoch.h \
+  %D%/epoch_mean.c \
+  %D%/epoch_mean.h \
+  %D%/epoch_walk.c \
+  %D%/epoch_walk.h \
   %D%/flatness.c \
   %D%/flatness.h \
   %D%/gradient_flow.c \
   %D%/gradient_flow.h \
+  %D%/heavy_ball.c \
+  %D%/heavy_ball.h \
   %D%/jacobian.c \
   %D%/jacobian.h \
   %D%/krylov.c \

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "linear_algebra.h"
+#include "heavy_ball.h"
 
 void sgf_lyapunov(const sgf_range *range, double lambda, const double *N, double *S)
 {
@@ -12,7 +12,7 @@ void sgf_lyapunov(const sgf_range *range, double lambda, const double *N, double
   for (size_t i = 0; i < n; i++)
     for (size_t j = 0; j <= i; j++) {
       bool inside = i >= null && j >= null;
-      double value = inside ? N[i * n + j] / (h[i] + h[j] - lambda * h[i] * h[j]) : 0.0;
+      double value = inside ? N[i * n + j] * sgf_pair_response(lambda, 0.0, h[i], h[j]) : 0.0;
       S[i * n + j] = S[j * n + i] = value;
     }
 }
@@ -53,13 +53,5 @@ void sgf_lyapunov_window(const sgf_range *range, double lambda, bool discrete, d
 
 double sgf_lyapunov_residual(size_t n, const double *H, double lambda, const double *S, const double *N, double *work)
 {
-  double *HS = work, *HSH = work + n * n, *residual = work + 2 * n * n;
-  sgf_multiply(n, n, n, SGF_PLAIN, H, SGF_PLAIN, S, HS);
-  sgf_multiply(n, n, n, SGF_PLAIN, HS, SGF_PLAIN, H, HSH);
-  for (size_t i = 0; i < n; i++)
-    for (size_t j = 0; j < n; j++)
-      residual[i * n + j] = HS[i * n + j] + HS[j * n + i] - lambda * HSH[i * n + j] - N[i * n + j];
-  double scale = 2.0 * sgf_norm(n * n, H) * sgf_norm(n * n, S) + sgf_norm(n * n, N);
-  double norm = sgf_norm(n * n, residual);
-  return scale > 0.0 ? norm / scale : norm;
+  return sgf_heavy_ball_residual(n, H, lambda, 0.0, S, N, work);
 }

@@ -110,8 +110,10 @@ done:
   return status;
 }
 
-/* Everything irreversible happens on range(H), where Sigma lives. */
-static sgf_status observe_detailed_balance(sgf_prediction *prediction, sgf_error *error)
+/* Everything irreversible happens on range(H), where Sigma lives. With momentum at its leading order, the flow of drift
+ * H / (1 - beta) and diffusion D / (1 - beta)^2: entropy is produced 1 / (1 - beta) times as fast, and Q over H Sigma is the
+ * same. */
+static sgf_status observe_detailed_balance(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
 {
   sgf_detailed_balance balance;
   sgf_prediction_info *info = &prediction->info;
@@ -123,7 +125,7 @@ static sgf_status observe_detailed_balance(sgf_prediction *prediction, sgf_error
   SGF_TRY(sgf_detailed_balance_measure(rank, matrices, matrices + rank * rank, matrices + 2 * rank * rank, 0.5,
                                        &balance, error));
   info->irreversible = balance.irreversible;
-  info->entropy_production = balance.entropy_production;
+  info->entropy_production = balance.entropy_production / (1.0 - problem->settings.training.momentum);
   info->entropy_on_range = balance.on_range || rank < info->weights;
 done:
   free(matrices);
@@ -179,6 +181,48 @@ done:
   return status;
 }
 
+static sgf_status fit_block(const sgf_problem *problem, size_t size, const double *H, const double *Sigma,
+                            sgf_ivfr *ivfr, sgf_error *error)
+{
+  double *directions = NULL, *variance = NULL, *curvature = NULL;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&directions, size, size, "principal directions", error));
+  SGF_TRY(sgf_new_reals(&variance, size, 1, "principal directions", error));
+  SGF_TRY(sgf_new_reals(&curvature, size, 1, "principal directions", error));
+  SGF_TRY(sgf_principal_directions(size, Sigma, H, directions, variance, curvature, error));
+  SGF_TRY(sgf_ivfr_fit(size, variance, curvature, problem->settings.seed, ivfr, error));
+done:
+  free(directions);
+  free(variance);
+  free(curvature);
+  return status;
+}
+
+/* Reshuffled epochs calm the flat directions by themselves: what psi would be with draws that are independent in time, of
+ * the same strength and momentum, tells that apart from what the coupling of the layers does. */
+static sgf_status observe_independent(const sgf_problem *problem, sgf_prediction *prediction, size_t layer,
+                                      const double *H, sgf_error *error)
+{
+  size_t n = prediction->info.weights, size = sgf_layer_size(&problem->network, layer);
+  sgf_layer_info *info = &prediction->layers[layer - 1];
+  bool heavy = problem->settings.training.momentum > 0.0;
+  double *block;
+  info->ivfr_independent = info->ivfr_uncoupled_independent = (sgf_ivfr){NAN, NAN, NAN, NAN, 0, 0};
+  if (problem->settings.training.sampling != SGF_SAMPLING_EPOCH) return SGF_OK;
+  sgf_status status = sgf_new_reals(&block, size, size, "independent draws", error);
+  if (status != SGF_OK) return status;
+  sgf_diagonal_block(n, sgf_prediction_find(prediction, heavy ? "covariance_independent" : "covariance_discrete"),
+                     problem->network.offsets[layer], size, block);
+  SGF_TRY(fit_block(problem, size, H, block, &info->ivfr_independent, error));
+  info->ivfr_uncoupled_independent = info->ivfr_independent;
+  if (problem->network.layers == 1) goto done;
+  SGF_TRY(sgf_covariance(problem, &prediction->frozen[layer - 1], SGF_TIME_HEAVY_BALL, NULL, block, error));
+  SGF_TRY(fit_block(problem, size, H, block, &info->ivfr_uncoupled_independent, error));
+done:
+  free(block);
+  return status;
+}
+
 static sgf_status observe_layer(const sgf_problem *problem, sgf_prediction *prediction, size_t layer,
                                 sgf_error *error)
 {
@@ -204,6 +248,7 @@ static sgf_status observe_layer(const sgf_problem *problem, sgf_prediction *pred
   SGF_TRY(observe_block(problem, prediction, layer, "_uncoupled", H, alone, &info->ivfr_uncoupled,
                         &info->anisotropy_uncoupled, error));
   SGF_TRY(observe_closed_form(problem, prediction, layer, error));
+  SGF_TRY(observe_independent(problem, prediction, layer, H, error));
 done:
   return status;
 }
@@ -218,6 +263,7 @@ sgf_status sgf_observe_balance(const sgf_problem *problem, sgf_prediction *predi
   const double *C = sgf_prediction_find(prediction, "noise_covariance");
   double scale = problem->settings.training.learning_rate * info->noise_strength, *drift, gross;
   sgf_status status;
+  scale *= sgf_balance_speed(problem->settings.training.momentum, sgf_batches_of(problem));
   info->balance_rate = info->balance_drift = network->layers > 1 ? 0.0 : NAN;
   for (size_t l = 1; l < network->layers; l++) {
     SGF_TRY(sgf_prediction_add_layer(prediction, l, "balance_drift", network->widths[l], network->widths[l], &drift,
@@ -227,7 +273,7 @@ sgf_status sgf_observe_balance(const sgf_problem *problem, sgf_prediction *predi
     info->balance_rate = fmax(info->balance_rate, sgf_balance_rate(network, problem->theta, C, scale, l));
   }
   info->lifetime = 1.0 / info->balance_rate;
-  info->rate_ratio = info->balance_rate / info->relaxation_rate;
+  info->rate_ratio = info->balance_rate / info->decay_rate;
   status = SGF_OK;
 done:
   return status;
@@ -238,7 +284,7 @@ sgf_status sgf_observe(const sgf_problem *problem, sgf_prediction *prediction, s
   sgf_status status;
   SGF_TRY(observe_joint(problem, prediction, error));
   for (size_t l = 1; l <= problem->network.layers; l++) SGF_TRY(observe_layer(problem, prediction, l, error));
-  SGF_TRY(observe_detailed_balance(prediction, error));
+  SGF_TRY(observe_detailed_balance(problem, prediction, error));
   SGF_TRY(sgf_observe_balance(problem, prediction, error));
   SGF_TRY(sgf_observe_time(problem, prediction, error));
   SGF_TRY(sgf_observe_rotations(problem, prediction, error));

@@ -7,6 +7,7 @@
 #include "detailed_balance.h"
 #include "diffusion.h"
 #include "drift.h"
+#include "heavy_ball.h"
 #include "linear_algebra.h"
 #include "memory.h"
 #include "prediction.h"
@@ -97,8 +98,8 @@ static sgf_status build_joint(const sgf_problem *problem, sgf_prediction *predic
   info->gradient_norm = problem->certificate.gradient_norm;
   info->balance_error = problem->certificate.balance_error;
   info->flow_time = problem->certificate.flow_time;
-  info->temperature =
-      settings->training.learning_rate * info->noise_strength * info->min_loss / (double)problem->data.outputs;
+  info->temperature = settings->training.learning_rate * info->noise_strength * info->min_loss /
+                      ((1.0 - settings->training.momentum) * (double)problem->data.outputs);
   SGF_TRY(sgf_prediction_add(prediction, "hessian", n, n, &H, error));
   SGF_TRY(sgf_prediction_add(prediction, "noise_covariance", n, n, &C, error));
   SGF_TRY(sgf_hessian(&problem->network, &problem->data, problem->theta, settings->training.weight_decay, H, error));
@@ -113,9 +114,14 @@ done:
   return status;
 }
 
-static void describe_range(sgf_prediction *prediction)
+/* Modes that an epoch of M batches damps: lambda h M / (1 - beta) below this, where the two spectra of the noise cross. */
+static const double CROSSOVER = 3.0;
+
+static void describe_range(const sgf_problem *problem, sgf_prediction *prediction)
 {
   sgf_prediction_info *info = &prediction->info;
+  double lambda = problem->settings.training.learning_rate, momentum = problem->settings.training.momentum;
+  double batches = (double)sgf_batches_of(problem);
   const sgf_range *range = &prediction->joint.range;
   info->rank_hessian = range->rank;
   info->rank_gap = range->gap;
@@ -125,6 +131,9 @@ static void describe_range(sgf_prediction *prediction)
   info->relaxation_rate = sgf_smallest_kept(range);
   info->largest_curvature = sgf_largest(range);
   info->condition_number = info->largest_curvature / info->relaxation_rate;
+  info->decay_rate = sgf_mode_rate(lambda, momentum, info->relaxation_rate);
+  for (size_t k = range->n - range->rank; k < range->n && batches > 0.0; k++)
+    info->modes_below_crossover += lambda * range->h[k] * batches < CROSSOVER * (1.0 - momentum);
 }
 
 /* Directions where the drift vanishes and the noise does not: their variance grows as rate * t, the rates being the
@@ -152,13 +161,14 @@ done:
 }
 
 /* Mean-square limit of draws that are independent in time. For reshuffled epochs the products of a permutation do
- * not close: the limit of fresh subsets of the same size is the estimate. More layers: 2 / h_max, necessary. */
+ * not close: the limit of fresh subsets of the same size is the estimate. More layers or momentum: 2 (1 + beta) / h_max, that
+ * of the drift, necessary. */
 static sgf_status find_stability_limit(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
 {
   sgf_prediction_info *info = &prediction->info;
   const sgf_settings *settings = &problem->settings;
-  info->stability_limit = 2.0 / info->largest_curvature;
-  if (problem->network.layers > 1) return SGF_OK;
+  info->stability_limit = 2.0 * (1.0 + settings->training.momentum) / info->largest_curvature;
+  if (problem->network.layers > 1 || settings->training.momentum > 0.0) return SGF_OK;
   sgf_status status = sgf_multiplicative_create(&problem->data, settings->training.weight_decay, info->noise_strength,
                                                 settings->theory.noise, &prediction->exact, error);
   return status != SGF_OK ? status : sgf_mean_square_limit(prediction->exact, &info->stability_limit, error);
@@ -299,7 +309,7 @@ sgf_status sgf_build_operators(const sgf_problem *problem, sgf_prediction *predi
     prediction->frozen = frozen;
   }
   SGF_TRY(build_joint(problem, prediction, error));
-  describe_range(prediction);
+  describe_range(problem, prediction);
   SGF_TRY(find_diffusing(prediction, error));
   SGF_TRY(find_stability_limit(problem, prediction, error));
   SGF_TRY(observe_operators(problem, prediction, error));

@@ -89,6 +89,7 @@ static sgf_status no_stationary_state(const sgf_problem *problem, sgf_prediction
     sgf_layer_info *layer = &prediction->layers[l];
     layer->trace = layer->trace_uncoupled = layer->anisotropy = layer->anisotropy_uncoupled = NAN;
     layer->ivfr = layer->ivfr_uncoupled = layer->ivfr_closed_form = none;
+    layer->ivfr_independent = layer->ivfr_uncoupled_independent = none;
   }
   sgf_no_time_dependence("there is no stationary state", prediction);
   return status == SGF_OK ? sgf_observe_balance(problem, prediction, error) : status;
@@ -186,6 +187,8 @@ size_t sgf_prediction_numbers(const sgf_prediction *prediction, sgf_number *numb
                             {"condition_number", info->condition_number, false},
                             {"largest_curvature", info->largest_curvature, false},
                             {"relaxation_rate", info->relaxation_rate, false},
+                            {"decay_rate", info->decay_rate, false},
+                            {"modes_below_crossover", dense ? (double)info->modes_below_crossover : NAN, true},
                             {"balance_rate", info->balance_rate, false},
                             {"balance_drift", info->balance_drift, false},
                             {"rate_ratio", info->rate_ratio, false},
@@ -256,6 +259,8 @@ size_t sgf_layer_numbers(const sgf_prediction *prediction, size_t layer, sgf_num
                             {"correlation_time_exponent_uncoupled", info->time.scaling_uncoupled.exponent, false},
                             {"correlation_time_exponent_uncoupled_low", info->time.scaling_uncoupled.low, false},
                             {"correlation_time_exponent_uncoupled_high", info->time.scaling_uncoupled.high, false},
+                            {"ivfr_psi_independent", info->ivfr_independent.psi, false},
+                            {"ivfr_psi_uncoupled_independent", info->ivfr_uncoupled_independent.psi, false},
                             /* the last four are of the covariance operator alone */
                             {"modes", (double)info->found.modes, true},
                             {"principal", info->found.principal, true},

@@ -35,7 +35,7 @@ static void copy_numbers(const sgf_problem *problem, const sgf_covariance_operat
   info->gradient_norm = certificate->gradient_norm;
   info->balance_error = certificate->balance_error;
   info->flow_time = certificate->flow_time;
-  info->relaxation_rate = from->relaxation_rate;
+  info->relaxation_rate = info->decay_rate = from->relaxation_rate;
   info->largest_curvature = from->largest_curvature;
   info->condition_number = from->largest_curvature / from->relaxation_rate;
   info->stability_limit = from->stability_limit;
@@ -160,6 +160,7 @@ static sgf_status observe_layer(const sgf_problem *problem, const sgf_covariance
   sgf_status status;
   *info = (sgf_layer_info){.weights = size, .trace_uncoupled = NAN, .anisotropy = NAN, .anisotropy_uncoupled = NAN};
   info->ivfr = info->ivfr_uncoupled = info->ivfr_closed_form = NO_FIT;
+  info->ivfr_independent = info->ivfr_uncoupled_independent = NO_FIT;
   for (size_t k = 0; k < size; k++) info->trace += diagonal[problem->network.offsets[layer] + k];
   SGF_TRY(sgf_new_reals(&variance, size, 1, "modes of a layer", error));
   SGF_TRY(sgf_new_reals(&along, size, 1, "modes of a layer", error));

@@ -107,9 +107,31 @@ static sgf_status check_langevin(const sgf_settings *settings, sgf_error *error)
   return SGF_OK;
 }
 
+/* Heavy-ball momentum, a recursion of constant drift in discrete time, and its leading order. */
+static sgf_status check_momentum(const sgf_settings *settings, sgf_error *error)
+{
+  double momentum = settings->training.momentum;
+  if (settings->theory.equation == SGF_EQUATION_EXACT || settings->theory.equation == SGF_EQUATION_CLOSURE)
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
+                    "training.momentum is %g and theory.equation is %s: momentum is built for the discrete and the "
+                    "continuum equation",
+                    momentum, settings->theory.equation == SGF_EQUATION_EXACT ? "exact" : "closure");
+  if (settings->simulation.protocol == SGF_PROTOCOL_WINDOW_PCA)
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
+                    "simulation.protocol is window-pca: with training.momentum %g it is not built", momentum);
+  if (settings->simulation.dynamics == SGF_DYNAMICS_LANGEVIN)
+    return sgf_fail(
+        error, SGF_ERROR_UNSUPPORTED,
+        "simulation.dynamics is langevin and training.momentum is %g: the stochastic gradient flow is built "
+        "without momentum",
+        momentum);
+  return SGF_OK;
+}
+
 static sgf_status check_built(const sgf_settings *settings, sgf_error *error)
 {
   size_t layers = settings->network.width_count - 1;
+  double momentum = settings->training.momentum;
   bool epoch = settings->training.sampling == SGF_SAMPLING_EPOCH;
   sgf_equation equation = settings->theory.equation;
   sgf_status status = SGF_OK;
@@ -118,12 +140,6 @@ static sgf_status check_built(const sgf_settings *settings, sgf_error *error)
                     "theory.equation is exact and network.widths has %zu layers: "
                     "the exact equation is for one layer",
                     layers);
-  if (layers > 1 && epoch)
-    return sgf_fail(
-        error, SGF_ERROR_UNSUPPORTED,
-        "training.sampling is epoch and network.widths has %zu layers: reshuffled epochs are built for one "
-        "layer",
-        layers);
   if (layers > 1 && settings->training.weight_decay > 0.0)
     return sgf_fail(
         error, SGF_ERROR_UNSUPPORTED,
@@ -132,9 +148,7 @@ static sgf_status check_built(const sgf_settings *settings, sgf_error *error)
   if (settings->simulation.protocol == SGF_PROTOCOL_WINDOW_PCA && (epoch || equation == SGF_EQUATION_EXACT))
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "simulation.protocol is window-pca: with %s it is not built",
                     epoch ? "training.sampling epoch" : "theory.equation exact");
-  if (settings->training.momentum > 0.0)
-    return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "training.momentum is %g: momentum is not built",
-                    settings->training.momentum);
+  if (momentum > 0.0) SGF_TRY(check_momentum(settings, error));
   if (settings->simulation.dynamics == SGF_DYNAMICS_LANGEVIN) SGF_TRY(check_langevin(settings, error));
   if (equation == SGF_EQUATION_CLOSURE)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "theory.equation is closure: it is not built");

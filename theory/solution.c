@@ -3,27 +3,20 @@
 #include <string.h>
 
 #include "closed_form.h"
-#include "epoch.h"
-#include "jacobian.h"
+#include "epoch_mean.h"
+#include "heavy_ball.h"
 #include "linear_algebra.h"
-#include "lyapunov.h"
 #include "memory.h"
 #include "prediction.h"
 
-/* Mean over whole epochs and its second moment, of reshuffled epochs. */
-static sgf_status reshuffled_mean(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan,
-                                  double *mean, double *second, sgf_error *error)
+/* Mean over whole epochs and its second moment, of reshuffled epochs, of all weights or of one layer alone. */
+static sgf_status reshuffled_mean(const sgf_problem *problem, const sgf_prediction *prediction, size_t layer,
+                                  const sgf_plan *plan, double *mean, double *second, sgf_error *error)
 {
-  const sgf_settings *settings = &problem->settings;
+  const sgf_fluctuations *fluctuations = layer == 0 ? &prediction->joint : &prediction->frozen[layer - 1];
   sgf_epochs run = sgf_epochs_of(problem, plan);
-  double *residuals;
-  sgf_status status = sgf_residuals(&problem->network, &problem->data, problem->theta, &residuals, error);
-  if (status == SGF_OK)
-    status =
-        sgf_epoch_mean(&problem->data, residuals, settings->training.weight_decay, settings->training.learning_rate,
-                       prediction->info.noise_strength, run.batches, run.skipped, run.counted, mean, second, error);
-  free(residuals);
-  return status;
+  return sgf_epoch_mean(problem, layer, &fluctuations->range, prediction->info.noise_strength, run.batches,
+                        run.skipped, run.counted, mean, second, error);
 }
 
 /* Covariance by the configured equation, about the mean of the ensemble. */
@@ -32,7 +25,8 @@ static sgf_status configured_covariance(const sgf_problem *problem, const sgf_pr
 {
   size_t n = prediction->joint.range.n;
   sgf_time time = sgf_configured_time(&problem->settings);
-  if (problem->settings.theory.equation != SGF_EQUATION_EXACT && plan == NULL && time != SGF_TIME_EPOCHS) {
+  bool plain = time == SGF_TIME_CONTINUUM || time == SGF_TIME_DISCRETE;
+  if (problem->settings.theory.equation != SGF_EQUATION_EXACT && plan == NULL && plain) {
     const char *name = time == SGF_TIME_CONTINUUM ? "covariance_continuum" : "covariance_discrete";
     memcpy(Sigma, sgf_prediction_find(prediction, name), n * n * sizeof *Sigma);
     return SGF_OK;
@@ -47,12 +41,13 @@ static sgf_status configured_covariance(const sgf_problem *problem, const sgf_pr
 }
 
 static sgf_status add_second_moment_of_mean(const sgf_problem *problem, const sgf_prediction *prediction,
-                                            const sgf_plan *plan, double *second, double *mean, sgf_error *error)
+                                            size_t layer, const sgf_plan *plan, double *second, double *mean,
+                                            sgf_error *error)
 {
-  size_t n = prediction->joint.range.n;
+  size_t n = layer == 0 ? prediction->joint.range.n : prediction->frozen[layer - 1].range.n;
   double *of_mean;
   sgf_status status = sgf_new_reals(&of_mean, n, n, "second moment of the mean", error);
-  if (status == SGF_OK) status = reshuffled_mean(problem, prediction, plan, mean, of_mean, error);
+  if (status == SGF_OK) status = reshuffled_mean(problem, prediction, layer, plan, mean, of_mean, error);
   for (size_t k = 0; k < n * n && status == SGF_OK; k++) second[k] += of_mean[k];
   free(of_mean);
   return status;
@@ -85,7 +80,7 @@ sgf_status sgf_prediction_window(const sgf_problem *problem, const sgf_predictio
     SGF_TRY(configured_covariance(problem, prediction, plan, second, error));
   if (plan != NULL && plan->centred) SGF_TRY(centre(problem, fluctuations, plan, second, error));
   if (problem->settings.training.sampling == SGF_SAMPLING_EPOCH)
-    SGF_TRY(add_second_moment_of_mean(problem, prediction, plan, second, mean, error));
+    SGF_TRY(add_second_moment_of_mean(problem, prediction, layer, plan, second, mean, error));
 done:
   return status;
 }
@@ -107,9 +102,10 @@ static sgf_status add_exact(const sgf_problem *problem, sgf_prediction *predicti
   return SGF_OK;
 }
 
-/* Residual of the configured constant-H equation, from the raw H, C and Sigma. */
+/* Residual of the constant-H equation of independent draws with the settings' momentum, or without, from the raw H, C and
+ * Sigma. */
 static sgf_status measure_residual(const sgf_problem *problem, sgf_prediction *prediction, const char *name,
-                                   double lambda, sgf_error *error)
+                                   double lambda, double momentum, sgf_error *error)
 {
   size_t n = prediction->joint.range.n;
   const double *C = sgf_prediction_find(prediction, "noise_covariance");
@@ -118,8 +114,8 @@ static sgf_status measure_residual(const sgf_problem *problem, sgf_prediction *p
   if (status != SGF_OK) return status;
   N = work + 3 * n * n;
   for (size_t k = 0; k < n * n; k++) N[k] = scale * C[k];
-  prediction->info.residual = sgf_lyapunov_residual(n, sgf_prediction_find(prediction, "hessian"), lambda,
-                                                    sgf_prediction_find(prediction, name), N, work);
+  prediction->info.residual = sgf_heavy_ball_residual(n, sgf_prediction_find(prediction, "hessian"), lambda, momentum,
+                                                      sgf_prediction_find(prediction, name), N, work);
   free(work);
   return SGF_OK;
 }
@@ -132,7 +128,7 @@ static sgf_status add_mean(const sgf_problem *problem, sgf_prediction *predictio
   sgf_status status = sgf_prediction_add(prediction, "mean", n, 0, &mean, error);
   if (status != SGF_OK || problem->settings.training.sampling != SGF_SAMPLING_EPOCH) return status;
   status = sgf_new_reals(&second, n, n, "second moment of the mean", error);
-  if (status == SGF_OK) status = reshuffled_mean(problem, prediction, NULL, mean, second, error);
+  if (status == SGF_OK) status = reshuffled_mean(problem, prediction, 0, NULL, mean, second, error);
   free(second);
   return status;
 }
@@ -154,22 +150,52 @@ static sgf_status solve_continuum(const sgf_problem *problem, sgf_prediction *pr
   return sgf_covariance(problem, &prediction->joint, SGF_TIME_CONTINUUM, NULL, Sigma, error);
 }
 
+/* The configured covariance of reshuffled epochs, that at the ends of the epochs, and, if momentum makes it another than
+ * `covariance_discrete`, that of independent draws of the same strength, which the residual is of. */
+static sgf_status solve_epochs(const sgf_problem *problem, sgf_prediction *prediction, double *configured,
+                               sgf_error *error)
+{
+  size_t n = prediction->joint.range.n;
+  double *ends, *independent;
+  sgf_status status;
+  SGF_TRY(sgf_prediction_add(prediction, "covariance_epoch_end", n, n, &ends, error));
+  SGF_TRY(sgf_covariance_of_epochs(problem, &prediction->joint, NULL, configured, ends, error));
+  if (problem->settings.training.momentum == 0.0) return SGF_OK;
+  SGF_TRY(sgf_prediction_add(prediction, "covariance_independent", n, n, &independent, error));
+  SGF_TRY(sgf_covariance(problem, &prediction->joint, SGF_TIME_HEAVY_BALL, NULL, independent, error));
+done:
+  return status;
+}
+
+/* The set whose residual is told: of the configured equation, for reshuffled epochs of independent draws. */
+static const char *equation_to_check(const sgf_settings *settings)
+{
+  if (settings->training.momentum > 0.0)
+    return settings->training.sampling == SGF_SAMPLING_EPOCH ? "covariance_independent" : "covariance";
+  return settings->theory.equation == SGF_EQUATION_CONTINUUM ? "covariance_continuum" : "covariance_discrete";
+}
+
 sgf_status sgf_solve(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
 {
   size_t n = prediction->joint.range.n;
-  double *configured, *continuum, *discrete, lambda = problem->settings.training.learning_rate;
-  bool in_continuum = problem->settings.theory.equation == SGF_EQUATION_CONTINUUM;
+  const sgf_settings *settings = &problem->settings;
+  double *configured, *continuum, *discrete;
+  bool epoch = settings->training.sampling == SGF_SAMPLING_EPOCH;
+  double lambda = settings->theory.equation == SGF_EQUATION_CONTINUUM ? 0.0 : settings->training.learning_rate;
   sgf_status status;
   SGF_TRY(sgf_prediction_add(prediction, "covariance", n, n, &configured, error));
   SGF_TRY(sgf_prediction_add(prediction, "covariance_continuum", n, n, &continuum, error));
   SGF_TRY(sgf_prediction_add(prediction, "covariance_discrete", n, n, &discrete, error));
   SGF_TRY(solve_continuum(problem, prediction, continuum, error));
   SGF_TRY(sgf_covariance(problem, &prediction->joint, SGF_TIME_DISCRETE, NULL, discrete, error));
-  SGF_TRY(measure_residual(problem, prediction, in_continuum ? "covariance_continuum" : "covariance_discrete",
-                           in_continuum ? 0.0 : lambda, error));
-  if (prediction->exact != NULL && problem->settings.training.sampling != SGF_SAMPLING_EPOCH)
-    SGF_TRY(add_exact(problem, prediction, error));
-  SGF_TRY(configured_covariance(problem, prediction, NULL, configured, error));
+  if (prediction->exact != NULL && !epoch) SGF_TRY(add_exact(problem, prediction, error));
+  if (epoch)
+    SGF_TRY(solve_epochs(problem, prediction, configured, error));
+  else
+    SGF_TRY(configured_covariance(problem, prediction, NULL, configured, error));
+  if (settings->theory.equation != SGF_EQUATION_EXACT)
+    SGF_TRY(measure_residual(problem, prediction, equation_to_check(settings), lambda, settings->training.momentum,
+                             error));
   SGF_TRY(add_mean(problem, prediction, error));
 done:
   return status;

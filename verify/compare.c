@@ -97,8 +97,9 @@ static sgf_status growth_on_range(const sgf_comparing *all, const double *drift,
 }
 
 /* <delta . grad L> = (lambda / 2) <|g_B|^2> - (growth of |P delta|^2 a step) / 2 lambda, P on range(H), where all but
- * higher orders of g_B is: for draws that are independent in time; batches of a reshuffled epoch are not, and about the
- * mean of its own window a run has another growth. `dissipation` (rows) is <delta . H delta> over the snapshots.
+ * higher orders of g_B is: for draws that are independent in time; batches of a reshuffled epoch are not, about the mean
+ * of its own window a run has another growth, and with momentum the relation is one with |v|^2 (Yaida 2018), which is not
+ * recorded. `dissipation` (rows) is <delta . H delta> over the snapshots.
  * Source: section 1. */
 static sgf_status compare_fluctuation_dissipation(sgf_comparing *all, const double *drift, const double *dissipation,
                                                   sgf_error *error)
@@ -106,7 +107,8 @@ static sgf_status compare_fluctuation_dissipation(sgf_comparing *all, const doub
   double lambda = sgf_time_of_step(&all->problem->settings), predicted = 0.0, measured = 0.0;
   double difference, difference_error, *excess;
   if (all->ensemble->gradient_square == NULL || all->ensemble->info.centred ||
-      all->problem->settings.training.sampling == SGF_SAMPLING_EPOCH)
+      all->problem->settings.training.sampling == SGF_SAMPLING_EPOCH ||
+      all->problem->settings.training.momentum > 0.0)
     return SGF_OK;
   sgf_status status = sgf_new_reals(&excess, all->rows, 1, "ends of the replicas", error);
   if (status == SGF_OK) status = growth_on_range(all, drift, all->values, excess, error);
@@ -396,7 +398,8 @@ done:
 /* --------------------------------------------------------- drift of the balance */
 
 /* The change along the predicted drift D of hidden layer l, y(t) = <B(t) - B(0), D> / |D|, against
- * y(t) = |D| (1 - exp(-r t)) / r with r the layer's rate of relaxation: its slope at theta* is exact, and r t << 1.
+ * y(t) = |D| (1 - exp(-r t)) / r with r the layer's rate of relaxation: its slope at theta* is exact, and r t << 1. With
+ * momentum t is the time less what the velocities take to come up to speed.
  * The last point is the quantity, its deviation relative to the two opposite contributions to D. */
 static sgf_status compare_balance(sgf_comparing *all, size_t hidden, size_t at, sgf_error *error)
 {
@@ -404,7 +407,9 @@ static sgf_status compare_balance(sgf_comparing *all, size_t hidden, size_t at, 
   const sgf_problem *problem = all->problem;
   size_t size = problem->network.widths[hidden] * problem->network.widths[hidden], points = ensemble->balance_points;
   const double *C = array(all->prediction, "noise_covariance");
-  double lambda = problem->settings.training.learning_rate, scale = lambda * all->prediction->info.noise_strength;
+  double lambda = problem->settings.training.learning_rate, momentum = problem->settings.training.momentum;
+  size_t batches = sgf_batches_of(problem);
+  double scale = lambda * all->prediction->info.noise_strength * sgf_balance_speed(momentum, batches);
   double rate = sgf_balance_rate(&problem->network, problem->theta, C, scale, hidden), gross, *drift = NULL;
   double steps = (double)(ensemble->info.plan.burn_in_steps + ensemble->info.plan.window_steps), lasted = 0.0;
   char name[48];
@@ -425,8 +430,9 @@ static sgf_status compare_balance(sgf_comparing *all, size_t hidden, size_t at, 
       all->values[r] =
           sgf_dot(size, ensemble->balance + (r * points + k) * ensemble->balance_size + at, drift) / norm;
     sgf_mean_and_error(all->values, all->rows, &curve->measured[k], &curve->error[k]);
-    curve->time[k] = sgf_time_of_step(&problem->settings) * ceil(steps * (double)(k + 1) / (double)points);
-    lasted = -expm1(-rate * curve->time[k]) / rate;
+    double taken = ceil(steps * (double)(k + 1) / (double)points), step = sgf_time_of_step(&problem->settings);
+    curve->time[k] = step * taken;
+    lasted = -expm1(-rate * step * sgf_balance_steps(momentum, batches, taken)) / rate;
     curve->predicted[k] = norm * lasted;
   }
   snprintf(name, sizeof name, "balance_drift_%zu", hidden);

@@ -2,6 +2,7 @@
 #include <gsl/gsl_cdf.h>
 #include <math.h>
 
+#include "../theory/heavy_ball.h"
 #include "../theory/prediction.h"
 #include "compare.h"
 #include "sgd.h"
@@ -75,7 +76,17 @@ static double planning_rate(const sgf_problem *problem, const sgf_prediction *pr
   size_t rank = prediction->info.rank_hessian;
   const double *rates =
       prediction->tested != NULL ? sgf_prediction_find(prediction, "spectrum/hessian") : range->h + (range->n - rank);
-  return rates[together(problem, prediction) ? (size_t)(SLOW_SHARE * (double)rank) : 0];
+  double slow = rates[together(problem, prediction) ? (size_t)(SLOW_SHARE * (double)rank) : 0];
+  return sgf_mode_rate(problem->settings.training.learning_rate, problem->settings.training.momentum, slow);
+}
+
+/* What an epoch of M batches leaves of a mode that is slower is forgotten after it, or after the velocities: the correlation
+ * time of its square, over its relaxation time. 1 for independent draws and for modes that are faster. */
+static double shorter_memory(const sgf_problem *problem, double rate)
+{
+  double slow = 1.0 - problem->settings.training.momentum, batches = (double)sgf_batches_of(problem);
+  double steps = fmax(batches, 1.0 / slow);
+  return batches > 0.0 ? fmin(1.0, steps * problem->settings.training.learning_rate * rate) : 1.0;
 }
 
 /* Standard error, relative, of a variance along one direction that decides quantities of zero deviation with a
@@ -94,15 +105,17 @@ static double wanted_error(const sgf_problem *problem, const sgf_prediction *pre
   return tolerance * sqrt(sqrt(0.5 * rank) / deviations);
 }
 
-/* Times in units of the relaxation time of planning_rate, while the plan is being made. */
+/* Times in units of the relaxation time of planning_rate, while the plan is being made; `memory`, the correlation time of the
+ * squares that are averaged. */
 typedef struct {
-  double burn_in, window, replicas, error, cost_per_time, least_replicas;
+  double burn_in, window, replicas, error, cost_per_time, least_replicas, memory;
   bool burn_in_fixed, window_fixed, replicas_fixed;
 } draft;
 
 static double replicas_for(const draft *times)
 {
-  double relative = SAFETY * window_variance(times->burn_in, times->window) / (times->error * times->error);
+  double variance = window_variance(times->burn_in / times->memory, times->window / times->memory);
+  double relative = SAFETY * variance / (times->error * times->error);
   return fmax(ceil(relative), times->least_replicas);
 }
 
@@ -110,7 +123,7 @@ static double replicas_for(const draft *times)
 static void choose_window(draft *times)
 {
   double replicas = times->replicas_fixed ? times->replicas : USUAL_REPLICAS;
-  times->window = fmax(2.0 * SAFETY / (replicas * times->error * times->error), LEAST_WINDOW_TIMES);
+  times->window = times->memory * fmax(2.0 * SAFETY / (replicas * times->error * times->error), LEAST_WINDOW_TIMES);
 }
 
 /* Multiply-adds of a snapshot: its products with itself, or with the directions and on these. */
@@ -122,10 +135,15 @@ static double cost_of_snapshot(const sgf_problem *problem, const sgf_prediction 
 }
 
 /* Steps between snapshots: half a correlation time of the fastest mode, or more where snapshots would take more than a
- * share of the steps. Fast modes have many independent snapshots in any window that slow ones relax in. */
+ * share of the steps. Fast modes have many independent snapshots in any window that slow ones relax in. With reshuffled
+ * epochs every step is one, so that all positions in the epoch count alike. */
 static double natural_stride(const sgf_problem *problem, const sgf_prediction *prediction)
 {
-  double fastest = 0.5 / (sgf_time_of_step(&problem->settings) * prediction->info.largest_curvature);
+  const sgf_settings *settings = &problem->settings;
+  if (settings->training.sampling == SGF_SAMPLING_EPOCH) return 1.0;
+  double rate = sgf_mode_rate(settings->training.learning_rate, settings->training.momentum,
+                              prediction->info.largest_curvature);
+  double fastest = 0.5 / (sgf_time_of_step(settings) * rate);
   return fmax(1.0, floor(fmax(fastest,
                               cost_of_snapshot(problem, prediction) / (SNAPSHOT_SHARE * sgf_cost_of_step(problem)))));
 }
@@ -160,15 +178,14 @@ static sgf_status to_steps(const char *key, double time, double rate, double *st
                   rate);
 }
 
-/* Round to whole snapshots, and with reshuffled epochs to whole epochs, where every step is a snapshot so that all
- * positions in the epoch count alike. */
+/* Round to whole snapshots, and with reshuffled epochs to whole epochs. */
 static void round_steps(const sgf_problem *problem, const sgf_prediction *prediction, double burn_in, double window,
                         sgf_plan *plan)
 {
   const sgf_settings *settings = &problem->settings;
   size_t batches = problem->data.samples / settings->training.batch_size;
   bool epoch = settings->training.sampling == SGF_SAMPLING_EPOCH;
-  double stride = epoch ? 1.0 : fmax(1.0, fmin(natural_stride(problem, prediction), floor(window / LEAST_SNAPSHOTS)));
+  double stride = fmax(1.0, fmin(natural_stride(problem, prediction), floor(window / LEAST_SNAPSHOTS)));
   double unit = epoch ? (double)batches : stride;
   plan->stride = (size_t)stride;
   plan->window_steps = (size_t)(fmax(ceil(window / unit), 1.0) * unit);
@@ -212,6 +229,7 @@ sgf_status sgf_plan_simulation(const sgf_problem *problem, const sgf_prediction 
                  wanted_error(problem, prediction),
                  cost_per_step(problem, prediction) / (h * rate),
                  together(problem, prediction) ? REPLICAS_FOR_NORMS : LEAST_REPLICAS,
+                 shorter_memory(problem, h),
                  !isnan(settings->simulation.burn_in),
                  !isnan(settings->simulation.window),
                  settings->simulation.replicas > 0};
@@ -238,7 +256,7 @@ sgf_status sgf_plan_simulation(const sgf_problem *problem, const sgf_prediction 
     goto done;
   }
   double length = rate * steps;
-  plan->relaxed = exp(-prediction->info.relaxation_rate * length);
+  plan->relaxed = exp(-prediction->info.decay_rate * length);
   plan->lifetime = one_layer ? 0.0 : length / prediction->info.lifetime;
 done:
   return status;

@@ -93,8 +93,13 @@ static const char *sampling_text(sgf_sampling sampling)
 
 static const char *equation_text(const sgf_settings *settings)
 {
+  bool heavy = settings->training.momentum > 0.0;
   if (settings->training.sampling == SGF_SAMPLING_EPOCH)
-    return "discrete time, constant drift, averaged over an epoch";
+    return heavy ? "discrete time with momentum, constant drift, averaged over an epoch"
+                 : "discrete time, constant drift, averaged over an epoch";
+  if (heavy)
+    return settings->theory.equation == SGF_EQUATION_CONTINUUM ? "continuum, the leading order with momentum"
+                                                               : "discrete time with momentum, constant drift";
   if (settings->theory.equation == SGF_EQUATION_EXACT) return "exact second moment, weight-dependent noise";
   return settings->theory.equation == SGF_EQUATION_CONTINUUM ? "continuum" : "discrete time, constant drift";
 }
@@ -117,6 +122,7 @@ static void put_problem(const report *page)
           (double)page->problem->data.inputs / (double)page->problem->data.samples);
   row(page, "training", "learning rate &lambda; = %g, batch S = %zu, %s", settings->training.learning_rate,
       settings->training.batch_size, sampling_text(settings->training.sampling));
+  if (settings->training.momentum > 0.0) row(page, "momentum", "&beta; = %g", settings->training.momentum);
   if (settings->training.weight_decay > 0.0) row(page, "weight decay", "%g", settings->training.weight_decay);
   row(page, "equation", "%s, %s noise", equation_text(settings), noise_names[settings->theory.noise]);
   fputs("</table>\n", out);
@@ -171,8 +177,12 @@ static void put_numbers(const report *page)
   row(page, "residual", "%.2g (scaled, recomputed); gradient at the minimum %.2g", info->residual,
       info->gradient_norm);
   row(page, "loss at the minimum", "L* = %.6g; mean excess %.4g", info->min_loss, info->excess_loss);
+  if (page->problem->settings.training.momentum > 0.0)
+    row(page, "relaxation", "the slowest mode relaxes at the rate %.4g, without momentum %.4g", info->decay_rate,
+        info->relaxation_rate);
   row(page, "stability limit", "&lambda; &lt; %.4g%s; here %.3g of it", info->stability_limit,
-      info->layers > 1 ? " for the drift alone, noise lowers it" : "",
+      info->layers > 1 || page->problem->settings.training.momentum > 0.0 ? " for the drift alone, noise lowers it"
+                                                                          : "",
       page->problem->settings.training.learning_rate / info->stability_limit);
   row(page, "detailed balance",
       "&#8214;[H,C]&#8214; = %.3g (%.3g of &#8214;H&#8214;&#8214;C&#8214;), "
@@ -186,7 +196,7 @@ static void put_numbers(const report *page)
         info->diffusing_directions, info->diffusing_rate);
   if (info->layers > 1) {
     row(page, "quasi-stationary",
-        "the balance relaxes at the rate %.3g, h<sub>min</sub> is %.3g times faster; lifetime %.4g; drift of the "
+        "the balance relaxes at the rate %.3g, the slowest mode is %.3g times faster; lifetime %.4g; drift of the "
         "balance %.3g per unit of time",
         info->balance_rate, 1.0 / info->rate_ratio, info->lifetime, info->balance_drift);
     row(page, "the minimum", "L* is %.3g above the global minimum; the descent kept the balance to %.2g",
@@ -300,6 +310,31 @@ static void put_layer_table(const report *page)
       "closed form is that of C = s<sup>2</sup>H, where many variances are nearly equal: finite data mix their "
       "directions, which steepens the fit.</p>\n",
       page->out);
+}
+
+/* What reshuffled epochs do to psi, apart from the coupling of the layers. */
+static void put_crossover(const report *page)
+{
+  const sgf_prediction_info *info = &page->prediction->info;
+  if (page->problem->settings.training.sampling != SGF_SAMPLING_EPOCH || on_directions(page)) return;
+  fprintf(
+      page->out,
+      "<h2>What reshuffling does</h2>\n<p>Batches of an epoch sum to the full gradient, which calms modes that are "
+      "slower than an epoch: %zu of %zu have &lambda;hM &lt; 3(1 &minus; &beta;). Beside &psi; with epochs stands "
+      "&psi; with draws that are independent in time, all else equal.</p>\n<table>\n<tr><th>layer</th><th>epochs, "
+      "coupled</th><th>independent draws, coupled</th><th>epochs, uncoupled</th><th>independent draws, "
+      "uncoupled</th></tr>\n",
+      info->modes_below_crossover, info->rank_hessian);
+  for (size_t l = 1; l <= info->layers; l++) {
+    const sgf_layer_info *layer = sgf_prediction_get_layer(page->prediction, l);
+    fprintf(page->out, "<tr><td>%zu</td>", l);
+    put_fit(page, &layer->ivfr);
+    put_fit(page, &layer->ivfr_independent);
+    put_fit(page, &layer->ivfr_uncoupled);
+    put_fit(page, &layer->ivfr_uncoupled_independent);
+    fputs("</tr>\n", page->out);
+  }
+  fputs("</table>\n", page->out);
 }
 
 /* A figure with its caption, or nothing when it cannot be drawn. `script` is freed. */
@@ -555,6 +590,7 @@ static sgf_status put_page(report *page, sgf_error *error)
   put_head(page);
   put_problem(page);
   SGF_TRY(put_layers(page, error));
+  put_crossover(page);
   SGF_TRY(put_components(page, error));
   SGF_TRY(put_times(page, error));
   SGF_TRY(put_figures(page, error));
