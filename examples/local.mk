@@ -2,6 +2,8 @@ example_files = \
   %D%/README.md \
   %D%/diabetes.h5 \
   %D%/diabetes.yaml \
+  %D%/epochs.yaml \
+  %D%/momentum.yaml \
   %D%/pytorch_compare.py \
   %D%/read_results.py \
   %D%/single_layer.yaml \

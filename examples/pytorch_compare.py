@@ -25,8 +25,8 @@ torch.set_num_threads(1)  # the tensors are small
 
 SAMPLES, BATCH_SIZE, LABEL_NOISE = 100, 10, 0.3  # P, S, s
 REPLICA_STEPS, MOST_REPLICAS, SNAPSHOTS = 1.4e7, 4000, 50  # R times steps, and so less than a minute; most R; T
-# Learning rate times the largest curvature. One layer has an exact equation and may be fast; the theory of several, or with momentum, is
-# the leading order in the learning rate, and off by about a fifth of this number.
+# Learning rate (over 1 - momentum) times the largest curvature. One layer has an exact equation and may be fast; the
+# theory of several, or with momentum, is the leading order in the learning rate, and off by about a fifth of this number.
 SPEED_ONE_LAYER, SPEED = 0.2, 0.04
 # Both in units of the slowest relaxation time. `compare` takes all snapshots as stationary: the slowest mode must have
 # relaxed in the burn-in, and along the null space of several layers the weights must not have moved far at the end.
