@@ -113,7 +113,7 @@ sgf_status sgf_compare_window_means(sgf_comparing *all, sgf_error *error)
   sgf_status status = SGF_OK;
   info->correlation_ratio = info->correlation_ratio_error = NAN;
   if (all->prediction->info.untimed != NULL || all->ensemble->info.recorded || all->ensemble->info.centred ||
-      all->ensemble->directions != NULL || these.count == 0)
+      all->ensemble->directions != NULL || these.count == 0 || all->problem->settings.training.momentum > 0.0)
     return SGF_OK;
   SGF_TRY(sgf_new_reals(&block, these.count, all->rows + 3, "means of windows", error));
   these.variance = block;
