@@ -71,6 +71,8 @@ theory_sources = \
   %D%/rotation.c \
   %D%/rotation.h \
   %D%/rotation_observables.c \
+  %D%/second_moment.c \
+  %D%/second_moment.h \
   %D%/settings.c \
   %D%/solution.c \
   %D%/spectrum.c \
