@@ -33,7 +33,7 @@
   KEY(training, momentum, REAL, "")                                        \
   KEY(training, weight_decay, REAL, "")                                    \
   KEY(theory, noise, CHOICE, "empirical|population|isotropic")             \
-  KEY(theory, equation, CHOICE, "continuum|discrete|exact|closure")        \
+  KEY(theory, equation, CHOICE, "continuum|discrete|exact|closure|multiplicative") \
   KEY(theory, rank_tolerance, REAL, "")                                    \
   KEY(theory, modes, COUNT, "")                                            \
   KEY(theory, flatness_factor, REAL, "")                                   \

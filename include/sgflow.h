@@ -82,7 +82,13 @@ typedef enum { SGF_SOURCE_GAUSSIAN, SGF_SOURCE_FILE } sgf_source;
 typedef enum { SGF_TEACHER_GAUSSIAN, SGF_TEACHER_NONE, SGF_TEACHER_LOW_RANK } sgf_teacher;
 typedef enum { SGF_SAMPLING_REPLACEMENT, SGF_SAMPLING_WITHOUT_REPLACEMENT, SGF_SAMPLING_EPOCH } sgf_sampling;
 typedef enum { SGF_NOISE_EMPIRICAL, SGF_NOISE_POPULATION, SGF_NOISE_ISOTROPIC } sgf_noise;
-typedef enum { SGF_EQUATION_CONTINUUM, SGF_EQUATION_DISCRETE, SGF_EQUATION_EXACT, SGF_EQUATION_CLOSURE } sgf_equation;
+typedef enum {
+  SGF_EQUATION_CONTINUUM,
+  SGF_EQUATION_DISCRETE,
+  SGF_EQUATION_EXACT, /* one layer: the second moment of SGD itself */
+  SGF_EQUATION_CLOSURE,
+  SGF_EQUATION_MULTIPLICATIVE /* that of linearized SGD with the batch's own Hessian, any depth; one layer: exact */
+} sgf_equation;
 typedef enum { SGF_DYNAMICS_SGD, SGF_DYNAMICS_LANGEVIN } sgf_dynamics;
 typedef enum { SGF_LANGEVIN_STATE, SGF_LANGEVIN_FROZEN } sgf_langevin_noise;
 typedef enum { SGF_PROTOCOL_ENSEMBLE, SGF_PROTOCOL_WINDOW_PCA } sgf_protocol;
@@ -250,13 +256,17 @@ typedef struct sgf_prediction_info {
   double relaxation_rate;      /* smallest kept h */
   double decay_rate; /* rate at which its mode forgets, per continuum time: h, with momentum about h / (1 - beta) */
   size_t modes_below_crossover; /* epochs: modes with lambda h M / (1 - beta) < 3, which reshuffling calms; else 0 */
-  double stability_limit; /* largest learning rate with a finite second moment; an estimate for epochs; with hidden
-                                  layers or momentum 2 (1 + beta) / h_max, that of the drift alone: noise lowers it */
-  double noise_strength;  /* kappa / S */
-  double temperature;     /* T = lambda kappa s^2 / 2S(1 - beta), s^2 = 2 L* / N_L: the unit of variance */
-  double trace;           /* tr Sigma */
-  double excess_loss;     /* tr(H Sigma) / 2 */
-  double commutator;      /* ||[H, C]||_F */
+  double
+      stability_limit; /* largest learning rate with a finite second moment, with hidden layers that of linearized SGD
+                              on range(H); an estimate for epochs. With momentum, or a path that is not dense:
+                              2 (1 + beta) / h_max, that of the drift alone, noise lowers it */
+  bool stability_is_bound; /* it is only known that the limit is not below stability_limit: the network is large, and
+                              the learning rate below half of this (equation multiplicative: never) */
+  double noise_strength;   /* kappa / S */
+  double temperature;      /* T = lambda kappa s^2 / 2S(1 - beta), s^2 = 2 L* / N_L: the unit of variance */
+  double trace;            /* tr Sigma */
+  double excess_loss;      /* tr(H Sigma) / 2 */
+  double commutator;       /* ||[H, C]||_F */
   double commutator_relative;  /* ||[H, C]||_F / (||H||_F ||C||_F) */
   double irreversible;         /* ||Q||_F / ||H Sigma||_F, Q = (H Sigma - Sigma H) / 2, continuum Sigma */
   double entropy_production;   /* rate per unit of continuum time */
@@ -705,11 +715,12 @@ typedef struct sgf_comparison_info {
                                ensembles on directions */
   double null_leak_error; /* its standard error */
   double batch_correlation; /* lag-1 correlation between batches of one run; NaN for replicas */
-  double correlation_ratio; /* correlation times over predicted ones, mean over the joint directions, from the spread of
+  double
+      correlation_ratio; /* correlation times over predicted ones, mean over the joint directions, from the spread of
                                the windows' means against that within them; NaN where these are not known */
   double correlation_ratio_error; /* its standard error */
-  size_t directions;        /* of an ensemble on directions: how many; 0 for all weights */
-  double directions_share;  /* what of the predicted stationary trace they have */
+  size_t directions;              /* of an ensemble on directions: how many; 0 for all weights */
+  double directions_share;        /* what of the predicted stationary trace they have */
 } sgf_comparison_info;
 
 /* Compare an ensemble with a prediction, quantity by quantity. Source: section 11.

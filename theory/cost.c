@@ -81,13 +81,28 @@ static double all_blocks(const shape *of)
   return of->outputs * of->outputs * of->inputs * of->inputs * (inner + 20.0);
 }
 
+/* Second moment with every sample's own Hessian: the stability limit or its bound, and the equation if it is asked for. */
+static double hessian_noise(const shape *of)
+{
+  bool asked = of->settings->theory.equation == SGF_EQUATION_MULTIPLICATIVE;
+  double hidden = 0.0;
+  for (size_t l = 1; l < of->layers; l++) hidden += (double)of->settings->network.widths[l];
+  double rows = of->map + hidden * (of->inputs + of->outputs);
+  double application = 4.0 * of->map * rows * (of->map + 0.5 * rows);
+  return asked ? 60.0 * application : fmin(17.0 * application, 6e10) + 2.0 * application;
+}
+
 static double dense_operations(const shape *of)
 {
-  double n = of->weights, operations = of->layers == 1 ? 90.0 * cube(n) : 50.0 * cube(n);
+  double n = of->weights, operations = of->layers == 1 ? 90.0 * cube(n) : 50.0 * cube(n) + hessian_noise(of);
   return operations + n * n * of->samples + 4e7 * sqrt(n);
 }
 
-static double dense_bytes(const shape *of) { return 8.0 * 20.0 * of->weights * of->weights; }
+static double dense_bytes(const shape *of)
+{
+  bool krylov = of->layers > 1 && of->settings->theory.equation == SGF_EQUATION_MULTIPLICATIVE;
+  return 8.0 * (krylov ? 50.0 : 20.0) * of->weights * of->weights;
+}
 
 /* Variance and curvature of one layer. */
 static double layer_operations(const shape *of, size_t layer)
@@ -214,6 +229,7 @@ static const char *refusal_of_operator(const sgf_settings *settings)
 {
   if (settings->theory.equation == SGF_EQUATION_EXACT) return "theory.equation is exact";
   if (settings->theory.equation == SGF_EQUATION_CLOSURE) return "theory.equation is closure";
+  if (settings->theory.equation == SGF_EQUATION_MULTIPLICATIVE) return "theory.equation is multiplicative";
   if (settings->training.sampling == SGF_SAMPLING_EPOCH) return "training.sampling is epoch";
   if (settings->training.momentum > 0.0) return "training.momentum is not 0";
   if (settings->training.weight_decay > 0.0) return "training.weight_decay is not 0";

@@ -1,7 +1,6 @@
 /* Covariance of linear fluctuations about theta*: of all weights, or of one layer with the others frozen. */
 #include "covariance.h"
 
-#include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,15 +58,11 @@ sgf_epochs sgf_epochs_of(const sgf_problem *problem, const sgf_plan *plan)
   return (sgf_epochs){batches, plan->burn_in_steps / batches, plan->window_steps / batches};
 }
 
-/* V^T S V of an S that is zero but on the range; work (n, n). The result may be S. */
-static void out_of_range(const sgf_range *range, const double *S, double *work, double *result)
+/* Out of the basis, in place, of an S (n, n) that is zero but on the range; work (n, n). */
+static sgf_status leave_basis(const sgf_range *range, double *S, double *work, sgf_error *error)
 {
-  size_t n = range->n, rank = range->rank, null = n - rank;
-  const double *V = range->V + null * n;
-  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rank, (int)n, (int)rank, 1.0, S + null * n + null,
-              (int)n, V, (int)n, 0.0, work, (int)n);
-  sgf_multiply(n, n, rank, SGF_TRANSPOSED, V, SGF_PLAIN, work, result);
-  sgf_symmetrize(n, result);
+  sgf_diagonal_block(range->n, S, range->n - range->rank, range->rank, work);
+  return sgf_out_of_range(range, work, S, error);
 }
 
 /* In the modes, by an equation for draws that are independent in time. */
@@ -103,7 +98,7 @@ sgf_status sgf_covariance(const sgf_problem *problem, const sgf_fluctuations *fl
   if (time == SGF_TIME_EPOCHS) return sgf_covariance_of_epochs(problem, fluctuations, plan, Sigma, NULL, error);
   SGF_TRY(sgf_new_reals(&work, n, n, "covariance", error));
   SGF_TRY(covariance_in_modes(problem, fluctuations, time, plan, Sigma, error));
-  out_of_range(&fluctuations->range, Sigma, work, Sigma);
+  status = leave_basis(&fluctuations->range, Sigma, work, error);
 done:
   free(work);
   return status;
@@ -119,8 +114,8 @@ sgf_status sgf_covariance_of_epochs(const sgf_problem *problem, const sgf_fluctu
   SGF_TRY(sgf_new_reals(&work, range->n, range->n, "covariance", error));
   SGF_TRY(sgf_epoch_covariance(range, problem->settings.training.learning_rate, problem->settings.training.momentum,
                                run.batches, fluctuations->noise, run.skipped, run.counted, Sigma, ends, error));
-  out_of_range(range, Sigma, work, Sigma);
-  if (ends != NULL) out_of_range(range, ends, work, ends);
+  SGF_TRY(leave_basis(range, Sigma, work, error));
+  if (ends != NULL) SGF_TRY(leave_basis(range, ends, work, error));
 done:
   free(work);
   return status;
@@ -175,7 +170,7 @@ sgf_status sgf_covariance_of_mean(const sgf_problem *problem, const sgf_fluctuat
                                         pow(x, first), pow(x, stride));
       Sigma[j * n + i] = Sigma[i * n + j];
     }
-  out_of_range(range, Sigma, work, Sigma);
+  status = leave_basis(range, Sigma, work, error);
 done:
   free(work);
   free(rows);

@@ -29,7 +29,7 @@ static sgf_status check_supported(const sgf_problem *problem, sgf_error *error)
   if (equation != SGF_EQUATION_CONTINUUM && equation != SGF_EQUATION_DISCRETE)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
                     "theory.equation is %s: the covariance operator is built for continuum and discrete",
-                    equation == SGF_EQUATION_EXACT ? "exact" : "closure");
+                    sgf_equation_text(equation));
   if (settings->training.sampling == SGF_SAMPLING_EPOCH)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
                     "training.sampling is epoch: the covariance operator is built for independent draws");

@@ -31,6 +31,8 @@ theory_sources = \
   %D%/gradient_flow.h \
   %D%/heavy_ball.c \
   %D%/heavy_ball.h \
+  %D%/hessian_noise.c \
+  %D%/hessian_noise.h \
   %D%/jacobian.c \
   %D%/jacobian.h \
   %D%/krylov.c \
@@ -71,6 +73,8 @@ theory_sources = \
   %D%/rotation.c \
   %D%/rotation.h \
   %D%/rotation_observables.c \
+  %D%/sample_moments.c \
+  %D%/sample_moments.h \
   %D%/second_moment.c \
   %D%/second_moment.h \
   %D%/settings.c \

@@ -40,6 +40,11 @@ sgf_status sgf_range_create_factored(size_t rows, size_t n, double *B, double to
                                      sgf_error *error);
 void sgf_range_free(sgf_range *range);
 
+/* Z (rank, rank) = V S V^T of a symmetric S (n, n) in the modes of the range; or back, S = V^T Z V. Symmetric to the last
+ * bit. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_into_range(const sgf_range *range, const double *S, double *Z, sgf_error *error);
+sgf_status sgf_out_of_range(const sgf_range *range, const double *Z, double *S, sgf_error *error);
+
 double sgf_smallest_kept(const sgf_range *range);
 double sgf_largest(const sgf_range *range);
 

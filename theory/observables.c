@@ -27,14 +27,11 @@ static sgf_status principal_directions_on_range(const sgf_range *range, const do
 {
   size_t n = range->n, null = n - range->rank, rank = range->rank;
   const double *V = range->V + null * n;
-  double *work = NULL, *inside = NULL, *turned = NULL;
+  double *inside = NULL, *turned = NULL;
   sgf_status status;
-  SGF_TRY(sgf_new_reals(&work, rank, n, "principal directions", error));
   SGF_TRY(sgf_new_reals(&inside, 2 * rank, rank, "principal directions", error));
   SGF_TRY(sgf_new_reals(&turned, rank, rank, "principal directions", error));
-  sgf_multiply(rank, n, n, SGF_PLAIN, V, SGF_PLAIN, Sigma, work);
-  sgf_multiply(rank, rank, n, SGF_PLAIN, work, SGF_TRANSPOSED, V, inside);
-  sgf_symmetrize(rank, inside);
+  SGF_TRY(sgf_into_range(range, Sigma, inside, error));
   double *drift = inside + rank * rank;
   for (size_t i = 0; i < rank; i++) drift[i * rank + i] = range->h[null + i];
   SGF_TRY(sgf_principal_directions(rank, inside, drift, turned, variance, curvature, error));
@@ -43,7 +40,6 @@ static sgf_status principal_directions_on_range(const sgf_range *range, const do
   for (size_t k = rank; k < n; k++) variance[k] = 0.0;
   SGF_TRY(sgf_curvatures(n, H, null, range->V, curvature + rank, error));
 done:
-  free(work);
   free(inside);
   free(turned);
   return status;
@@ -94,19 +90,13 @@ static sgf_status into_range(const sgf_prediction *prediction, double **matrices
 {
   const sgf_range *range = &prediction->joint.range;
   size_t n = range->n, rank = range->rank, null = n - rank;
-  const double *V = range->V + null * n;
-  double *work = NULL;
   sgf_status status;
   SGF_TRY(sgf_new_reals(matrices, 3 * rank, rank, "modes of range(H)", error));
-  SGF_TRY(sgf_new_reals(&work, rank, n, "modes of range(H)", error));
   for (size_t k = 0; k < rank; k++) (*matrices)[k * (rank + 1)] = range->h[null + k];
   sgf_diagonal_block(n, prediction->joint.noise, null, rank, *matrices + rank * rank);
-  double *Sigma = *matrices + 2 * rank * rank;
-  sgf_multiply(rank, n, n, SGF_PLAIN, V, SGF_PLAIN, sgf_prediction_find(prediction, "covariance_continuum"), work);
-  sgf_multiply(rank, rank, n, SGF_PLAIN, work, SGF_TRANSPOSED, V, Sigma);
-  sgf_symmetrize(rank, Sigma);
+  SGF_TRY(sgf_into_range(range, sgf_prediction_find(prediction, "covariance_continuum"), *matrices + 2 * rank * rank,
+                         error));
 done:
-  free(work);
   return status;
 }
 
@@ -240,8 +230,7 @@ static sgf_status observe_layer(const sgf_problem *problem, sgf_prediction *pred
   if (problem->network.layers == 1)
     memcpy(alone, coupled, size * size * sizeof *alone); /* no other layer to freeze */
   else
-    SGF_TRY(sgf_covariance(problem, &prediction->frozen[layer - 1], sgf_configured_time(&problem->settings), NULL,
-                           alone, error));
+    SGF_TRY(sgf_solve_frozen(problem, prediction, layer, alone, error));
   info->trace = sgf_trace(size, coupled);
   info->trace_uncoupled = sgf_trace(size, alone);
   SGF_TRY(observe_block(problem, prediction, layer, "", H, coupled, &info->ivfr, &info->anisotropy, error));

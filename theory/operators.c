@@ -160,18 +160,32 @@ done:
   return status;
 }
 
-/* Mean-square limit of draws that are independent in time. For reshuffled epochs the products of a permutation do
- * not close: the limit of fresh subsets of the same size is the estimate. More layers or momentum: 2 (1 + beta) / h_max, that
- * of the drift, necessary. */
+/* Mean-square limit of draws that are independent in time, with hidden layers of linearized SGD on range(H). For
+ * reshuffled epochs the products of a permutation do not close: the limit of fresh subsets of the same size is the
+ * estimate. Momentum: 2 (1 + beta) / h_max, that of the drift, necessary. */
 static sgf_status find_stability_limit(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
 {
   sgf_prediction_info *info = &prediction->info;
   const sgf_settings *settings = &problem->settings;
+  bool asked = settings->theory.equation == SGF_EQUATION_MULTIPLICATIVE;
+  sgf_status status = SGF_OK;
   info->stability_limit = 2.0 * (1.0 + settings->training.momentum) / info->largest_curvature;
-  if (problem->network.layers > 1 || settings->training.momentum > 0.0) return SGF_OK;
-  sgf_status status = sgf_multiplicative_create(&problem->data, settings->training.weight_decay, info->noise_strength,
-                                                settings->theory.noise, &prediction->exact, error);
-  return status != SGF_OK ? status : sgf_mean_square_limit(prediction->exact, &info->stability_limit, error);
+  if (settings->training.momentum > 0.0) return SGF_OK;
+  if (problem->network.layers == 1) {
+    SGF_TRY(sgf_multiplicative_create(&problem->data, settings->training.weight_decay, info->noise_strength,
+                                      settings->theory.noise, &prediction->exact, error));
+    SGF_TRY(sgf_mean_square_limit(prediction->exact, &info->stability_limit, error));
+    return SGF_OK;
+  }
+  SGF_TRY(sgf_hessian_noise_create(problem, 0, &prediction->joint.range, info->noise_strength,
+                                   &prediction->linearized, error));
+  SGF_TRY(sgf_hessian_noise_limit(prediction->linearized, asked ? INFINITY : settings->training.learning_rate,
+                                  &info->stability_limit, &info->stability_is_bound, error));
+  if (asked) return SGF_OK;
+  sgf_hessian_noise_free(prediction->linearized);
+  prediction->linearized = NULL;
+done:
+  return status;
 }
 
 /* ------------------------------------------------------------ layer by layer */

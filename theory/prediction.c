@@ -136,6 +136,7 @@ void sgf_prediction_free(sgf_prediction *prediction)
   free(prediction->rotations);
   sgf_fluctuations_free(&prediction->joint);
   sgf_multiplicative_free(prediction->exact);
+  sgf_hessian_noise_free(prediction->linearized);
   sgf_covariance_operator_free(prediction->covariance);
   sgf_tested_free(prediction->tested);
   free(prediction);
@@ -194,6 +195,7 @@ size_t sgf_prediction_numbers(const sgf_prediction *prediction, sgf_number *numb
                             {"rate_ratio", info->rate_ratio, false},
                             {"lifetime", info->lifetime, false},
                             {"stability_limit", info->stability_limit, false},
+                            {"stability_is_bound", dense ? info->stability_is_bound : NAN, true},
                             {"noise_strength", info->noise_strength, false},
                             {"temperature", info->temperature, false},
                             {"trace", info->trace, false},

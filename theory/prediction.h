@@ -7,6 +7,7 @@
 #define SGF_PREDICTION_H
 
 #include "covariance.h"
+#include "hessian_noise.h"
 #include "multiplicative_noise.h"
 #include "problem.h"
 #include "tested_directions.h"
@@ -27,6 +28,7 @@ struct sgf_prediction {
   sgf_fluctuations joint;              /* of all weights */
   sgf_fluctuations *frozen;            /* (L), of layer l at [l - 1] with the others frozen; NULL for one layer */
   sgf_multiplicative *exact;           /* one layer, NULL otherwise */
+  sgf_hessian_noise *linearized;       /* several layers and their equation multiplicative, NULL otherwise */
   sgf_covariance_operator *covariance; /* in the modes of H, of a prediction on directions; NULL otherwise */
   sgf_tested *tested;                  /* its directions */
   sgf_rotation_info *rotations;        /* (L - 1), of hidden layer l at [l - 1]; NULL without n x n matrices */
@@ -48,6 +50,11 @@ sgf_status sgf_build_operators(const sgf_problem *problem, sgf_prediction *predi
 
 /* The stationary covariances, and the mean. Source: sections 1, 2, 3, 8. */
 sgf_status sgf_solve(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error);
+
+/* Of layer l alone with the others frozen, stationary, by the configured equation; Sigma (n, n) of the layer. Errors:
+ * SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. Source: sections 2 and 3. */
+sgf_status sgf_solve_frozen(const sgf_problem *problem, const sgf_prediction *prediction, size_t layer, double *Sigma,
+                            sgf_error *error);
 
 /* Rates of the balance of the layers: how long the state lasts. Part of the next. Source: section 4. */
 sgf_status sgf_observe_balance(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error);

@@ -1,6 +1,7 @@
 /* Second moment of a linear recursion whose noise depends on its state: stability limit, stationary state, finite times. */
 #include "second_moment.h"
 
+#include <lapacke.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -71,6 +72,42 @@ sgf_status sgf_second_moment_limit(const sgf_second_moment *moment, double toler
 done:
   free(start);
   free(act.scaled);
+  return status;
+}
+
+/* y = T(x) = (H (+) H / 2)^-1 B(x). */
+static void apply_T(const action *act, const double *x, double *y)
+{
+  act->moment->apply(act->moment->context, x, y);
+  for (size_t k = 0, size = action_size(act); k < size; k++) y[k] /= mean_rate(act, k);
+  sgf_symmetrize(act->moment->side, y);
+}
+
+sgf_status sgf_second_moment_bound(const sgf_second_moment *moment, double *bound, sgf_error *error)
+{
+  size_t N = moment->side;
+  double *unit = NULL, *Y = NULL, *image = NULL, *values = NULL;
+  action act = {moment, 0.0, NULL};
+  sgf_status status;
+  *bound = NAN;
+  SGF_TRY(sgf_new_reals(&unit, N, N, "bound of the stability limit", error));
+  SGF_TRY(sgf_new_reals(&Y, N, N, "bound of the stability limit", error));
+  SGF_TRY(sgf_new_reals(&image, N, N, "bound of the stability limit", error));
+  SGF_TRY(sgf_new_reals(&values, N, 1, "bound of the stability limit", error));
+  for (size_t i = 0; i < N; i++) unit[i * (N + 1)] = 1.0;
+  apply_T(&act, unit, Y);
+  apply_T(&act, Y, image);
+  if (LAPACKE_dpotrf(LAPACK_COL_MAJOR, 'U', (lapack_int)N, Y, (lapack_int)N) != 0 ||
+      LAPACKE_dsygst(LAPACK_COL_MAJOR, 1, 'U', (lapack_int)N, image, (lapack_int)N, Y, (lapack_int)N) != 0)
+    goto done;
+  sgf_mirror(N, image);
+  SGF_TRY(sgf_symmetric_eigenvalues(N, image, values, "bound of the stability limit", error));
+  *bound = 2.0 / values[N - 1];
+done:
+  free(unit);
+  free(Y);
+  free(image);
+  free(values);
   return status;
 }
 

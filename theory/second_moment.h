@@ -21,6 +21,12 @@ typedef struct sgf_second_moment {
 sgf_status sgf_second_moment_limit(const sgf_second_moment *moment, double tolerance, double *limit,
                                    sgf_error *error);
 
+/* A learning rate that this limit is certainly not below, from two applications of B: T = (H (+) H / 2)^-1 B maps positive
+ * semidefinite matrices to such, so that T(Y) <= t Y for a positive definite Y, here T(1), means that no eigenvalue of T is
+ * above t; the bound is 2/t. NaN where T(1) is not definite to working accuracy.
+ * Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. *bound is then NaN. Source: section 2 (Collatz and Wielandt). */
+sgf_status sgf_second_moment_bound(const sgf_second_moment *moment, double *bound, sgf_error *error);
+
 /* Stationary Z: A(Z) = noise, by Lanczos preconditioned with the solution for constant H.
  *   noise, Z  (side, side)
  *   residual  scaled: ||A(Z) - noise|| / (2 ||H|| ||Z|| + ||noise||)

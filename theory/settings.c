@@ -107,15 +107,28 @@ static sgf_status check_langevin(const sgf_settings *settings, sgf_error *error)
   return SGF_OK;
 }
 
+const char *sgf_equation_text(sgf_equation equation)
+{
+  static const char *const names[] = {"continuum", "discrete", "exact", "closure", "multiplicative"};
+  return names[equation];
+}
+
+bool sgf_is_exact(const sgf_settings *settings)
+{
+  return settings->theory.equation == SGF_EQUATION_EXACT ||
+         (settings->theory.equation == SGF_EQUATION_MULTIPLICATIVE && settings->network.width_count == 2);
+}
+
 /* Heavy-ball momentum, a recursion of constant drift in discrete time, and its leading order. */
 static sgf_status check_momentum(const sgf_settings *settings, sgf_error *error)
 {
   double momentum = settings->training.momentum;
-  if (settings->theory.equation == SGF_EQUATION_EXACT || settings->theory.equation == SGF_EQUATION_CLOSURE)
+  sgf_equation equation = settings->theory.equation;
+  if (equation != SGF_EQUATION_DISCRETE && equation != SGF_EQUATION_CONTINUUM)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
                     "training.momentum is %g and theory.equation is %s: momentum is built for the discrete and the "
                     "continuum equation",
-                    momentum, settings->theory.equation == SGF_EQUATION_EXACT ? "exact" : "closure");
+                    momentum, sgf_equation_text(equation));
   if (settings->simulation.protocol == SGF_PROTOCOL_WINDOW_PCA)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
                     "simulation.protocol is window-pca: with training.momentum %g it is not built", momentum);
@@ -134,20 +147,23 @@ static sgf_status check_built(const sgf_settings *settings, sgf_error *error)
   double momentum = settings->training.momentum;
   bool epoch = settings->training.sampling == SGF_SAMPLING_EPOCH;
   sgf_equation equation = settings->theory.equation;
+  bool own_hessian = equation == SGF_EQUATION_EXACT || equation == SGF_EQUATION_MULTIPLICATIVE;
   sgf_status status = SGF_OK;
   if (equation == SGF_EQUATION_EXACT && layers > 1)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
                     "theory.equation is exact and network.widths has %zu layers: "
-                    "the exact equation is for one layer",
+                    "the exact equation is for one layer, multiplicative is that of linearized SGD at any depth",
                     layers);
   if (layers > 1 && settings->training.weight_decay > 0.0)
     return sgf_fail(
         error, SGF_ERROR_UNSUPPORTED,
         "training.weight_decay is %g and network.widths has %zu layers: weight decay is built for one layer",
         settings->training.weight_decay, layers);
-  if (settings->simulation.protocol == SGF_PROTOCOL_WINDOW_PCA && (epoch || equation == SGF_EQUATION_EXACT))
+  if (settings->simulation.protocol == SGF_PROTOCOL_WINDOW_PCA && (epoch || own_hessian))
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "simulation.protocol is window-pca: with %s it is not built",
-                    epoch ? "training.sampling epoch" : "theory.equation exact");
+                    epoch                            ? "training.sampling epoch"
+                    : equation == SGF_EQUATION_EXACT ? "theory.equation exact"
+                                                     : "theory.equation multiplicative");
   if (momentum > 0.0) SGF_TRY(check_momentum(settings, error));
   if (settings->simulation.dynamics == SGF_DYNAMICS_LANGEVIN) SGF_TRY(check_langevin(settings, error));
   if (equation == SGF_EQUATION_CLOSURE)
@@ -156,7 +172,7 @@ static sgf_status check_built(const sgf_settings *settings, sgf_error *error)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
                     "theory.equation is %s with training.sampling epoch: "
                     "reshuffled epochs are built for the discrete equation",
-                    equation == SGF_EQUATION_EXACT ? "exact" : "continuum");
+                    sgf_equation_text(equation));
 done:
   return status;
 }

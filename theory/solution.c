@@ -19,6 +19,15 @@ static sgf_status reshuffled_mean(const sgf_problem *problem, const sgf_predicti
                         run.skipped, run.counted, mean, second, error);
 }
 
+/* How far the covariance of all weights is from one with constant drift. */
+typedef enum { CONSTANT_DRIFT, EXACT, LINEARIZED } method;
+
+static method method_of(const sgf_settings *settings)
+{
+  if (sgf_is_exact(settings)) return EXACT;
+  return settings->theory.equation == SGF_EQUATION_MULTIPLICATIVE ? LINEARIZED : CONSTANT_DRIFT;
+}
+
 /* Covariance by the configured equation, about the mean of the ensemble. */
 static sgf_status configured_covariance(const sgf_problem *problem, const sgf_prediction *prediction,
                                         const sgf_plan *plan, double *Sigma, sgf_error *error)
@@ -26,18 +35,47 @@ static sgf_status configured_covariance(const sgf_problem *problem, const sgf_pr
   size_t n = prediction->joint.range.n;
   sgf_time time = sgf_configured_time(&problem->settings);
   bool plain = time == SGF_TIME_CONTINUUM || time == SGF_TIME_DISCRETE;
-  if (problem->settings.theory.equation != SGF_EQUATION_EXACT && plan == NULL && plain) {
+  method by = method_of(&problem->settings);
+  if (by == CONSTANT_DRIFT && plan == NULL && plain) {
     const char *name = time == SGF_TIME_CONTINUUM ? "covariance_continuum" : "covariance_discrete";
     memcpy(Sigma, sgf_prediction_find(prediction, name), n * n * sizeof *Sigma);
     return SGF_OK;
   }
-  if (problem->settings.theory.equation != SGF_EQUATION_EXACT)
-    return sgf_covariance(problem, &prediction->joint, time, plan, Sigma, error);
-  memcpy(Sigma, sgf_prediction_find(prediction, "covariance_exact"), n * n * sizeof *Sigma);
+  if (by == CONSTANT_DRIFT) return sgf_covariance(problem, &prediction->joint, time, plan, Sigma, error);
+  memcpy(Sigma, sgf_prediction_find(prediction, by == EXACT ? "covariance_exact" : "covariance_multiplicative"),
+         n * n * sizeof *Sigma);
   if (plan == NULL) return SGF_OK;
+  if (by == LINEARIZED)
+    return sgf_hessian_noise_window(prediction->linearized, problem->settings.training.learning_rate, plan, Sigma,
+                                    error);
   return sgf_exact_window(prediction->exact, problem->settings.training.learning_rate,
                           (double)(plan->burn_in_steps + plan->stride), (double)plan->stride,
                           (double)(plan->window_steps / plan->stride), Sigma, error);
+}
+
+/* One layer alone is linear: with its own Hessian in every sample the equation is exact for it. Stationary for plan =
+ * NULL. */
+static sgf_status frozen_covariance(const sgf_problem *problem, const sgf_prediction *prediction, size_t layer,
+                                    const sgf_plan *plan, double *Sigma, sgf_error *error)
+{
+  const sgf_fluctuations *frozen = &prediction->frozen[layer - 1];
+  double lambda = problem->settings.training.learning_rate, residual;
+  sgf_hessian_noise *noise = NULL;
+  sgf_status status;
+  if (method_of(&problem->settings) != LINEARIZED)
+    return sgf_covariance(problem, frozen, sgf_configured_time(&problem->settings), plan, Sigma, error);
+  SGF_TRY(sgf_hessian_noise_create(problem, layer, &frozen->range, prediction->info.noise_strength, &noise, error));
+  SGF_TRY(sgf_hessian_noise_covariance(noise, frozen, lambda, Sigma, &residual, error));
+  if (plan != NULL) SGF_TRY(sgf_hessian_noise_window(noise, lambda, plan, Sigma, error));
+done:
+  sgf_hessian_noise_free(noise);
+  return status;
+}
+
+sgf_status sgf_solve_frozen(const sgf_problem *problem, const sgf_prediction *prediction, size_t layer, double *Sigma,
+                            sgf_error *error)
+{
+  return frozen_covariance(problem, prediction, layer, NULL, Sigma, error);
 }
 
 static sgf_status add_second_moment_of_mean(const sgf_problem *problem, const sgf_prediction *prediction,
@@ -75,7 +113,7 @@ sgf_status sgf_prediction_window(const sgf_problem *problem, const sgf_predictio
   sgf_status status;
   memset(mean, 0, fluctuations->range.n * sizeof *mean);
   if (layer > 0)
-    SGF_TRY(sgf_covariance(problem, fluctuations, sgf_configured_time(&problem->settings), plan, second, error));
+    SGF_TRY(frozen_covariance(problem, prediction, layer, plan, second, error));
   else
     SGF_TRY(configured_covariance(problem, prediction, plan, second, error));
   if (plan != NULL && plan->centred) SGF_TRY(centre(problem, fluctuations, plan, second, error));
@@ -90,7 +128,7 @@ done:
 static sgf_status add_exact(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
 {
   double *Sigma, residual;
-  bool asked = problem->settings.theory.equation == SGF_EQUATION_EXACT;
+  bool asked = sgf_is_exact(&problem->settings);
   sgf_status status = sgf_prediction_add(prediction, "covariance_exact", prediction->joint.range.n,
                                          prediction->joint.range.n, &Sigma, error);
   if (status == SGF_OK)
@@ -99,6 +137,21 @@ static sgf_status add_exact(const sgf_problem *problem, sgf_prediction *predicti
   if (status == SGF_OK && asked) prediction->info.residual = residual;
   if (status != SGF_ERROR_NUMERICAL || asked) return status;
   free(prediction->arrays[--prediction->array_count].values);
+  return SGF_OK;
+}
+
+/* The equation multiplicative under its own name: with several layers its solution, with one the exact one. */
+static sgf_status add_multiplicative(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
+{
+  size_t n = prediction->joint.range.n;
+  double *Sigma;
+  sgf_status status = sgf_prediction_add(prediction, "covariance_multiplicative", n, n, &Sigma, error);
+  if (status != SGF_OK) return status;
+  if (prediction->linearized != NULL)
+    return sgf_hessian_noise_covariance(prediction->linearized, &prediction->joint,
+                                        problem->settings.training.learning_rate, Sigma, &prediction->info.residual,
+                                        error);
+  memcpy(Sigma, sgf_prediction_find(prediction, "covariance_exact"), n * n * sizeof *Sigma);
   return SGF_OK;
 }
 
@@ -189,11 +242,13 @@ sgf_status sgf_solve(const sgf_problem *problem, sgf_prediction *prediction, sgf
   SGF_TRY(solve_continuum(problem, prediction, continuum, error));
   SGF_TRY(sgf_covariance(problem, &prediction->joint, SGF_TIME_DISCRETE, NULL, discrete, error));
   if (prediction->exact != NULL && !epoch) SGF_TRY(add_exact(problem, prediction, error));
+  if (settings->theory.equation == SGF_EQUATION_MULTIPLICATIVE)
+    SGF_TRY(add_multiplicative(problem, prediction, error));
   if (epoch)
     SGF_TRY(solve_epochs(problem, prediction, configured, error));
   else
     SGF_TRY(configured_covariance(problem, prediction, NULL, configured, error));
-  if (settings->theory.equation != SGF_EQUATION_EXACT)
+  if (method_of(settings) == CONSTANT_DRIFT)
     SGF_TRY(measure_residual(problem, prediction, equation_to_check(settings), lambda, settings->training.momentum,
                              error));
   SGF_TRY(add_mean(problem, prediction, error));

@@ -85,7 +85,7 @@ void sgf_test_elements(sgf_comparing *all)
   size_t n = all->n, packed = sgf_packed_size(n), index = 0;
   double sum = 0.0;
   info->z_largest = info->z_variance = info->z_p_value = NAN;
-  info->z_tested = all->problem->settings.theory.equation == SGF_EQUATION_EXACT && all->rows >= Z_TEST_REPLICAS &&
+  info->z_tested = sgf_is_exact(&all->problem->settings) && all->rows >= Z_TEST_REPLICAS &&
                    !all->ensemble->info.batches;
   if (!info->z_tested) return;
   info->z_largest = 0.0;

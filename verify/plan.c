@@ -98,7 +98,7 @@ static double wanted_error(const sgf_problem *problem, const sgf_prediction *pre
   double rank = (double)tested_directions(prediction), tolerance = settings->verify.tolerance;
   double others = problem->network.layers > 1 ? 8.0 + 6.0 * (double)problem->network.layers : 6.0;
   double quantities = together(problem, prediction) ? others : rank + others;
-  if (settings->theory.equation != SGF_EQUATION_EXACT) tolerance *= SHARE_OF_TOLERANCE;
+  if (!sgf_is_exact(settings)) tolerance *= SHARE_OF_TOLERANCE;
   double level = settings->verify.level / (settings->simulation.replicas > 0 ? 1.0 : LOOKS);
   double deviations = gsl_cdf_ugaussian_Qinv(level / quantities) + gsl_cdf_ugaussian_Qinv(0.01 / quantities);
   if (!together(problem, prediction)) return tolerance / deviations;

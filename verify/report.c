@@ -100,7 +100,9 @@ static const char *equation_text(const sgf_settings *settings)
   if (heavy)
     return settings->theory.equation == SGF_EQUATION_CONTINUUM ? "continuum, the leading order with momentum"
                                                                : "discrete time with momentum, constant drift";
-  if (settings->theory.equation == SGF_EQUATION_EXACT) return "exact second moment, weight-dependent noise";
+  if (sgf_is_exact(settings)) return "exact second moment, weight-dependent noise";
+  if (settings->theory.equation == SGF_EQUATION_MULTIPLICATIVE)
+    return "second moment of linearized SGD with the Hessian of each minibatch";
   return settings->theory.equation == SGF_EQUATION_CONTINUUM ? "continuum" : "discrete time, constant drift";
 }
 
@@ -181,8 +183,10 @@ static void put_numbers(const report *page)
     row(page, "relaxation", "the slowest mode relaxes at the rate %.4g, without momentum %.4g", info->decay_rate,
         info->relaxation_rate);
   row(page, "stability limit", "&lambda; &lt; %.4g%s; here %.3g of it", info->stability_limit,
-      info->layers > 1 || page->problem->settings.training.momentum > 0.0 ? " for the drift alone, noise lowers it"
-                                                                          : "",
+      page->problem->settings.training.momentum > 0.0 ? " for the drift alone, noise lowers it"
+      : info->layers == 1                             ? ""
+      : info->stability_is_bound ? " in mean square, on range(H) (a bound: the limit is not below)"
+                                 : " in mean square, on range(H)",
       page->problem->settings.training.learning_rate / info->stability_limit);
   row(page, "detailed balance",
       "&#8214;[H,C]&#8214; = %.3g (%.3g of &#8214;H&#8214;&#8214;C&#8214;), "
