@@ -428,6 +428,8 @@ protocol unknown           | 65 | simulation.protocol.*'pca'     | verify good.y
 window-pca of epochs       | 65 | simulation.protocol is window-pca.*epoch | verify good.yaml --set simulation.protocol=window-pca --set training.sampling=epoch
 uncoupled is not a flag    | 65 | simulation.uncoupled.*'maybe'  | verify good.yaml --set simulation.uncoupled=maybe
 two layers, exact          | 65 | theory.equation.*exact.*2 layers | verify good.yaml --set network.widths=[4,3,2] --set theory.equation=exact
+window-pca, multiplicative | 65 | window-pca.*multiplicative | verify good.yaml --set simulation.protocol=window-pca --set theory.equation=multiplicative
+epoch with multiplicative  | 65 | theory.equation.*multiplicative.*epoch | verify good.yaml --set training.sampling=epoch --set theory.equation=multiplicative
 epoch with exact           | 65 | theory.equation.*exact.*epoch  | verify good.yaml --set training.sampling=epoch --set theory.equation=exact
 epoch with continuum       | 65 | theory.equation.*continuum.*epoch | verify good.yaml --set training.sampling=epoch --set theory.equation=continuum
 END

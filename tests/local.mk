@@ -8,6 +8,7 @@ test_programs = \
   %D%/test_covariance \
   %D%/test_covariance_operator \
   %D%/test_depth \
+  %D%/test_multiplicative \
   %D%/test_observables \
   %D%/test_statistics \
   %D%/test_time \
@@ -28,6 +29,7 @@ test_programs = \
 test_scripts = %D%/separation.sh %D%/bad_input.sh %D%/commands.sh %D%/sweep.sh %D%/checkpoint.sh %D%/claims.sh
 test_cflags = $(CORE_CFLAGS) $(CHECK_CFLAGS)
 test_ldadd = libcore.la $(CORE_LIBS) $(CHECK_LIBS)
+test_minibatches = %D%/minibatches.c %D%/minibatches.h
 test_common = %D%/testing.c %D%/testing.h
 
 %C%_test_random_SOURCES = %D%/test_random.c $(test_common)
@@ -54,7 +56,7 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_sparse_CFLAGS = $(test_cflags)
 %C%_test_sparse_LDADD = $(test_ldadd)
 
-%C%_test_covariance_SOURCES = %D%/test_covariance.c $(test_common)
+%C%_test_covariance_SOURCES = %D%/test_covariance.c $(test_minibatches) $(test_common)
 %C%_test_covariance_CFLAGS = $(test_cflags)
 %C%_test_covariance_LDADD = $(test_ldadd)
 
@@ -62,7 +64,11 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_covariance_operator_CFLAGS = $(test_cflags)
 %C%_test_covariance_operator_LDADD = $(test_ldadd)
 
-%C%_test_depth_SOURCES = %D%/test_depth.c $(test_common)
+%C%_test_multiplicative_SOURCES = %D%/test_multiplicative.c $(test_minibatches) $(test_common)
+%C%_test_multiplicative_CFLAGS = $(test_cflags)
+%C%_test_multiplicative_LDADD = $(test_ldadd)
+
+%C%_test_depth_SOURCES = %D%/test_depth.c $(test_minibatches) $(test_common)
 %C%_test_depth_CFLAGS = $(test_cflags)
 %C%_test_depth_LDADD = $(test_ldadd)
 

@@ -6,7 +6,7 @@
 #include "../theory/epoch.h"
 #include "../theory/lyapunov.h"
 #include "../theory/prediction.h"
-#include "testing.h"
+#include "minibatches.h"
 
 static sgf_problem *problem_of(sgf_settings *settings, size_t samples, uint64_t seed)
 {
@@ -120,89 +120,6 @@ END_TEST
 
 /* ---------------------------------------- brute force over every minibatch */
 
-/* The discrete algorithm itself, delta' = (1 - lambda (H_B + gamma)) delta - lambda g_B, averaged over all P^S
- * ordered (or all S-subsets as ordered draws without repeats): second moment map K (n^2 x n^2) and source (n^2).
- * */
-typedef struct {
-  size_t n, batches;
-  double *K, *source;
-} brute;
-
-static void add_batch(const sgf_problem *problem, const size_t *batch, brute *all)
-{
-  size_t n = all->n, N = problem->data.inputs, S = problem->settings.training.batch_size;
-  double lambda = problem->settings.training.learning_rate, decay = problem->settings.training.weight_decay;
-  double *map = new_reals(n * n), *g = new_reals(n);
-  for (size_t i = 0; i < n; i++) {
-    map[i * n + i] = 1.0 - lambda * decay;
-    g[i] = decay * problem->theta[i];
-  }
-  for (size_t s = 0; s < S; s++) {
-    const double *x = problem->data.X + batch[s] * N, *y = problem->data.Y + batch[s] * problem->data.outputs;
-    for (size_t a = 0; a < problem->data.outputs; a++) {
-      double residual = y[a] - sgf_dot(N, problem->theta + a * N, x);
-      for (size_t i = 0; i < N; i++) {
-        g[a * N + i] -= residual * x[i] / (double)S;
-        for (size_t j = 0; j < N; j++) map[(a * N + i) * n + a * N + j] -= lambda * x[i] * x[j] / (double)S;
-      }
-    }
-  }
-  for (size_t i = 0; i < n; i++)
-    for (size_t j = 0; j < n; j++) {
-      all->source[i * n + j] += lambda * lambda * g[i] * g[j];
-      for (size_t k = 0; k < n; k++)
-        for (size_t l = 0; l < n; l++) all->K[(i * n + j) * n * n + k * n + l] += map[i * n + k] * map[j * n + l];
-    }
-  all->batches++;
-  free(map);
-  free(g);
-}
-
-static void enumerate(const sgf_problem *problem, size_t *batch, size_t drawn, brute *all)
-{
-  bool repeats = problem->settings.training.sampling == SGF_SAMPLING_REPLACEMENT;
-  if (drawn == problem->settings.training.batch_size) {
-    add_batch(problem, batch, all);
-    return;
-  }
-  for (size_t m = 0; m < problem->data.samples; m++) {
-    bool used = false;
-    for (size_t s = 0; s < drawn; s++) used = used || batch[s] == m;
-    if (used && !repeats) continue;
-    batch[drawn] = m;
-    enumerate(problem, batch, drawn + 1, all);
-  }
-}
-
-static void brute_force(const sgf_problem *problem, brute *all)
-{
-  size_t batch[8], n = problem->network.weights, n2 = n * n;
-  *all = (brute){n, 0, new_reals(n2 * n2), new_reals(n2)};
-  enumerate(problem, batch, 0, all);
-  for (size_t k = 0; k < n2 * n2; k++) all->K[k] /= (double)all->batches;
-  for (size_t k = 0; k < n2; k++) all->source[k] /= (double)all->batches;
-}
-
-static double spectral_radius(const brute *all)
-{
-  size_t n2 = all->n * all->n;
-  double *copy = new_reals(n2 * n2), *real = new_reals(n2), *imaginary = new_reals(n2), radius = 0.0;
-  memcpy(copy, all->K, n2 * n2 * sizeof *copy);
-  ck_assert_int_eq(
-      LAPACKE_dgeev(LAPACK_ROW_MAJOR, 'N', 'N', (int)n2, copy, (int)n2, real, imaginary, NULL, 1, NULL, 1), 0);
-  for (size_t k = 0; k < n2; k++) radius = fmax(radius, hypot(real[k], imaginary[k]));
-  free(copy);
-  free(real);
-  free(imaginary);
-  return radius;
-}
-
-static void brute_free(brute *all)
-{
-  free(all->K);
-  free(all->source);
-}
-
 typedef struct {
   size_t inputs, outputs, samples, batch;
   sgf_sampling sampling;
@@ -236,24 +153,19 @@ START_TEST(exact_equation_is_the_average_over_all_minibatches)
   sgf_error error = {SGF_OK, ""};
   sgf_problem *problem = small_problem(&SMALL[_i], 0.05, SGF_EQUATION_EXACT);
   sgf_prediction *prediction;
-  brute all;
-  brute_force(problem, &all);
-  size_t n2 = all.n * all.n;
+  minibatch_average all;
+  average_over_minibatches(problem, NULL, problem->network.weights, &all);
+  size_t n2 = all.rank * all.rank;
+  double *Sigma = new_reals(n2);
   ASSERT_OK(sgf_predict(problem, false, &prediction, &error), error);
-  lapack_int *pivots = calloc(n2, sizeof *pivots);
-  double *system = new_reals(n2 * n2), *Sigma = new_reals(n2);
-  for (size_t k = 0; k < n2 * n2; k++) system[k] = (k % (n2 + 1) == 0) - all.K[k];
-  memcpy(Sigma, all.source, n2 * sizeof *Sigma);
-  ck_assert_int_eq(LAPACKE_dgesv(LAPACK_ROW_MAJOR, (int)n2, 1, system, (int)n2, pivots, Sigma, 1), 0);
+  stationary_of(&all, Sigma);
   double scale = sgf_norm(n2, Sigma);
   if (SMALL[_i].batch == SMALL[_i].samples)
     ck_assert(sgf_norm(n2, array_of(prediction, "covariance_exact")) <= 1e-20 && scale <= 1e-20);
   else
     ASSERT_CLOSE(n2, array_of(prediction, "covariance_exact"), Sigma, 1e-11);
-  free(pivots);
-  free(system);
   free(Sigma);
-  brute_free(&all);
+  minibatch_average_free(&all);
   sgf_prediction_free(prediction);
   sgf_problem_free(problem);
 }
@@ -270,11 +182,11 @@ START_TEST(stability_limit_is_where_the_second_moment_grows)
   sgf_prediction_free(prediction);
   sgf_problem_free(problem);
   for (int k = 0; k < 3; k++) {
-    brute all;
+    minibatch_average all;
     problem = small_problem(&SMALL[_i], limit * (0.99 + 0.01 * k), SGF_EQUATION_EXACT);
-    brute_force(problem, &all);
+    average_over_minibatches(problem, NULL, problem->network.weights, &all);
     radius[k] = spectral_radius(&all);
-    brute_free(&all);
+    minibatch_average_free(&all);
     sgf_problem_free(problem);
   }
   ck_assert(radius[0] < 1.0 && radius[2] > 1.0);
@@ -289,24 +201,17 @@ START_TEST(exact_finite_time_covariance_is_the_iterated_map)
   sgf_problem *problem = small_problem(&SMALL[_i], 0.05, SGF_EQUATION_EXACT);
   sgf_prediction *prediction;
   sgf_plan plan = {.replicas = 1, .burn_in_steps = 7, .window_steps = 30, .stride = 3};
-  brute all;
-  brute_force(problem, &all);
-  size_t n2 = all.n * all.n;
-  double *Sigma = new_reals(n2), *next = new_reals(n2), *mean = new_reals(n2), *window = new_reals(n2), drift[16];
-  for (size_t t = 1; t <= plan.burn_in_steps + plan.window_steps; t++) {
-    sgf_multiply(n2, 1, n2, SGF_PLAIN, all.K, SGF_PLAIN, Sigma, next);
-    for (size_t k = 0; k < n2; k++) Sigma[k] = next[k] + all.source[k];
-    if (t > plan.burn_in_steps && (t - plan.burn_in_steps) % plan.stride == 0)
-      for (size_t k = 0; k < n2; k++) mean[k] += Sigma[k] / 10.0;
-  }
+  minibatch_average all;
+  average_over_minibatches(problem, NULL, problem->network.weights, &all);
+  size_t n2 = all.rank * all.rank;
+  double *mean = new_reals(n2), *window = new_reals(n2), drift[16];
+  window_of(&all, 10, 3, 10, mean);
   ASSERT_OK(sgf_predict(problem, false, &prediction, &error), error);
   ASSERT_OK(sgf_prediction_window(problem, prediction, 0, &plan, window, drift, &error), error);
   ASSERT_CLOSE(n2, window, mean, 1e-8);
-  free(Sigma);
-  free(next);
   free(mean);
   free(window);
-  brute_free(&all);
+  minibatch_average_free(&all);
   sgf_prediction_free(prediction);
   sgf_problem_free(problem);
 }

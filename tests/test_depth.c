@@ -5,7 +5,7 @@
 #include "../theory/balance.h"
 #include "../theory/drift.h"
 #include "../theory/prediction.h"
-#include "testing.h"
+#include "minibatches.h"
 
 static const double *array_of(const sgf_prediction *prediction, const char *name)
 {
@@ -24,55 +24,6 @@ static const double *layer_array(const sgf_prediction *prediction, size_t layer,
 
 /* ------------------------------------------------- brute force, small networks */
 
-/* Single-sample gradient, or the mean over all for sample = P: forward and backward through plain loops, nothing of
- * the library's operators. */
-static void gradient_of(const sgf_problem *problem, const double *theta, size_t sample, double *gradient)
-{
-  const sgf_network *net = &problem->network;
-  const sgf_dataset *data = &problem->data;
-  size_t first = sample < data->samples ? sample : 0, last = sample < data->samples ? sample + 1 : data->samples;
-  double h[6][16], back[6][16];
-  memset(gradient, 0, net->weights * sizeof *gradient);
-  for (size_t m = first; m < last; m++) {
-    memcpy(h[0], data->X + m * data->inputs, data->inputs * sizeof **h);
-    for (size_t l = 1; l <= net->layers; l++)
-      for (size_t a = 0; a < net->widths[l]; a++)
-        h[l][a] = sgf_dot(net->widths[l - 1], theta + net->offsets[l] + a * net->widths[l - 1], h[l - 1]);
-    for (size_t a = 0; a < data->outputs; a++)
-      back[net->layers][a] = (h[net->layers][a] - data->Y[m * data->outputs + a]) / (double)(last - first);
-    for (size_t l = net->layers; l >= 1; l--) {
-      const double *W = theta + net->offsets[l];
-      memset(back[l - 1], 0, sizeof *back);
-      for (size_t a = 0; a < net->widths[l]; a++)
-        for (size_t i = 0; i < net->widths[l - 1]; i++) {
-          gradient[net->offsets[l] + a * net->widths[l - 1] + i] += back[l][a] * h[l - 1][i];
-          back[l - 1][i] += back[l][a] * W[a * net->widths[l - 1] + i];
-        }
-    }
-  }
-}
-
-/* H by a stencil of six points, exact for gradients of degree 6 or less: those of up to three layers. */
-static void brute_hessian(const sgf_problem *problem, double *H)
-{
-  static const double weight[] = {45.0 / 60.0, -9.0 / 60.0, 1.0 / 60.0};
-  size_t n = problem->network.weights;
-  double *theta = new_reals(n), *gradient = new_reals(n), step = 0.25;
-  for (size_t i = 0; i < n; i++) {
-    memset(H + i * n, 0, n * sizeof *H);
-    for (int k = -3; k <= 3; k++) {
-      if (k == 0) continue;
-      memcpy(theta, problem->theta, n * sizeof *theta);
-      theta[i] += step * k;
-      gradient_of(problem, theta, problem->data.samples, gradient);
-      for (size_t j = 0; j < n; j++) H[i * n + j] += (k < 0 ? -1.0 : 1.0) * weight[abs(k) - 1] * gradient[j] / step;
-    }
-  }
-  sgf_symmetrize(n, H);
-  free(theta);
-  free(gradient);
-}
-
 /* N = (lambda kappa / S) C from the single-sample gradients. */
 static void brute_noise(const sgf_problem *problem, double *N)
 {
@@ -81,10 +32,10 @@ static void brute_noise(const sgf_problem *problem, double *N)
   bool repeats = problem->settings.training.sampling == SGF_SAMPLING_REPLACEMENT;
   double kappa = repeats ? 1.0 : (double)(P - S) / (double)(P - 1);
   double scale = problem->settings.training.learning_rate * kappa / (double)S;
-  gradient_of(problem, problem->theta, P, mean);
+  plain_gradient(problem, problem->theta, P, mean);
   memset(N, 0, n * n * sizeof *N);
   for (size_t m = 0; m < P; m++) {
-    gradient_of(problem, problem->theta, m, g);
+    plain_gradient(problem, problem->theta, m, g);
     for (size_t i = 0; i < n; i++)
       for (size_t j = 0; j < n; j++) N[i * n + j] += scale * (g[i] - mean[i]) * (g[j] - mean[j]) / (double)P;
   }
@@ -130,21 +81,12 @@ static const small SMALL[] = {{{2, 2, 2}, 3, 2, SGF_SAMPLING_REPLACEMENT, SGF_EQ
 static sgf_problem *small_problem(const small *from)
 {
   sgf_settings settings;
-  sgf_error error = {SGF_OK, ""};
-  sgf_problem *problem;
-  size_t P = 9, inputs = from->widths[0], outputs = from->widths[from->count - 1];
-  double *X = new_reals(P * inputs), *Y = new_reals(P * outputs);
   settings_with_widths(&settings, from->count, from->widths);
   settings.training.learning_rate = 0.03;
   settings.training.batch_size = from->batch;
   settings.training.sampling = from->sampling;
   settings.theory.equation = from->equation;
-  fill_normal(23, P * inputs, X);
-  fill_normal(24, P * outputs, Y);
-  for (size_t k = 0; k < P * outputs; k++) Y[k] += X[k / outputs * inputs + k % outputs % inputs];
-  ASSERT_OK(sgf_problem_from_arrays(&settings, P, X, Y, NULL, &problem, &error), error);
-  free(X);
-  free(Y);
+  sgf_problem *problem = noisy_identity_problem(&settings, 9, 23);
   sgf_settings_free(&settings);
   return problem;
 }
@@ -165,7 +107,7 @@ START_TEST(covariances_by_dense_kronecker_systems)
   double lambda = problem->settings.training.learning_rate;
   bool continuum = SMALL[_i].equation == SGF_EQUATION_CONTINUUM;
   double *H = new_reals(n * n), *N = new_reals(n * n), *S = new_reals(n * n), *block = new_reals(3 * n * n);
-  brute_hessian(problem, H);
+  plain_hessian(problem, problem->data.samples, H);
   brute_noise(problem, N);
   ck_assert(lambda * prediction->info.largest_curvature < 1.0 && !prediction->info.rank_ambiguous);
   ASSERT_CLOSE(n * n, array_of(prediction, "hessian"), H, 1e-12);
@@ -255,7 +197,7 @@ START_TEST(finite_times_by_iteration)
   double *H = new_reals(n * n), *N = new_reals(n * n), *h = new_reals(n * n), *E = new_reals(n * n);
   double *source = new_reals(n * n), *S = new_reals(n * n), *work = new_reals(n * n), *mean = new_reals(n);
   double *expected = new_reals(n * n), *found = new_reals(n * n);
-  brute_hessian(problem, H);
+  plain_hessian(problem, problem->data.samples, H);
   brute_noise(problem, N);
   for (size_t layer = 0; layer <= problem->network.layers; layer++) {
     size_t size = block_of(problem, layer, H, h);
