@@ -828,16 +828,19 @@ typedef struct sgf_sparse {
   double *values;
 } sgf_sparse;
 
-/* Solve with a sparse drift; arguments and errors otherwise as for the dense one. SGF_ERROR_MEMORY names the
- * estimated fill when it would not fit. */
+/* Solve with a sparse drift; arguments, promises and errors otherwise as for the dense one. SGF_ERROR_MEMORY names the
+ * estimated fill when it would not fit. A drift of up to 1000 rows that is not symmetric is solved by dense algebra
+ * beside a sparse method that was chosen: SGF_ERROR_AMBIGUOUS where they disagree. */
 SGF_API sgf_status sgf_lyapunov_solve_sparse(const sgf_sparse *A, size_t columns, const double *Q,
                                              const sgf_lyapunov_options *options, double *X,
                                              sgf_certificate *certificate, sgf_error *error);
 
 /* Solve with a large sparse drift and Q = B B^T of few columns; X = Z Z^T, the solution that starts from 0.
  *   columns, B  m, (n, m)
- *   tolerance   of the residual relative to ||Q||; 0: 1e-12
+ *   tolerance   of the residual relative to ||Q||, in [0, 1); 0: 1e-12. The scaled residual is at most 1e-13, or this
  *   rank, Z     columns of the factor Z (n, rank), allocated here, the caller's to free(); NULL after a failure
+ * The certificate's separation and error bound are estimates from below and above where the drift is not symmetric in any
+ * units and has more than 1000 rows (docs/solvers.md).
  * Errors: as above; SGF_ERROR_NUMERICAL when the space does not suffice. Source: section 10; V. Simoncini, SIAM J. Sci.
  * Comput. 29, 1268 (2007). */
 SGF_API sgf_status sgf_lyapunov_solve_low_rank(const sgf_sparse *A, size_t columns, const double *B, double tolerance,

@@ -3,6 +3,7 @@
 
 #include <cblas.h>
 #include <lapacke.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,4 +83,88 @@ done:
   free(inside);
   free(V_inside);
   return status;
+}
+
+/* -------------------------------------------------------------- sparse drifts */
+
+/* Norm of column i of A in units E: of A_ki E_i / E_k; `inverse`: of a column of A^T, A_ik E_k / E_i. With or without the
+ * diagonal. */
+static double column_norm(const sgf_sparse *A, const double *E, size_t i, bool inverse, bool diagonal)
+{
+  double square = 0.0;
+  for (int64_t k = A->starts[i]; k < A->starts[i + 1]; k++) {
+    if (!diagonal && A->indices[k] == (int64_t)i) continue;
+    double other = E[A->indices[k]], value = A->values[k] * (inverse ? other / E[i] : E[i] / other);
+    square += value * value;
+  }
+  return sqrt(square);
+}
+
+/* The power of 2 by which unit i is to change; 1 where that gains less than 5 %. */
+static double better_unit(const sgf_sparse *A, const sgf_sparse *turned, const double *E, size_t i)
+{
+  const double far = 0x1p300, gain = 0.95;
+  double column = column_norm(A, E, i, false, true), row = column_norm(turned, E, i, true, true), sum = column + row,
+         factor = 1.0;
+  if (!(column > 0.0 && row > 0.0 && isfinite(sum))) return 1.0;
+  for (; column < 0.5 * row && E[i] * factor < far; factor *= 2.0) {
+    column *= 2.0;
+    row *= 0.5;
+  }
+  for (; row <= 0.5 * column && E[i] * factor > 1.0 / far; factor *= 0.5) {
+    column *= 0.5;
+    row *= 2.0;
+  }
+  return column + row < gain * sum ? factor : 1.0;
+}
+
+static double norm_in_units(const sgf_sparse *A, const double *E)
+{
+  double square = 0.0;
+  for (size_t j = 0; j < A->columns; j++) square += pow(column_norm(A, E, j, false, true), 2.0);
+  return sqrt(square);
+}
+
+sgf_status sgf_sparse_balance(const sgf_sparse *A, double *D, sgf_error *error)
+{
+  enum { SWEEPS = 100 };
+  const double settled = 1e-6, far = 0x1p100;
+  sgf_sparse turned = {0};
+  double change = 1.0;
+  for (size_t i = 0; i < A->rows; i++) D[i] = 1.0;
+  sgf_status status = sgf_sparse_transpose(A, &turned, error);
+  if (status != SGF_OK) return status;
+  for (size_t sweep = 0; sweep < SWEEPS && change > settled; sweep++) {
+    change = 0.0;
+    for (size_t i = 0; i < A->rows; i++) {
+      double factor = sqrt(column_norm(&turned, D, i, true, false) / column_norm(A, D, i, false, false));
+      if (!(factor > 0.0 && D[i] * factor < far && D[i] * factor > 1.0 / far)) continue;
+      D[i] *= factor;
+      change = fmax(change, fabs(factor - 1.0));
+    }
+  }
+  sgf_sparse_free(&turned);
+  return SGF_OK;
+}
+
+sgf_status sgf_sparse_equilibrate(const sgf_sparse *A, double *E, bool *worth, sgf_error *error)
+{
+  enum { MOST_SWEEPS = 200 };
+  sgf_sparse turned = {0};
+  bool changed = true;
+  *worth = false;
+  for (size_t i = 0; i < A->rows; i++) E[i] = 1.0;
+  sgf_status status = sgf_sparse_transpose(A, &turned, error);
+  if (status != SGF_OK) return status;
+  for (size_t sweep = 0; sweep < MOST_SWEEPS && changed; sweep++) {
+    changed = false;
+    for (size_t i = 0; i < A->rows; i++) {
+      double factor = better_unit(A, &turned, E, i);
+      E[i] *= factor;
+      changed = changed || factor != 1.0;
+    }
+  }
+  sgf_sparse_free(&turned);
+  *worth = norm_in_units(A, E) <= WORTH * sgf_sparse_norm(A);
+  return SGF_OK;
 }

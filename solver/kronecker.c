@@ -127,6 +127,8 @@ sgf_status sgf_sparse_check_null_noise(double noise, double across, double norm,
   double tolerated = size * size * (4.0 * round_off + angle * angle) * norm + angle * size * across;
   certificate->null_noise = norm > 0.0 ? noise / norm : 0.0;
   if (noise <= tolerated) return SGF_OK;
+  sgf_status status = sgf_sparse_check_apart(drift, certificate, error);
+  if (status != SGF_OK) return status;
   if (!(tolerated < norm))
     return sgf_fail(
         error, SGF_ERROR_AMBIGUOUS,
@@ -230,7 +232,8 @@ static void free_system(kronecker_system *system)
 static double slowest(const sgf_sparse_drift *drift, const sgf_certificate *certificate)
 {
   double modulus = hypot(certificate->real, certificate->imaginary);
-  return fmin(drift->smallest, drift->discrete ? (1.0 - modulus) * (1.0 + modulus) : 2.0 * certificate->real);
+  double rate = drift->discrete ? (1.0 - modulus) * (1.0 + modulus) : 2.0 * certificate->real / drift->scale;
+  return rate > 0.0 ? fmin(drift->smallest, rate) : drift->smallest;
 }
 
 /* Factors of K, or of K + shift 1 where it is singular: the refinement takes the shift out again, and what it makes
@@ -388,7 +391,7 @@ static sgf_status certify(kronecker_system *system, const double *Q, const doubl
   certificate->residual = sgf_scaled_residual(&measures);
   sgf_status status = condition(system, &measures, error);
   if (status != SGF_OK) return status;
-  certificate->separation = 1.0 / measures.Y_spectral;
+  certificate->separation = drift->scale / measures.Y_spectral;
   certificate->error_bound = sgf_error_bound(&measures);
   return SGF_OK;
 }

@@ -16,13 +16,17 @@
 
 #include "../theory/linear_algebra.h"
 #include "../theory/memory.h"
+#include "../theory/random.h"
 #include "certificate.h"
+#include "equilibration.h"
 #include "form.h"
 #include "input.h"
 
 /* A vector of which less is left by orthogonalization is in the space already. */
 static const double DEPENDENT = 1e-13;
 static const double TOLERANCE = 1e-12;
+/* A bound of the inverse that is so many times that of a symmetric drift is worth another way to one. */
+static const double WEAK = 1e2;
 /* Noise on the null space must be told from round-off at this part of all noise. */
 static const double BLUR = 1e-6;
 
@@ -33,6 +37,7 @@ typedef struct {
 
 typedef struct {
   sgf_sparse_drift *drift;
+  bool adjoint; /* the equation of A^T */
   size_t n, columns;
   double *B;                        /* (n, columns), column-major, in the range of M */
   size_t dimension, capacity, most; /* vectors; room for vectors; how many may be had */
@@ -113,9 +118,9 @@ static sgf_status expand(krylov_space *space, bool first, sgf_error *error)
   if (first)
     memcpy(W, space->B, n * forward * sizeof *W);
   else
-    sgf_sparse_multiply(&space->drift->A, false, forward, space->V + space->forward.first * n, W);
-  SGF_TRY(sgf_sparse_drift_solve(space->drift, backward, first ? space->B : space->V + space->backward.first * n,
-                                 inverse, error));
+    sgf_sparse_multiply(&space->drift->A, space->adjoint, forward, space->V + space->forward.first * n, W);
+  SGF_TRY((space->adjoint ? sgf_sparse_drift_solve_adjoint : sgf_sparse_drift_solve)(
+      space->drift, backward, first ? space->B : space->V + space->backward.first * n, inverse, error));
   space->before = space->dimension;
   SGF_TRY(append_all(space, forward, W, &space->forward, error));
   SGF_TRY(append_all(space, backward, inverse, &space->backward, error));
@@ -139,11 +144,12 @@ static sgf_status project_drift(krylov_space *space, sgf_error *error)
   for (size_t i = 0; i < before; i++) memcpy(T + i * now, space->T + i * before, before * sizeof *T);
   int rows = (int)n, wide = (int)now, count = (int)last;
   double *again = turned + now * last;
-  sgf_sparse_multiply(&space->drift->A, true, last, V_last, image); /* V^T A^T V_last: the last rows of T */
+  sgf_sparse_multiply(&space->drift->A, !space->adjoint, last, V_last,
+                      image); /* V^T A^T V_last: the last rows of T */
   cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, wide, count, rows, 1.0, space->V, rows, image, rows, 0.0,
               turned, wide);
   for (size_t k = 0; k < last; k++) memcpy(T + (before + k) * now, turned + k * now, now * sizeof *T);
-  sgf_sparse_multiply(&space->drift->A, false, last, V_last, image); /* V^T A V_last: the last columns */
+  sgf_sparse_multiply(&space->drift->A, space->adjoint, last, V_last, image); /* V^T A V_last: the last columns */
   for (int pass = 0; pass < 2; pass++) {
     cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, wide, count, rows, 1.0, space->V, rows, image, rows, 0.0,
                 pass == 0 ? turned : again, wide);
@@ -299,11 +305,11 @@ done:
 /* -------------------------------------------------------------- certificate */
 
 /* ||[W][signs][W]^T||_F of W = [A Z, Z, B] by its R factor: R M R^T, M with A Z Z^T + Z Z^T A^T - B B^T, or the
- * discrete. */
-static sgf_status exact_residual(const krylov_space *space, size_t rank, const double *Z, double *residual,
-                                 sgf_error *error)
+ * discrete. B by columns. */
+static sgf_status exact_residual(const sgf_sparse *A, bool discrete, size_t of_B, const double *B, size_t rank,
+                                 const double *Z, double *residual, sgf_error *error)
 {
-  size_t n = space->n, columns = 2 * rank + space->columns, height = n < columns ? n : columns;
+  size_t n = A->rows, columns = 2 * rank + of_B, height = n < columns ? n : columns;
   double *W = NULL, *R = NULL, *signs = NULL, *product = NULL;
   sgf_status status;
   SGF_TRY(sgf_new_reals(&W, n, columns, "residual", error));
@@ -312,15 +318,15 @@ static sgf_status exact_residual(const krylov_space *space, size_t rank, const d
   SGF_TRY(sgf_new_reals(&product, columns, columns + 1, "residual", error));
   for (size_t k = 0; k < rank; k++)
     for (size_t i = 0; i < n; i++) W[(rank + k) * n + i] = Z[i * rank + k];
-  sgf_sparse_multiply(&space->drift->A, false, rank, W + rank * n, W);
-  memcpy(W + 2 * rank * n, space->B, n * space->columns * sizeof *W);
+  sgf_sparse_multiply(A, false, rank, W + rank * n, W);
+  memcpy(W + 2 * rank * n, B, n * of_B * sizeof *W);
   LAPACKE_dgeqrf(LAPACK_COL_MAJOR, (int)n, (int)columns, W, (int)n, product + columns * columns);
   for (size_t k = 0; k < columns; k++)
     for (size_t i = 0; i <= k && i < height; i++) R[i * columns + k] = W[k * n + i];
   for (size_t k = 0; k < columns; k++) {
-    bool image = k < rank, of_B = k >= 2 * rank;
-    if (space->drift->discrete || of_B)
-      signs[k * columns + k] = image || of_B ? -1.0 : 1.0;
+    bool image = k < rank, noise = k >= 2 * rank;
+    if (discrete || noise)
+      signs[k * columns + k] = image || noise ? -1.0 : 1.0;
     else
       signs[k * columns + (image ? k + rank : k - rank)] = 1.0;
   }
@@ -335,8 +341,13 @@ done:
   return status;
 }
 
-/* ||Z Z^T||_F = ||Z^T Z||_F. */
-static sgf_status gram_norm(size_t n, size_t columns, const double *Z, double *norm, sgf_error *error)
+static void by_columns(size_t n, size_t columns, const double *B, double *turned)
+{
+  for (size_t k = 0; k < columns; k++)
+    for (size_t i = 0; i < n; i++) turned[k * n + i] = B[i * columns + k];
+}
+
+sgf_status sgf_gram_norm(size_t n, size_t columns, const double *Z, double *norm, sgf_error *error)
 {
   double *gram;
   sgf_status status = sgf_new_reals(&gram, columns, columns, "Z", error);
@@ -345,6 +356,135 @@ static sgf_status gram_norm(size_t n, size_t columns, const double *Z, double *n
   *norm = sgf_norm(columns * columns, gram);
   free(gram);
   return SGF_OK;
+}
+
+sgf_status sgf_low_rank_residual(const sgf_sparse *A, bool discrete, size_t columns, const double *B, size_t rank,
+                                 const double *Z, double *scaled, sgf_error *error)
+{
+  sgf_measures measures = {.discrete = discrete, .A = sgf_sparse_norm(A)};
+  double *turned = NULL;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&turned, A->rows, columns, "B", error));
+  by_columns(A->rows, columns, B, turned);
+  SGF_TRY(exact_residual(A, discrete, columns, turned, rank, Z, &measures.residual, error));
+  SGF_TRY(sgf_gram_norm(A->rows, columns, B, &measures.Q, error));
+  SGF_TRY(sgf_gram_norm(A->rows, rank, Z, &measures.X, error));
+  *scaled = sgf_scaled_residual(&measures);
+done:
+  free(turned);
+  return status;
+}
+
+/* D^{-1} A D in units D in which it is as symmetric as it can be, and max(D)^2 / min(D)^2, by which a norm may differ in
+ * them. */
+static sgf_status balanced(const sgf_sparse *A, sgf_sparse *B, double *spread, sgf_error *error)
+{
+  double *D = NULL, most = 0.0, least = INFINITY;
+  sgf_status status;
+  SGF_TRY(sgf_sparse_order(A, B, error));
+  SGF_TRY(sgf_new_reals(&D, A->rows, 1, "balanced units", error));
+  SGF_TRY(sgf_sparse_balance(A, D, error));
+  for (size_t j = 0; j < A->rows; j++) {
+    most = fmax(most, D[j]);
+    least = fmin(least, D[j]);
+    for (int64_t k = B->starts[j]; k < B->starts[j + 1]; k++) B->values[k] *= D[j] / D[B->indices[k]];
+  }
+  *spread = (most / least) * (most / least);
+done:
+  free(D);
+  return status;
+}
+
+/* A bound of what a residual is amplified by where the motion shrinks every vector, in units in which the drift is as
+ * symmetric as it can be; else NaN. A margin of 5 % for estimates that come from the wrong side. */
+static sgf_status contraction(sgf_sparse_drift *drift, double *amplified, sgf_error *error)
+{
+  const double margin = 0.05;
+  sgf_sparse_drift sum = {.n = drift->n, .symmetric = !drift->discrete};
+  sgf_sparse B = {0};
+  double value, spread;
+  bool positive = false;
+  sgf_status status = SGF_OK;
+  *amplified = NAN;
+  if (drift->null > 0) return SGF_OK;
+  SGF_TRY(balanced(&drift->A, &B, &spread, error));
+  if (drift->discrete) {
+    SGF_TRY(sgf_sparse_order(&B, &sum.M, error));
+    SGF_TRY(sgf_sparse_singular_value(&sum, false, &value, error));
+    value *= 1.0 + margin;
+    if (value < 1.0) *amplified = spread / ((1.0 - value) * (1.0 + value));
+    goto done;
+  }
+  SGF_TRY(sgf_sparse_twice_symmetric_part(&B, &sum.M, error));
+  SGF_TRY(sgf_sparse_cholesky(&sum.M, 0.0, drift->memory, "A", &sum.factors, &positive, error));
+  if (!positive) goto done;
+  SGF_TRY(sgf_sparse_singular_value(&sum, true, &value, error));
+  *amplified = spread * value * (1.0 + margin);
+  drift->proven = true;
+done:
+  sgf_sparse_free(&B);
+  sgf_sparse_drift_free(&sum);
+  return status;
+}
+
+/* An estimate of tr Y from above, Y of Q = P P^T: see low_rank.h; infinite where the adjoint equation is not solved. */
+static sgf_status trace_of_unit_solution(krylov_space *space, double *trace, sgf_error *error)
+{
+  enum { PROBES = 8 };
+  const double safe = 20.0, tolerance = 1e-4;
+  sgf_sparse_drift *drift = space->drift;
+  size_t n = space->n;
+  krylov_space dual = {
+      .drift = drift, .adjoint = true, .n = n, .columns = PROBES, .most = space->most, .tolerance = tolerance};
+  double *V = NULL;
+  sgf_random random;
+  sgf_status status;
+  *trace = INFINITY;
+  SGF_TRY(sgf_new_reals(&V, n, PROBES, "probes", error));
+  SGF_TRY(sgf_new_reals(&dual.B, n, PROBES, "probes", error));
+  sgf_random_at(&random, 1, 4, 0);
+  for (size_t k = 0; k < n * PROBES; k++) V[k] = sgf_random_normal(&random);
+  memcpy(dual.B, V, n * PROBES * sizeof *V);
+  SGF_TRY(sgf_sparse_drift_project_adjoint(drift, PROBES, dual.B, error));
+  for (size_t k = 0; k < n; k++)
+    for (size_t p = 0; p < PROBES; p++) V[k * PROBES + p] = dual.B[p * n + k];
+  SGF_TRY(sgf_gram_norm(n, PROBES, V, &dual.norm_Q, error));
+  status = find_space(&dual, NULL);
+  if (status == SGF_OK) {
+    *trace = 0.0;
+    for (size_t k = 0; k < dual.dimension; k++) *trace += dual.Y[k * (dual.dimension + 1)] * (safe / PROBES);
+    if (!(*trace > 0.0)) *trace = INFINITY;
+  }
+  if (status == SGF_ERROR_NUMERICAL || status == SGF_ERROR_MEMORY) status = SGF_OK;
+done:
+  free(V);
+  free_space(&dual);
+  return status;
+}
+
+/* Separation and what a residual is amplified by, for the bound. */
+static sgf_status condition(krylov_space *space, sgf_measures *measures, sgf_certificate *certificate,
+                            sgf_error *error)
+{
+  sgf_sparse_drift *drift = space->drift;
+  double amplified = NAN, estimate;
+  sgf_status status = SGF_OK;
+  if (drift->symmetric) { /* the operator is symmetric: its inverse is bounded by its smallest eigenvalue */
+    double slow = drift->smallest, fast = drift->alternating;
+    amplified = 1.0 / (drift->discrete ? fmin(slow * (2.0 - slow), fast * (2.0 - fast)) : 2.0 * slow);
+  } else {
+    SGF_TRY(contraction(drift, &amplified, error));
+    if (!(amplified * drift->smallest < WEAK)) {
+      SGF_TRY(trace_of_unit_solution(space, &estimate, error));
+      if (!(amplified <= estimate)) amplified = estimate;
+    }
+  }
+  certificate->separation = drift->scale / amplified;
+  measures->Y_spectral = measures->Y_frobenius = amplified;
+  certificate->error_bound = sgf_error_bound(measures);
+  if (!(certificate->error_bound >= 0.0)) certificate->error_bound = INFINITY;
+done:
+  return status;
 }
 
 static sgf_status certify(krylov_space *space, size_t rank, const double *Z, sgf_certificate *certificate,
@@ -359,20 +499,15 @@ static sgf_status certify(krylov_space *space, size_t rank, const double *Z, sgf
                            .smallest = drift->smallest,
                            .left_norm = drift->left_norm};
   sgf_status status;
-  SGF_TRY(gram_norm(drift->n, rank, Z, &measures.X, error));
-  SGF_TRY(exact_residual(space, rank, Z, &measures.residual, error));
+  SGF_TRY(sgf_gram_norm(drift->n, rank, Z, &measures.X, error));
+  SGF_TRY(exact_residual(&drift->A, drift->discrete, space->columns, space->B, rank, Z, &measures.residual, error));
   certificate->residual = sgf_scaled_residual(&measures);
   space->residual = measures.residual;
   if (!(measures.residual <= fmax(10.0 * space->tolerance * space->norm_Q, 10.0 * unreachable(space, measures.X)))) {
     status = too_small(space, error);
     goto done;
   }
-  if (!drift->symmetric || drift->null == drift->n) goto done;
-  /* The operator is symmetric: its inverse is bounded by its smallest eigenvalue, in the Frobenius norm too. */
-  double slow = drift->smallest, fast = drift->alternating;
-  certificate->separation = drift->discrete ? fmin(slow * (2.0 - slow), fast * (2.0 - fast)) : 2.0 * slow;
-  measures.Y_spectral = measures.Y_frobenius = 1.0 / certificate->separation;
-  certificate->error_bound = sgf_error_bound(&measures);
+  SGF_TRY(condition(space, &measures, certificate, error));
 done:
   return status;
 }
@@ -389,9 +524,8 @@ static sgf_status take_noise(krylov_space *space, const double *B, sgf_certifica
   certificate->null_noise = 0.0;
   SGF_TRY(sgf_check_finite(n, columns, B, "B", error));
   SGF_TRY(sgf_new_reals(&space->B, n, columns, "B", error));
-  for (size_t k = 0; k < columns; k++)
-    for (size_t i = 0; i < n; i++) space->B[k * n + i] = B[i * columns + k];
-  SGF_TRY(gram_norm(n, columns, B, &space->norm_Q, error));
+  by_columns(n, columns, B, space->B);
+  SGF_TRY(sgf_gram_norm(n, columns, B, &space->norm_Q, error));
   if (null == 0 || norm == 0.0) goto done;
   SGF_TRY(sgf_new_reals(&outside, null, columns, "null space of A", error));
   cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, (int)null, (int)columns, (int)n, 1.0, drift->L, (int)n,
@@ -407,7 +541,7 @@ static sgf_status take_noise(krylov_space *space, const double *B, sgf_certifica
                       drift->left_norm, tolerated / norm);
   else if (noise <= tolerated)
     status = sgf_sparse_drift_project(drift, columns, space->B, error);
-  else
+  else if ((status = sgf_sparse_check_apart(drift, certificate, error)) == SGF_OK)
     status =
         sgf_fail(error, SGF_ERROR_INCOMPATIBLE,
                  "B: %.3g of its norm drives the %zu quantities that A does not let relax (tolerated: %.1g): their "
@@ -433,6 +567,7 @@ sgf_status sgf_low_rank_solve(sgf_sparse_drift *drift, size_t columns, const dou
   if (space.norm_Q == 0.0 || drift->null == drift->n) {
     SGF_TRY(sgf_new_reals(Z, drift->n, 0, "Z", error));
     certificate->residual = certificate->error_bound = 0.0;
+    if (drift->null == drift->n) certificate->separation = INFINITY;
     goto done;
   }
   SGF_TRY(find_space(&space, error));

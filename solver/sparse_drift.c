@@ -2,6 +2,7 @@
 #include "sparse_drift.h"
 
 #include <cblas.h>
+#include <float.h>
 #include <lapacke.h>
 #include <math.h>
 #include <stdlib.h>
@@ -51,6 +52,11 @@ static sgf_status take_out(const sgf_sparse_drift *drift, const double *U, const
 sgf_status sgf_sparse_drift_project(const sgf_sparse_drift *drift, size_t width, double *X, sgf_error *error)
 {
   return take_out(drift, drift->R, drift->L, width, X, error);
+}
+
+sgf_status sgf_sparse_drift_project_adjoint(const sgf_sparse_drift *drift, size_t width, double *X, sgf_error *error)
+{
+  return take_out(drift, drift->L, drift->R, width, X, error);
 }
 
 /* Solve (M + shift) D = B - M X and add D to X until nothing is left to add: what the shift spoils is a hundredth of
@@ -110,6 +116,23 @@ sgf_status sgf_sparse_drift_solve(sgf_sparse_drift *drift, size_t width, const d
   SGF_TRY(sgf_sparse_drift_project(drift, width, compatible, error));
   SGF_TRY(solve_least(drift, false, width, compatible, X, error));
   SGF_TRY(sgf_sparse_drift_project(drift, width, X, error));
+done:
+  free(compatible);
+  return status;
+}
+
+sgf_status sgf_sparse_drift_solve_adjoint(sgf_sparse_drift *drift, size_t width, const double *B, double *X,
+                                          sgf_error *error)
+{
+  double *compatible = NULL;
+  sgf_status status;
+  if (width == 0) return SGF_OK;
+  if (drift->null == 0 || drift->symmetric) return solve_least(drift, true, width, B, X, error);
+  SGF_TRY(sgf_new_reals(&compatible, drift->n, width, "solution with sparse factors", error));
+  memcpy(compatible, B, drift->n * width * sizeof *B);
+  SGF_TRY(sgf_sparse_drift_project_adjoint(drift, width, compatible, error));
+  SGF_TRY(solve_least(drift, true, width, compatible, X, error));
+  SGF_TRY(sgf_sparse_drift_project_adjoint(drift, width, X, error));
 done:
   free(compatible);
   return status;
@@ -236,9 +259,14 @@ static sgf_status pair_null_vectors(sgf_sparse_drift *drift, sgf_certificate *ce
   largest = LAPACKE_dlange(LAPACK_COL_MAJOR, '1', size, size, overlap, size);
   info = LAPACKE_dgetrf(LAPACK_COL_MAJOR, size, size, overlap, size, pivots);
   if (info == 0) LAPACKE_dgecon(LAPACK_COL_MAJOR, '1', size, overlap, size, largest, &reciprocal);
-  /* As many left as right null vectors, but some orthogonal to all of the others: a Jordan block. */
+  /* As many left as right null vectors, but some orthogonal to all of the others: a Jordan block, or next to one. */
   if (!(reciprocal * largest > 1e3 * sgf_rank_round_off(n))) {
-    status = sgf_form_unstable(drift->discrete ? 1.0 : 0.0, 0.0, drift->discrete, 1.0, certificate, error);
+    certificate->rank = n - null;
+    status =
+        sgf_fail(error, SGF_ERROR_AMBIGUOUS,
+                 "A: rank %zu of %zu, but left null vectors are orthogonal to the right ones to round-off: %s has "
+                 "fewer null vectors than it is an eigenvalue, which is unstable, or it is no eigenvalue",
+                 n - null, n, drift->discrete ? "1" : "0");
     goto done;
   }
   /* L^T = (R^T left)^{-T} left^T, in the rows of `kept` */
@@ -279,6 +307,46 @@ done:
   free(image);
   free(tau);
   return status;
+}
+
+/* 1 / ||M^#|| by the power method, from above by a few per cent. */
+static sgf_status find_apart(sgf_sparse_drift *drift, sgf_error *error)
+{
+  enum { STEPS = 30 };
+  size_t n = drift->n;
+  double *v = NULL, *w = NULL, value = 0.0, before = 0.0;
+  sgf_random random;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&v, n, 1, "null space of A", error));
+  SGF_TRY(sgf_new_reals(&w, n, 1, "null space of A", error));
+  sgf_random_at(&random, 1, 5, 0);
+  for (size_t i = 0; i < n; i++) v[i] = sgf_random_normal(&random);
+  for (int step = 0; step < STEPS && !(value - before <= 1e-3 * value && step > 1); step++) {
+    double norm = sgf_norm(n, v);
+    before = value;
+    for (size_t i = 0; i < n; i++) v[i] = norm > 0.0 ? v[i] / norm : 0.0;
+    SGF_TRY(sgf_sparse_drift_solve(drift, 1, v, w, error));
+    value = sgf_norm(n, w);
+    SGF_TRY(sgf_sparse_drift_solve_adjoint(drift, 1, w, v, error));
+  }
+  drift->apart = value > 0.0 ? 1.0 / value : INFINITY;
+done:
+  free(v);
+  free(w);
+  return status;
+}
+
+sgf_status sgf_sparse_check_apart(const sgf_sparse_drift *drift, const sgf_certificate *certificate, sgf_error *error)
+{
+  double unit = (4.0 + 2.0 * sqrt((double)drift->n)) * DBL_EPSILON;
+  double size = drift->discrete ? fmax(drift->norm, 1.0) : drift->norm;
+  if (drift->null == 0 || drift->null == drift->n || unit * size * drift->left_norm < 0.1 * drift->apart)
+    return SGF_OK;
+  return sgf_fail(
+      error, SGF_ERROR_AMBIGUOUS,
+      "A: of rank %zu by a gap of %.3g, but its last digits could join null eigenvalues with others (left "
+      "null vectors of length %.3g): whether it is singular cannot be told",
+      certificate->rank, certificate->gap, drift->left_norm);
 }
 
 static sgf_status find_null_vectors(sgf_sparse_drift *drift, sgf_certificate *certificate, sgf_error *error)
@@ -334,6 +402,7 @@ static sgf_status find_null_space(sgf_sparse_drift *drift, double zero, sgf_cert
   if (drift->null == 0) goto done;
   SGF_TRY(find_null_vectors(drift, certificate, error));
   SGF_TRY(find_smallest(drift, error));
+  if (!drift->symmetric && drift->null < drift->n) SGF_TRY(find_apart(drift, error));
 done:
   sgf_sparse_free(&turned);
   sgf_sparse_factors_free(&other);
@@ -364,12 +433,17 @@ done:
   return status;
 }
 
-sgf_status sgf_sparse_drift_create(const sgf_sparse *A, const sgf_lyapunov_options *options, sgf_sparse_drift *drift,
-                                   sgf_certificate *certificate, sgf_error *error)
+sgf_status sgf_sparse_drift_create(const sgf_sparse *A, const sgf_lyapunov_options *options, double scale,
+                                   sgf_sparse_drift *drift, sgf_certificate *certificate, sgf_error *error)
 {
   sgf_status status;
-  *drift = (sgf_sparse_drift){
-      .n = A->rows, .discrete = options->discrete, .left_norm = 1.0, .smallest = NAN, .alternating = NAN};
+  *drift = (sgf_sparse_drift){.n = A->rows,
+                              .discrete = options->discrete,
+                              .left_norm = 1.0,
+                              .smallest = NAN,
+                              .alternating = NAN,
+                              .apart = INFINITY,
+                              .scale = scale};
   drift->memory = options->memory > 0.0 ? options->memory : sgf_memory_to_use();
   SGF_TRY(sgf_sparse_check(A, "A", error));
   SGF_TRY(sgf_sparse_order(A, &drift->A, error));

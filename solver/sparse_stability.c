@@ -17,18 +17,24 @@ enum { MOST_DENSE = 1000 };
 /* Dimension of a Krylov space, and the relative residual at which a Ritz value counts as an eigenvalue. */
 enum { KRYLOV = 40 };
 static const double CONVERGED = 1e-6;
+/* An unstable Ritz value is an eigenvalue if it is so many times its residual on the wrong side. */
+static const double FAR = 1e3;
 
 /* Eigenvalues of M, or some. */
 typedef struct {
   size_t count;
   double *real, *imaginary;
+  double *doubt;  /* how large a change of M makes them eigenvalues, or NULL: round-off */
+  double next[3]; /* of those that did not converge the one that came next to it: real, imaginary, relative doubt */
 } spectrum;
 
 static sgf_status new_spectrum(spectrum *found, size_t count, sgf_error *error)
 {
-  sgf_status status = sgf_new_reals(&found->real, 2 * count, 1, "eigenvalues of A", error);
+  sgf_status status = sgf_new_reals(&found->real, 3 * count, 1, "eigenvalues of A", error);
   found->count = 0;
   found->imaginary = found->real + count;
+  found->doubt = found->imaginary + count;
+  found->next[2] = INFINITY;
   return status;
 }
 
@@ -51,7 +57,8 @@ static size_t nearest(const sgf_sparse_drift *drift, const spectrum *found)
 static sgf_status refuse_eigenvalue(const sgf_sparse_drift *drift, double real, double imaginary,
                                     sgf_certificate *certificate, sgf_error *error)
 {
-  return sgf_form_unstable(drift->discrete ? 1.0 - real : real, imaginary, drift->discrete, 1.0, certificate, error);
+  return sgf_form_unstable(drift->discrete ? 1.0 - real : real, imaginary, drift->discrete, drift->scale, certificate,
+                           error);
 }
 
 /* ------------------------------------------------------- all eigenvalues */
@@ -119,9 +126,18 @@ static sgf_status ritz_values(bool inverse, size_t steps, const double *H, doubl
     size_t pair = imaginary < 0.0 ? k - 1 : k; /* real and imaginary part of the vector of both */
     double last = vectors[steps - 1 + pair * steps];
     if (imaginary != 0.0) last = hypot(last, vectors[steps - 1 + (pair + 1) * steps]);
-    if (square == 0.0 || !(below * fabs(last) <= CONVERGED * sqrt(square))) continue;
-    found->real[found->count] = inverse ? real / square : real;
-    found->imaginary[found->count++] = inverse ? -imaginary / square : imaginary;
+    double doubt = square > 0.0 ? below * fabs(last) / sqrt(square) : INFINITY;
+    if (inverse && square > 0.0) {
+      real /= square;
+      imaginary /= -square;
+    }
+    if (doubt <= CONVERGED) {
+      found->real[found->count] = real;
+      found->imaginary[found->count] = imaginary;
+      found->doubt[found->count++] = doubt * hypot(real, imaginary);
+    } else if (inverse && doubt < found->next[2]) {
+      memcpy(found->next, (double[]){real, fabs(imaginary), doubt}, sizeof found->next);
+    }
   }
   free(work);
   return info == 0 ? SGF_OK : sgf_fail(error, SGF_ERROR_NUMERICAL, "A: LAPACK dgeev returned %d", (int)info);
@@ -156,7 +172,7 @@ done:
 
 static sgf_status check_general(sgf_sparse_drift *drift, sgf_certificate *certificate, sgf_error *error)
 {
-  spectrum found = {0, NULL, NULL};
+  spectrum found = {.count = 0};
   double round_off = sgf_rank_round_off(drift->n) * fmax(drift->norm, drift->discrete ? 1.0 : 0.0);
   sgf_status status;
   SGF_TRY(new_spectrum(&found, drift->n <= MOST_DENSE ? drift->n : 2 * KRYLOV, error));
@@ -167,15 +183,28 @@ static sgf_status check_general(sgf_sparse_drift *drift, sgf_certificate *certif
     SGF_TRY(krylov_eigenvalues(drift, false, &found, error));
     SGF_TRY(krylov_eigenvalues(drift, true, &found, error));
   }
-  if (found.count == 0) goto done;
-  size_t worst = nearest(drift, &found);
-  double real = found.real[worst], imaginary = fabs(found.imaginary[worst]);
-  if (!(margin(drift, real, imaginary) > round_off)) {
-    status = refuse_eigenvalue(drift, real, imaginary, certificate, error);
+  if (found.count == 0) { /* what came next to one says where it is */
+    certificate->real = isinf(found.next[2]) ? NAN
+                        : drift->discrete    ? 1.0 - found.next[0]
+                                             : found.next[0] * drift->scale;
+    certificate->imaginary = isinf(found.next[2]) ? NAN : found.next[1] * drift->scale;
     goto done;
   }
-  certificate->real = drift->discrete ? 1.0 - real : real;
-  certificate->imaginary = imaginary;
+  size_t worst = nearest(drift, &found);
+  double real = found.real[worst], imaginary = fabs(found.imaginary[worst]);
+  double here = margin(drift, real, imaginary);
+  if (!(here > round_off)) {
+    status = refuse_eigenvalue(drift, real, imaginary, certificate, error);
+    if (!drift->proven && !(-here > FAR * fmax(found.doubt[worst], round_off)))
+      status = sgf_fail(
+          error, SGF_ERROR_AMBIGUOUS,
+          "A: whether it is stable cannot be told: its eigenvalue %.10g %+.3g i is not, but a change of A by "
+          "%.3g of its norm may have made it",
+          certificate->real, certificate->imaginary, fmax(found.doubt[worst], round_off) / drift->norm);
+    goto done;
+  }
+  certificate->real = drift->discrete ? 1.0 - real : real * drift->scale;
+  certificate->imaginary = imaginary * drift->scale;
 done:
   free(found.real);
   return status;
@@ -211,7 +240,7 @@ sgf_status sgf_sparse_check_stable(sgf_sparse_drift *drift, sgf_certificate *cer
   sgf_status status = drift->discrete ? check_symmetric_discrete(drift, certificate, error) : SGF_OK;
   if (status != SGF_OK) return status;
   drift->proven = true;
-  certificate->real = drift->smallest;
+  certificate->real = drift->smallest * drift->scale;
   if (drift->discrete)
     certificate->real = drift->alternating < drift->smallest ? drift->alternating - 1.0 : 1.0 - drift->smallest;
   certificate->imaginary = 0.0;
@@ -220,7 +249,7 @@ sgf_status sgf_sparse_check_stable(sgf_sparse_drift *drift, sgf_certificate *cer
 
 sgf_status sgf_sparse_refuse(sgf_sparse_drift *drift, sgf_certificate *certificate, sgf_error *error)
 {
-  spectrum found = {0, NULL, NULL};
+  spectrum found = {.count = 0};
   sgf_status status;
   SGF_TRY(new_spectrum(&found, drift->n <= MOST_DENSE ? drift->n : KRYLOV, error));
   if (drift->n <= MOST_DENSE)

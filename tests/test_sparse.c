@@ -311,8 +311,10 @@ static const struct {
     {"alternating", 50, 0.5, -0.2, 0.5, true, false, SGF_METHOD_KRONECKER, 0, NAN, SGF_ERROR_UNSTABLE, "-1.19"},
     {"oblique", 12, 1, -0.5, 0.1, false, false, SGF_METHOD_KRONECKER, 0, NAN, SGF_ERROR_UNSTABLE, "eigenvalue -1.1"},
     {"rotating", 50, 1, -0.1, -1, false, false, SGF_METHOD_KRONECKER, 0, NAN, SGF_ERROR_UNSTABLE, "-0.1 +- "},
-    {"oblique, large", 1500, 1, -0.5, 0.001, false, true, SGF_METHOD_LOW_RANK, 0, NAN, SGF_ERROR_UNSTABLE,
+    {"oblique, large", 1500, 1, -0.5, 0.98, false, true, SGF_METHOD_LOW_RANK, 0, NAN, SGF_ERROR_UNSTABLE,
      "positive real part"},
+    {"very oblique", 1500, 1, -0.5, 0.001, false, true, SGF_METHOD_LOW_RANK, 0, NAN, SGF_ERROR_AMBIGUOUS,
+     "orthogonal"},
     {"rotating, discrete", 50, 0.9, 0, -0.9, true, false, SGF_METHOD_KRONECKER, 0, NAN, SGF_ERROR_UNSTABLE, "1.79"},
     {"Jordan block at 0", 2, 0, 0, 1, false, false, SGF_METHOD_KRONECKER, 0, NAN, SGF_ERROR_UNSTABLE,
      "as many null vectors"},
@@ -368,7 +370,7 @@ START_TEST(an_unstable_drift_is_seen_by_the_solution_for_unit_noise)
   for (int k = 0; k < N; k++) Q[k * (N + 1)] = 1.0;
   sgf_lyapunov_options_init(&options);
   options.discrete = _i == 1;
-  ASSERT_OK(sgf_sparse_drift_create(&A, &options, &drift, &certificate, &error), error);
+  ASSERT_OK(sgf_sparse_drift_create(&A, &options, 1.0, &drift, &certificate, &error), error);
   ck_assert(drift.proven);
   drift.proven = false;
   ASSERT_OK(sgf_kronecker_solve(&drift, Q, NULL, X, &certificate, &error), error);
@@ -379,6 +381,169 @@ START_TEST(an_unstable_drift_is_seen_by_the_solution_for_unit_noise)
   ck_assert(strstr(error.message, "not positive definite") != NULL);
   sgf_sparse_drift_free(&drift);
   sgf_sparse_free(&A);
+}
+END_TEST
+
+/* -------------------------------------------------------- badly scaled drifts */
+
+static const sgf_method sparse_methods[] = {SGF_METHOD_KRONECKER, SGF_METHOD_LOW_RANK};
+
+/* A = [a 0; c d] with a null space as to its norm, but none: X in closed form, in long double. */
+START_TEST(a_drift_that_is_regular_in_other_units_is_solved)
+{
+  const double a = 0x1p-9, c = -2048.0, d = 0x1p-17, A[4] = {a, 0.0, c, d};
+  const double B[4] = {0.001953125, -0.005859375, -2047.9999923706055, 6144.000022888184};
+  long double q[3] = {0.0L};
+  for (int k = 0; k < 2; k++) {
+    q[0] += (long double)B[k] * B[k];
+    q[1] += (long double)B[k] * B[2 + k];
+    q[2] += (long double)B[2 + k] * B[2 + k];
+  }
+  long double first = q[0] / (2.0L * a), across = (q[1] - c * first) / ((long double)a + d);
+  double expected[4] = {(double)first, (double)across, (double)across,
+                        (double)((q[2] - 2.0L * c * across) / (2.0L * d))};
+  double X[4], *Z;
+  size_t rank;
+  sgf_sparse sparse;
+  sgf_lyapunov_options options;
+  sgf_certificate certificate;
+  sgf_error error;
+  make_sparse(2, A, &sparse);
+  sgf_lyapunov_options_init(&options);
+  options.method = sparse_methods[_i];
+  ASSERT_OK(sgf_lyapunov_solve_sparse(&sparse, 2, B, &options, X, &certificate, &error), error);
+  ASSERT_CLOSE(4, X, expected, 1e-12);
+  ck_assert(certificate.rank == 2 && certificate.residual <= 1e-15 && certificate.method == options.method);
+  ck_assert(certificate.error_bound < 1e-6 && certificate.separation > 1e-5);
+  ASSERT_OK(sgf_lyapunov_solve_low_rank(&sparse, 2, B, 0.0, NULL, &rank, &Z, &certificate, &error), error);
+  sgf_multiply(2, 2, rank, SGF_PLAIN, Z, SGF_TRANSPOSED, Z, X);
+  ASSERT_CLOSE(4, X, expected, 1e-12);
+  ck_assert(certificate.error_bound < 1e-6);
+  free(Z);
+  sgf_sparse_free(&sparse);
+}
+END_TEST
+
+/* Triangular drifts, stable and regular, exact in doubles: the sparse methods find what the dense one finds, or say that
+ * they do not; they never call them singular or unstable, nor return what has a residual or a bound that does not hold. */
+START_TEST(random_triangular_drifts_are_not_called_singular)
+{
+  enum { COUNT = 400, MOST = 5 };
+  size_t solved = 0, asked = 0, columns = 2;
+  for (uint64_t index = 0; index < COUNT; index++) {
+    double A[MOST * MOST] = {0.0}, G[MOST * 2], B[MOST * 2], X[MOST * MOST], dense[MOST * MOST];
+    sgf_random random;
+    sgf_sparse sparse;
+    sgf_lyapunov_options options;
+    sgf_certificate certificate, of_dense;
+    sgf_error error;
+    sgf_random_at(&random, 8, index, 0);
+    size_t n = 2 + (size_t)(sgf_random_bits(&random) % (MOST - 1));
+    for (size_t i = 0; i < n; i++)
+      for (size_t j = 0; j <= i; j++) {
+        int power = (int)(sgf_random_bits(&random) % 14);
+        A[i * n + j] = i == j ? ldexp(1.0, -power)
+                       : sgf_random_bits(&random) % 2 == 0
+                           ? 0.0
+                           : ldexp((double)(sgf_random_bits(&random) % 19) - 9.0, power - 4);
+      }
+    for (size_t k = 0; k < n * columns; k++) G[k] = (double)(sgf_random_bits(&random) % 7) - 3.0;
+    sgf_multiply(n, columns, n, SGF_PLAIN, A, SGF_PLAIN, G, B);
+    sgf_lyapunov_options_init(&options);
+    if (sgf_norm(n * columns, B) == 0.0) continue;
+    if (sgf_lyapunov_solve(n, A, columns, B, &options, dense, &of_dense, NULL) != SGF_OK) continue;
+    if (of_dense.error_bound > 1e-6) continue;
+    make_sparse(n, A, &sparse);
+    for (size_t k = 0; k < 2; k++) {
+      options.method = sparse_methods[k];
+      sgf_status status = sgf_lyapunov_solve_sparse(&sparse, columns, B, &options, X, &certificate, &error);
+      ck_assert_msg(status == SGF_OK || status == SGF_ERROR_AMBIGUOUS || status == SGF_ERROR_NUMERICAL, "%s",
+                    error.message);
+      asked++;
+      if (status != SGF_OK) continue;
+      solved++;
+      ck_assert(certificate.residual <= 1e-13 && certificate.rank == n);
+      ASSERT_CLOSE(n * n, X, dense, certificate.error_bound + of_dense.error_bound);
+    }
+    sgf_sparse_free(&sparse);
+  }
+  ck_assert_msg(solved >= asked - asked / 50 && asked > COUNT, "%zu of %zu", solved, asked);
+}
+END_TEST
+
+/* A chain whose places are counted in units that differ by up to 10^16: as well solved as the one in equal units. */
+START_TEST(a_large_drift_in_units_that_differ_is_solved)
+{
+  enum { N = 2000, COLUMNS = 2 };
+  double *B = new_reals(N * COLUMNS), *plain, *Z, *unit = new_reals(N), difference = 0.0, norm = 0.0;
+  size_t of_plain, rank;
+  sgf_sparse A;
+  sgf_certificate certificate;
+  sgf_error error;
+  make_chain(N, -1.0, 2.1, -1.0, &A);
+  fill_normal(11, N * COLUMNS, B);
+  ASSERT_OK(sgf_lyapunov_solve_low_rank(&A, COLUMNS, B, 0.0, NULL, &of_plain, &plain, &certificate, &error), error);
+  for (size_t i = 0; i < N; i++) unit[i] = ldexp(1.0, i % 2 == 0 ? -27 : 27);
+  for (size_t j = 0; j < N; j++)
+    for (int64_t k = A.starts[j]; k < A.starts[j + 1]; k++) A.values[k] *= unit[A.indices[k]] / unit[j];
+  for (size_t k = 0; k < N * COLUMNS; k++) B[k] *= unit[k / COLUMNS];
+  ASSERT_OK(sgf_lyapunov_solve_low_rank(&A, COLUMNS, B, 0.0, NULL, &rank, &Z, &certificate, &error), error);
+  for (size_t i = 0; i < N; i += 7) /* some rows of X are enough */
+    for (size_t j = 0; j < N; j += 5) {
+      double here = 0.0, there = 0.0;
+      for (size_t k = 0; k < rank; k++) here += Z[i * rank + k] / unit[i] * (Z[j * rank + k] / unit[j]);
+      for (size_t k = 0; k < of_plain; k++) there += plain[i * of_plain + k] * plain[j * of_plain + k];
+      difference += (here - there) * (here - there);
+      norm += there * there;
+    }
+  ck_assert_msg(sqrt(difference / norm) <= 1e-10, "%g", sqrt(difference / norm));
+  ck_assert(certificate.rank == N && certificate.residual <= 1e-13);
+  ck_assert(certificate.error_bound < 1e-4 && certificate.separation < 0.21);
+  ASSERT_NEAR(certificate.real, 0.1, 1e-2);
+  free(B), free(plain), free(Z), free(unit);
+  sgf_sparse_free(&A);
+}
+END_TEST
+
+/* Beyond what dense algebra checks: a drift that is not symmetric in any units, regular or with something that stays. The
+ * bound holds, and is worth something; so do the separation and the eigenvalue, up to what estimates are. */
+START_TEST(a_large_oblique_drift_has_an_error_bound)
+{
+  enum { SIDE = 33, N = SIDE * SIDE, COLUMNS = 1 };
+  bool discrete = _i % 2 == 1, singular = _i >= 2;
+  double *A = new_reals(N * N), *B = new_reals(N), *X = new_reals(N * N), *dense = new_reals(N * N),
+         *zero = new_reals(N * N), *Z;
+  size_t rank;
+  sgf_sparse sparse;
+  sgf_lyapunov_options options;
+  sgf_certificate certificate, of_dense;
+  sgf_error error;
+  make_grid(SIDE, false, discrete, singular ? 0.0 : 0.2, A);
+  for (size_t i = 0; i + 2 < N; i += 2) { /* a vortex: i feeds i + 1, that i + 2, that i */
+    double flow = discrete ? 0.03 : 0.3;
+    for (size_t k = 0; k < 3; k++) {
+      size_t from = i + k, to = i + (k + 1) % 3;
+      A[to * N + from] += discrete ? flow : -flow;
+      A[from * N + from] += discrete ? -flow : flow;
+    }
+  }
+  make_noise(N, COLUMNS, A, discrete, B);
+  make_sparse(N, A, &sparse);
+  sgf_lyapunov_options_init(&options);
+  options.discrete = discrete;
+  ASSERT_OK(sgf_lyapunov_solve_low_rank(&sparse, COLUMNS, B, 0.0, &options, &rank, &Z, &certificate, &error), error);
+  options.initial = zero;
+  ASSERT_OK(sgf_lyapunov_solve(N, A, COLUMNS, B, &options, dense, &of_dense, &error), error);
+  sgf_multiply(N, N, rank, SGF_PLAIN, Z, SGF_TRANSPOSED, Z, X);
+  ASSERT_CLOSE(N * N, X, dense, certificate.error_bound);
+  ck_assert_uint_eq(certificate.rank, N - singular);
+  ck_assert_msg(certificate.error_bound < 1e-3 && certificate.residual <= 1e-13, "%g, %g", certificate.error_bound,
+                certificate.residual);
+  ck_assert_msg(certificate.separation <= of_dense.separation && certificate.separation > 1e-6 * of_dense.separation,
+                "%g, %g", certificate.separation, of_dense.separation);
+  ASSERT_NEAR(certificate.real / of_dense.real, 1.0, 0.1);
+  free(A), free(B), free(X), free(dense), free(zero), free(Z);
+  sgf_sparse_free(&sparse);
 }
 END_TEST
 
@@ -433,11 +598,22 @@ START_TEST(corner_cases)
   options.method = SGF_METHOD_KRONECKER;
   options.initial = Q;
   ASSERT_OK(sgf_lyapunov_solve_sparse(&zero, 0, Q, &options, X, &certificate, &error), error);
-  ck_assert(certificate.rank == 0 && X[0] == 0.0);
+  ck_assert(certificate.rank == 0 && X[0] == 0.0 && certificate.residual == 0.0 && certificate.error_bound == 0.0);
   options.initial = NULL;
   Q[0] = 4.0;
   ASSERT_OK(sgf_lyapunov_solve_sparse(&one, 0, Q, &options, X, &certificate, &error), error);
   ck_assert(X[0] == 1.0 && certificate.rank == 1);
+  one.values[0] = 1.5e308;
+  ASSERT_OK(sgf_lyapunov_solve_sparse(&one, 0, Q, &options, X, &certificate, &error), error);
+  ck_assert(fabs(X[0] / (2.0 / 1.5e308) - 1.0) <= 1e-14 && certificate.rank == 1);
+  Q[0] = one.values[0] = 1e-310;
+  ASSERT_OK(sgf_lyapunov_solve_sparse(&one, 0, Q, &options, X, &certificate, &error), error);
+  ck_assert(X[0] == 0.5);
+  Q[0] = 4.0;
+  ck_assert_int_eq(sgf_lyapunov_solve_sparse(&one, 0, Q, &options, X, &certificate, &error), SGF_ERROR_NUMERICAL);
+  ck_assert(strstr(error.message, "overflow") != NULL && isnan(X[0]));
+  ck_assert_int_eq(sgf_lyapunov_solve_low_rank(&A, 1, B, -1.0, NULL, &rank, &Z, NULL, &error), SGF_ERROR_VALUE);
+  ck_assert_int_eq(sgf_lyapunov_solve_low_rank(&A, 1, B, NAN, NULL, &rank, &Z, NULL, &error), SGF_ERROR_VALUE);
   Q[1] = 1.0;
   ck_assert_int_eq(sgf_lyapunov_solve_sparse(&A, 0, Q, &options, X, NULL, &error), SGF_ERROR_VALUE);
   ck_assert(strstr(error.message, "Q: not symmetric") != NULL);
@@ -591,6 +767,10 @@ int main(void)
   tcase_add_loop_test(tests, sparse_and_dense_solvers_agree, 0, 16);
   tcase_add_loop_test(tests, a_large_drift_has_a_solution_of_low_rank, 0, 2);
   tcase_add_loop_test(tests, what_cannot_be_solved_is_refused, 0, sizeof refusals / sizeof *refusals);
+  tcase_add_loop_test(tests, a_drift_that_is_regular_in_other_units_is_solved, 0, 2);
+  tcase_add_test(tests, random_triangular_drifts_are_not_called_singular);
+  tcase_add_test(tests, a_large_drift_in_units_that_differ_is_solved);
+  tcase_add_loop_test(tests, a_large_oblique_drift_has_an_error_bound, 0, 4);
   tcase_add_loop_test(tests, an_unstable_drift_is_seen_by_the_solution_for_unit_noise, 0, 2);
   tcase_add_loop_test(tests, arrays_that_are_no_matrix_are_refused, 0, sizeof malformed / sizeof *malformed);
   tcase_add_test(tests, corner_cases);
