@@ -52,7 +52,8 @@ static void print_time(const sgf_prediction_info *info)
   if (info->time.scaling.modes > 0) print_scaling(", along principal directions", &info->time.scaling);
   printf("\n             mean square displacement %.4g * time at first, %.4g in the end",
          info->time.displacement_rate, 2.0 * info->trace);
-  if (!isnan(info->drift_speed)) printf("; along null(H) scalings drift %.3g * time", info->drift_speed);
+  if (!isnan(info->null_drift))
+    printf("; on null(H) %.3g * time + (%.3g * time)^2", info->null_diffusion, info->null_drift);
   printf("\n");
 }
 

@@ -284,8 +284,9 @@ typedef struct sgf_prediction_info {
   sgf_ivfr ivfr;               /* of the joint covariance (one layer: of the layer) */
   sgf_time_info time;          /* of all weights */
   const char *untimed;         /* NULL, or why all of `time` is NaN, here and of the layers */
-  double drift_speed;          /* |d theta/dt| along the scalings of null(H) at theta*, which the drift of the balance
-                                  makes; NaN but for two layers */
+  double null_drift;           /* speed of the mean along null(H) at theta*, w per unit of time, and */
+  double null_diffusion; /* growth of the mean square displacement there about it, w^2 per unit of time: scalings and
+                                  rotations of all hidden layers; NaN where these are not known (section 14) */
 } sgf_prediction_info;
 
 /* One layer: its diagonal blocks, coupled (of the joint covariance) and uncoupled (the other layers frozen). */

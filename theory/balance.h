@@ -29,14 +29,6 @@ void sgf_balance_drift(const sgf_network *network, const double *C, double scale
 double sgf_balance_rate(const sgf_network *network, const double *theta, const double *C, double scale,
                         size_t hidden);
 
-/* The velocity (n), per unit of continuum time, at which a drift of the balance of two layers moves theta* along the
- * scalings (a W_1, -W_2 a), a symmetric, of null(H): a solves a K + K a = drift, K = W_1 W_1^T + W_2^T W_2. Its component
- * along every scaling is that of the whole mean motion.
- *   drift  (N_1, N_1), as of sgf_balance_drift
- * Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. Source: sections 4 and 15. */
-sgf_status sgf_scaling_drift(const sgf_network *network, const double *theta, const double *drift, double *velocity,
-                             sgf_error *error);
-
 /* How much faster momentum and reshuffling make both, over draws that are independent in time without momentum. With
  * J = v_l W_l^T - W_{l+1}^T v_{l+1} and U = v_l v_l^T - v_{l+1}^T v_{l+1} of the new velocities, exactly
  *   J' = beta J + U,  change of B = beta (J + J^T) + U,

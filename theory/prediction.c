@@ -223,7 +223,8 @@ size_t sgf_prediction_numbers(const sgf_prediction *prediction, sgf_number *numb
                             {"correlation_time_exponent_high", info->time.scaling.high, false},
                             {"correlation_time_correlation", info->time.scaling.correlation, false},
                             {"displacement_rate", info->time.displacement_rate, false},
-                            {"drift_speed", info->drift_speed, false}};
+                            {"null_drift", info->null_drift, false},
+                            {"null_diffusion", info->null_diffusion, false}};
   return copy_numbers(all, sizeof all / sizeof *all, dense, numbers, capacity);
 }
 

@@ -67,6 +67,12 @@ sgf_status sgf_observe_time(const sgf_problem *problem, sgf_prediction *predicti
 sgf_status sgf_observe_time_by_operator(const sgf_problem *problem, const sgf_covariance_operator *covariance,
                                         sgf_prediction *prediction, sgf_error *error);
 
+/* The velocity of the mean along null(H), from the drift of all modes of the symmetry. Part of sgf_observe_rotations.
+ * Source: sections 14 and 15. */
+struct sgf_motion;
+sgf_status sgf_observe_null_motion(const sgf_problem *problem, const struct sgf_motion *motion,
+                                   sgf_prediction *prediction, sgf_error *error);
+
 /* Every number of it NaN, for a reason that outlives the prediction. */
 void sgf_no_time_dependence(const char *reason, sgf_prediction *prediction);
 

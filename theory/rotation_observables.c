@@ -28,7 +28,7 @@ static const char *reason_of(const sgf_problem *problem, const sgf_prediction *p
   return NULL;
 }
 
-static sgf_status observe_all(const sgf_problem *problem, const sgf_prediction *prediction, rotations *all,
+static sgf_status observe_all(const sgf_problem *problem, sgf_prediction *prediction, rotations *all,
                               sgf_error *error)
 {
   const sgf_network *network = &problem->network;
@@ -46,6 +46,9 @@ static sgf_status observe_all(const sgf_problem *problem, const sgf_prediction *
     SGF_TRY(sgf_motion_covariance(&motion, &rate, all->count, all->modes, all->diffusion, error));
   }
   SGF_TRY(sgf_rotation_gram(network, problem->theta, &all->gram, error));
+  if (all->gram != NULL) SGF_TRY(sgf_observe_null_motion(problem, &motion, prediction, error));
+  if (all->gram != NULL && all->diffusion != NULL)
+    prediction->info.null_diffusion = sgf_dot(all->count * all->count, all->gram, all->diffusion);
 done:
   sgf_motion_free(&motion);
   return status;

@@ -1,14 +1,14 @@
 /* Time dependence of a prediction: correlation times of principal directions against flatness, autocovariance and power
- * spectra of the leading ones, displacement, drift of the scalings. Source: section 15. */
+ * spectra of the leading ones, displacement. Source: section 15. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "balance.h"
 #include "flatness.h"
 #include "linear_algebra.h"
 #include "memory.h"
 #include "prediction.h"
+#include "rotation.h"
 #include "time_dependence.h"
 
 /* Directions taken at a time. */
@@ -211,22 +211,8 @@ void sgf_no_time_dependence(const char *reason, sgf_prediction *prediction)
   const sgf_time_info unknown = {NAN, NAN, none, none};
   prediction->info.untimed = reason;
   prediction->info.time = unknown;
-  prediction->info.drift_speed = NAN;
+  prediction->info.null_drift = prediction->info.null_diffusion = NAN;
   for (size_t l = 0; l < prediction->info.layers; l++) prediction->layers[l].time = unknown;
-}
-
-static sgf_status observe_drift(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
-{
-  const sgf_network *network = &problem->network;
-  const double *drift = sgf_prediction_find(prediction, "layer1/balance_drift");
-  double *velocity;
-  sgf_status status;
-  if (network->layers != 2) return SGF_OK;
-  SGF_TRY(sgf_prediction_add(prediction, "scaling_drift", network->weights, 0, &velocity, error));
-  SGF_TRY(sgf_scaling_drift(network, problem->theta, drift, velocity, error));
-  prediction->info.drift_speed = sgf_norm(network->weights, velocity);
-done:
-  return status;
 }
 
 sgf_status sgf_observe_time(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
@@ -254,7 +240,6 @@ sgf_status sgf_observe_time(const sgf_problem *problem, sgf_prediction *predicti
   SGF_TRY(observe_set(&joint, &axes, problem->settings.seed, prediction, &info->time, error));
   for (size_t l = 1; l <= problem->network.layers; l++)
     SGF_TRY(observe_layer(problem, &modes, &axes, l, prediction, error));
-  SGF_TRY(observe_drift(problem, prediction, error));
 done:
   sgf_time_modes_free(&modes);
   free(axes.lag);
@@ -295,5 +280,31 @@ done:
   free(axes.lag);
   free(sums);
   free(factors);
+  return status;
+}
+
+sgf_status sgf_observe_null_motion(const sgf_problem *problem, const sgf_motion *motion, sgf_prediction *prediction,
+                                   sgf_error *error)
+{
+  const sgf_network *network = &problem->network;
+  size_t count = sgf_symmetry_count(network), n = network->weights, rank;
+  double *gram = NULL, *lift = NULL, *drift = NULL, *velocity;
+  sgf_mode *modes = NULL;
+  sgf_status status;
+  SGF_TRY(sgf_prediction_add(prediction, "null_drift", n, 0, &velocity, error));
+  SGF_TRY(sgf_modes_create(count, &modes, error));
+  SGF_TRY(sgf_new_reals(&gram, count, count, "modes of the symmetry", error));
+  SGF_TRY(sgf_new_reals(&lift, count, n, "modes of the symmetry", error));
+  SGF_TRY(sgf_new_reals(&drift, count, 1, "drift of the modes of the symmetry", error));
+  sgf_symmetries(network, modes);
+  SGF_TRY(sgf_symmetry_lift(network, problem->theta, count, modes, gram, lift, &rank, error));
+  SGF_TRY(sgf_motion_drift(motion, count, modes, drift, error));
+  sgf_multiply(1, n, count, SGF_PLAIN, drift, SGF_PLAIN, lift, velocity);
+  prediction->info.null_drift = sgf_norm(n, velocity);
+done:
+  free(modes);
+  free(gram);
+  free(lift);
+  free(drift);
   return status;
 }
