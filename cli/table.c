@@ -74,7 +74,7 @@ static void print_theory(const job *run, const sgf_prediction_info *info)
     printf("momentum     the slowest mode relaxes at the rate %.4g, %.4g without momentum\n", info->decay_rate,
            info->relaxation_rate);
   printf("stability    learning rate below %.6g (here %.3g of it)%s\n", info->stability_limit,
-         rate / info->stability_limit, rate / info->stability_limit,
+         rate / info->stability_limit,
          momentum > 0.0             ? "; of the drift alone, noise lowers it"
          : info->layers == 1        ? ""
          : info->stability_is_bound ? "; in mean square, on range(H): a bound, the limit is not below"

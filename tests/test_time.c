@@ -57,6 +57,10 @@ START_TEST(autoregression_of_first_order)
     ASSERT_NEAR(sum_of(&mode, sgf_spectrum_factors, 0.0), 4.0 * s * (1.0 / h - 0.5 * lambda), 1e-8 * s / h);
     ASSERT_NEAR(sum_of(&flow, sgf_autocovariance_factors, 3.0), s * exp(-3.0 * steps[k]), 1e-14 * s);
     ASSERT_NEAR(sum_of(&flow, time_factors, 0.0), s / h, 1e-14 * s / h);
+    one_mode heavy = {h, lambda, 0.9, s, false}; /* ten times as fast */
+    ASSERT_NEAR(sum_of(&heavy, time_factors, 0.0), 0.1 * s / h, 1e-14 * s / h);
+    ASSERT_NEAR(sum_of(&heavy, sgf_autocovariance_factors, 3.0), s * exp(-30.0 * steps[k]), 1e-14 * s);
+    ASSERT_NEAR(sum_of(&heavy, sgf_spectrum_factors, 0.0), 0.4 * s / h, 1e-13 * s / h);
     ASSERT_NEAR(sum_of(&flow, sgf_spectrum_factors, 0.4), 4.0 * s * h / (h * h + 0.64 * M_PI * M_PI), 1e-13 * s / h);
   }
 }

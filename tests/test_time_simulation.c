@@ -14,20 +14,26 @@ enum { BURN_IN = 1500 };
 
 typedef struct {
   size_t widths[4], layers, samples, batch, runs, length, stride;
-  double learning_rate, label_noise;
+  double learning_rate, label_noise, momentum;
   sgf_equation equation;
   sgf_sampling sampling;
   bool langevin;
 } experiment;
 
 static const experiment ONE_LAYER = {
-    {6, 1}, 1, 60, 5, 160, 160, 4, 0.08, 0.5, SGF_EQUATION_EXACT, SGF_SAMPLING_REPLACEMENT, false};
+    {6, 1}, 1, 60, 5, 160, 160, 4, 0.08, 0.5, 0.0, SGF_EQUATION_EXACT, SGF_SAMPLING_REPLACEMENT, false};
 static const experiment FLOW = {
-    {4, 1}, 1, 30, 5, 200, 160, 25, 0.05, 0.5, SGF_EQUATION_CONTINUUM, SGF_SAMPLING_REPLACEMENT, true};
+    {4, 1}, 1, 30, 5, 200, 160, 25, 0.05, 0.5, 0.0, SGF_EQUATION_CONTINUUM, SGF_SAMPLING_REPLACEMENT, true};
 static const experiment TWO_LAYERS = {
-    {4, 4, 3}, 2, 80, 10, 160, 150, 12, 0.01, 0.4, SGF_EQUATION_DISCRETE, SGF_SAMPLING_WITHOUT_REPLACEMENT, false};
+    {4, 4, 3}, 2, 80, 10, 160, 150, 12, 0.01, 0.4, 0.0, SGF_EQUATION_DISCRETE, SGF_SAMPLING_WITHOUT_REPLACEMENT,
+    false};
 static const experiment THREE_LAYERS = {
-    {3, 4, 3, 2}, 3, 60, 10, 160, 150, 12, 0.006, 0.3, SGF_EQUATION_DISCRETE, SGF_SAMPLING_REPLACEMENT, false};
+    {3, 4, 3, 2}, 3, 60, 10, 160, 150, 12, 0.006, 0.3, 0.0, SGF_EQUATION_DISCRETE, SGF_SAMPLING_REPLACEMENT, false};
+
+static const experiment HEAVY = {
+    {4, 1}, 1, 80, 10, 200, 160, 3, 0.02, 0.5, 0.8, SGF_EQUATION_DISCRETE, SGF_SAMPLING_REPLACEMENT, false};
+static const experiment HEAVY_LAYERS = {
+    {4, 4, 3}, 2, 80, 10, 160, 150, 6, 0.002, 0.4, 0.8, SGF_EQUATION_DISCRETE, SGF_SAMPLING_REPLACEMENT, false};
 
 static sgf_problem *make(const experiment *what, double tolerance)
 {
@@ -39,6 +45,7 @@ static sgf_problem *make(const experiment *what, double tolerance)
   settings.data.label_noise = what->label_noise;
   settings.training.learning_rate = what->learning_rate;
   settings.training.batch_size = what->batch;
+  settings.training.momentum = what->momentum;
   settings.training.sampling = what->sampling;
   settings.theory.equation = what->equation;
   if (what->langevin) settings.simulation.dynamics = SGF_DYNAMICS_LANGEVIN;
@@ -157,7 +164,8 @@ START_TEST(sgd_agrees_in_time)
     const experiment *what;
     size_t quantities;
     double allowance;
-  } cases[] = {{&ONE_LAYER, 6, 0.0}, {&FLOW, 6, 0.01}, {&TWO_LAYERS, 18, 0.03}, {&THREE_LAYERS, 24, 0.03}};
+  } cases[] = {{&ONE_LAYER, 6, 0.0},      {&FLOW, 6, 0.01},  {&TWO_LAYERS, 18, 0.03},
+               {&THREE_LAYERS, 24, 0.03}, {&HEAVY, 6, 0.03}, {&HEAVY_LAYERS, 18, 0.03}};
   for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
     size_t all;
     trial run = run_trial(cases[k].what, 0, 0.1, false);
@@ -277,20 +285,20 @@ START_TEST(runs_drift_along_the_null_space)
 END_TEST
 
 /* The spread of the windows' means has the correlation times too: the ratio is 1 within 5.5 standard errors, 4e-8 each,
- * by the exact equation from a long start and by the discrete one from a short start; but not where the
+ * by the exact equation and with momentum from a long start, by the discrete one from a short start; but not where the
  * distance of the snapshots, 101 of them, is taken for 25 % more. */
 START_TEST(means_of_windows_know_correlation_times)
 {
-  experiment cases[] = {ONE_LAYER, TWO_LAYERS};
-  for (size_t k = 0; k < 2; k++) {
-    sgf_plan plan = {.replicas = 3000, .burn_in_steps = k == 0 ? 200 : 60, .window_steps = 2020, .stride = 20};
+  experiment cases[] = {ONE_LAYER, TWO_LAYERS, HEAVY};
+  for (size_t k = 0; k < 3; k++) {
+    sgf_plan plan = {.replicas = 3000, .burn_in_steps = k == 1 ? 60 : 400, .window_steps = 2020, .stride = 20};
     sgf_problem *problem = make(&cases[k], 0.1);
     sgf_prediction *prediction = predict(problem);
     sgf_ensemble *ensemble = simulate(problem, &plan, 2);
     sgf_comparison *comparison = compare(problem, prediction, ensemble);
     const sgf_comparison_info *info = sgf_comparison_get_info(comparison);
     double error = info->correlation_ratio_error, allowance = k == 0 ? 0.0 : 0.02;
-    ck_assert_msg(error > 0.0 && error < 0.012, "error %g", error);
+    ck_assert_msg(error > 0.0 && error < 0.014, "error %g", error);
     ck_assert_msg(fabs(info->correlation_ratio - 1.0) < 5.5 * error + allowance, "ratio %g +- %g",
                   info->correlation_ratio, error);
     sgf_comparison_free(comparison);

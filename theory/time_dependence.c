@@ -26,8 +26,6 @@ const char *sgf_time_law_of(const sgf_settings *settings, sgf_time_law *law)
            "built";
   if (equation == SGF_EQUATION_CLOSURE)
     return "theory.equation is closure: its drift depends on the fluctuations, for which this is not built";
-  if (settings->training.momentum > 0.0 && equation != SGF_EQUATION_DISCRETE)
-    return "training.momentum is not 0: this is built for the discrete equation";
   return NULL;
 }
 
@@ -100,7 +98,8 @@ sgf_status sgf_time_weights(const sgf_time_modes *modes, size_t layer, size_t fi
                             const double *directions, double *weights, sgf_error *error)
 {
   size_t count = modes->count;
-  double beta = modes->law.momentum, step = modes->law.discrete ? modes->law.step / (1.0 - beta * beta) : 0.0;
+  double beta = modes->law.discrete ? modes->law.momentum : 0.0;
+  double step = modes->law.discrete ? modes->law.step / (1.0 - beta * beta) : 0.0;
   double *q = NULL, *Zq = NULL, *hq = NULL, *Zhq = NULL;
   sgf_status status;
   SGF_TRY(sgf_new_reals(&q, rows, count, "directions in the modes of H", error));
@@ -128,6 +127,9 @@ done:
 }
 
 /* ----------------------------------------------------------------- factors */
+
+/* The rate at which a mode of H relaxes in the continuum: with momentum that of the learning rate lambda / (1 - beta). */
+static double flow_rate(const sgf_time_law *law, double rate) { return rate / (1.0 - law->momentum); }
 
 /* Of one mode: what c(k + 1), c(k) become of c(k), c(k - 1). */
 typedef struct {
@@ -158,7 +160,7 @@ void sgf_autocovariance_factors(const sgf_time_modes *modes, double lag, double 
   double *alpha = factors, *gamma = factors + count;
   for (size_t i = 0; i < count; i++) {
     double h = modes->rates[i];
-    alpha[i] = law->discrete ? lag == 0.0 : exp(-h * law->step * lag);
+    alpha[i] = law->discrete ? lag == 0.0 : exp(-flow_rate(law, h) * law->step * lag);
     gamma[i] = law->discrete && lag > 0.0 ? pow(1.0 - law->step * h, lag - 1.0) : 0.0;
     if (!law->discrete || law->momentum == 0.0) continue;
     two_by_two steps = power_of_step(law, h, lag);
@@ -174,7 +176,7 @@ void sgf_correlation_time_factors(const sgf_time_modes *modes, double *factors)
   size_t count = modes->count;
   for (size_t i = 0; i < count; i++) {
     double time = modes->rates[i] > 0.0 ? 1.0 / modes->rates[i] : 0.0;
-    factors[i] = law->discrete ? 0.5 * law->step - law->momentum * time : time;
+    factors[i] = law->discrete ? 0.5 * law->step - law->momentum * time : (1.0 - law->momentum) * time;
     factors[count + i] = law->discrete ? time : 0.0;
   }
 }
@@ -191,7 +193,8 @@ void sgf_spectrum_factors(const sgf_time_modes *modes, double frequency, double 
     factors[i] = factors[count + i] = 0.0;
     if (!(h > 0.0)) continue;
     if (!law->discrete) {
-      factors[i] = 4.0 * h / (h * h + omega * omega);
+      double r = flow_rate(law, h);
+      factors[i] = 4.0 * r / (r * r + omega * omega);
       continue;
     }
     double complex response = 1.0 / ((1.0 - z) * (1.0 - beta * z) + law->step * h * z);
@@ -214,7 +217,7 @@ static double slowest_rate(const sgf_time_modes *modes)
 static double relaxation_steps(const sgf_time_modes *modes)
 {
   double beta = modes->law.momentum, steps = (1.0 - beta) / (modes->law.step * slowest_rate(modes));
-  return beta > 0.0 ? fmax(steps, 2.0 / (1.0 - beta)) : steps;
+  return beta > 0.0 && modes->law.discrete ? fmax(steps, 2.0 / (1.0 - beta)) : steps;
 }
 
 size_t sgf_choose_lags(const sgf_time_modes *modes, double *lags)

@@ -5,7 +5,7 @@
  *
  *   R(k + 1) = (1 + beta - lambda H) R(k) - beta R(k - 1),  k >= 1,    R(1) + beta R(1)^T = (1 + beta - lambda H) Sigma,
  *
- * for beta = 0 R(k) = (1 - lambda H)^k Sigma, and in the continuum R = exp(-H lambda k) Sigma. The one-layer equation
+ * for beta = 0 R(k) = (1 - lambda H)^k Sigma, and in the continuum R = exp(-H lambda k / (1 - beta)) Sigma. The one-layer equation
  * with weight-dependent noise has the same R(k) with its own Sigma, exactly. Along p with components q = V p in the modes of H
  *
  *   c(k) = p^T R(k) p = sum_i [ alpha_i(k) w_i + gamma_i(k) u_i ],  w_i = q_i (Z q)_i,  u_i = q_i (Z' q)_i,
@@ -23,7 +23,7 @@
 typedef struct sgf_time_law {
   double step; /* continuum time of one step */
   bool discrete;
-  double momentum; /* beta, of a discrete law */
+  double momentum; /* beta */
 } sgf_time_law;
 
 /* The law of the settings. NULL, or why there is none that is built: a sentence without a full stop. */
@@ -59,7 +59,7 @@ sgf_status sgf_time_weights(const sgf_time_modes *modes, size_t layer, size_t fi
 void sgf_autocovariance_factors(const sgf_time_modes *modes, double lag, double *factors);
 
 /* c(0) times the integrated correlation time lambda ( 1/2 + sum_{k >= 1} c(k)/c(0) ), in the continuum the integral of
- * c(tau)/c(0) over tau > 0: 1/h - lambda/2 and 1/h for a mode of H; half of what sgf_mode_correlation_time counts in
+ * c(tau)/c(0) over tau > 0: without momentum 1/h - lambda/2 and 1/h for a mode of H; half of what sgf_mode_correlation_time counts in
  * draws, in continuum time; */
 void sgf_correlation_time_factors(const sgf_time_modes *modes, double *factors);
 

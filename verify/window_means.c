@@ -11,6 +11,9 @@
 #include "comparing.h"
 #include "statistics.h"
 
+/* Share of its stationary variance that the slowest mode may lack at the start of a window. */
+static const double FORGOTTEN = 0.01;
+
 /* What is compared along every direction: the variance of the window's mean over that within it, (count). */
 typedef struct {
   size_t count;
@@ -51,13 +54,30 @@ done:
   return status;
 }
 
+/* Whether the start of the runs is known to the variance of a window's mean; if not it must be forgotten. */
+static bool knows_start(const sgf_comparing *all)
+{
+  const sgf_settings *settings = &all->problem->settings;
+  bool constant =
+      settings->theory.equation == SGF_EQUATION_CONTINUUM || settings->theory.equation == SGF_EQUATION_DISCRETE;
+  return constant && settings->training.momentum == 0.0;
+}
+
+static bool forgets_start(const sgf_comparing *all)
+{
+  const sgf_settings *settings = &all->problem->settings;
+  double rate = all->prediction->info.relaxation_rate / (1.0 - settings->training.momentum);
+  double burn_in = sgf_time_of_step(settings) * (double)all->ensemble->info.plan.burn_in_steps;
+  return exp(-2.0 * rate * burn_in) < FORGOTTEN;
+}
+
 /* The same of runs that start at theta*, for constant drift and noise. */
 static sgf_status predicted_of_mean(const sgf_comparing *all, window_means *these, sgf_error *error)
 {
   size_t n = all->n;
   double *Sigma = NULL;
   sgf_status status;
-  if (all->problem->settings.theory.equation == SGF_EQUATION_EXACT) return stationary_of_mean(all, these, error);
+  if (!knows_start(all)) return stationary_of_mean(all, these, error);
   SGF_TRY(sgf_new_reals(&Sigma, n, n, "covariance of the window's mean", error));
   SGF_TRY(sgf_covariance_of_mean(all->problem, &all->prediction->joint, sgf_configured_time(&all->problem->settings),
                                  &all->ensemble->info.plan, Sigma, error));
@@ -113,7 +133,7 @@ sgf_status sgf_compare_window_means(sgf_comparing *all, sgf_error *error)
   sgf_status status = SGF_OK;
   info->correlation_ratio = info->correlation_ratio_error = NAN;
   if (all->prediction->info.untimed != NULL || all->ensemble->info.recorded || all->ensemble->info.centred ||
-      all->ensemble->directions != NULL || these.count == 0 || all->problem->settings.training.momentum > 0.0)
+      all->ensemble->directions != NULL || these.count == 0 || !(knows_start(all) || forgets_start(all)))
     return SGF_OK;
   SGF_TRY(sgf_new_reals(&block, these.count, all->rows + 3, "means of windows", error));
   these.variance = block;
