@@ -1,5 +1,6 @@
 example_files = \
   %D%/README.md \
+  %D%/closure.yaml \
   %D%/diabetes.h5 \
   %D%/diabetes.yaml \
   %D%/epochs.yaml \

@@ -266,6 +266,9 @@ typedef struct sgf_prediction_info {
   double temperature;      /* T = lambda kappa s^2 / 2S(1 - beta), s^2 = 2 L* / N_L: the unit of variance */
   double trace;            /* tr Sigma */
   double excess_loss;      /* tr(H Sigma) / 2 */
+  double mean_shift;       /* equation closure, else NaN: |m - theta*| on range(H), quasi-stationary, w */
+  double mean_drift;       /* likewise: |dm/dt| along null(H) there, w per unit of continuum time */
+  double next_order;       /* likewise: trace over that of the discrete equation, of leading order, less 1 */
   double commutator;       /* ||[H, C]||_F */
   double commutator_relative;  /* ||[H, C]||_F / (||H||_F ||C||_F) */
   double irreversible;         /* ||Q||_F / ||H Sigma||_F, Q = (H Sigma - Sigma H) / 2, continuum Sigma */

@@ -416,7 +416,9 @@ momentum with exact        | 65 | training.momentum is 0.9 .*exact | verify good
 momentum with window-pca   | 65 | window-pca.*training.momentum 0.9 | verify good.yaml --set training.momentum=0.9 --set theory.equation=discrete --set simulation.protocol=window-pca
 momentum with langevin     | 65 | langevin.*training.momentum is 0.9 | verify good.yaml --set training.momentum=0.9 --set theory.equation=continuum --set simulation.dynamics=langevin
 langevin                   | 65 | simulation.dynamics.*langevin.*continuum | verify good.yaml --set simulation.dynamics=langevin
-closure                    | 65 | theory.equation.*closure       | verify good.yaml --set theory.equation=closure
+closure, epochs            | 65 | closure.*training.sampling epoch | verify good.yaml --set theory.equation=closure --set training.sampling=epoch
+closure, population        | 65 | closure.*theory.noise population | predict good.yaml --set theory.equation=closure --set theory.noise=population
+closure, window-pca        | 65 | closure.*window-pca            | verify good.yaml --set theory.equation=closure --set simulation.protocol=window-pca
 two layers, weight decay   | 65 | training.weight_decay is 0.1 .*2 layers | verify good.yaml --set network.widths=[4,3,2] --set training.weight_decay=0.1
 the saddle at the origin   | 65 | loss 1.8033999 is above .*saddle | verify good.yaml --set network.widths=[4,3,2] --set network.init_scale=0
 the origin, three layers   | 65 | loss 1.8033999 is above .*saddle | verify good.yaml --set network.widths=[4,3,3,2] --set network.init_scale=0

@@ -5,6 +5,7 @@ test_programs = \
   %D%/test_layers \
   %D%/test_lyapunov \
   %D%/test_minimum \
+  %D%/test_closure \
   %D%/test_covariance \
   %D%/test_covariance_operator \
   %D%/test_depth \
@@ -55,6 +56,10 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_sparse_SOURCES = %D%/test_sparse.c %D%/random_systems.c %D%/random_systems.h $(test_common)
 %C%_test_sparse_CFLAGS = $(test_cflags)
 %C%_test_sparse_LDADD = $(test_ldadd)
+
+%C%_test_closure_SOURCES = %D%/test_closure.c $(test_common)
+%C%_test_closure_CFLAGS = $(test_cflags)
+%C%_test_closure_LDADD = $(test_ldadd)
 
 %C%_test_covariance_SOURCES = %D%/test_covariance.c $(test_minibatches) $(test_common)
 %C%_test_covariance_CFLAGS = $(test_cflags)

@@ -1,9 +1,14 @@
 theory_sources = \
+  %D%/averaged_operators.c \
+  %D%/averaged_operators.h \
   %D%/balance.c \
   %D%/balance.h \
   %D%/certificate.h \
   %D%/closed_form.c \
   %D%/closed_form.h \
+  %D%/closure.c \
+  %D%/closure.h \
+  %D%/closure_prediction.c \
   %D%/cost.c \
   %D%/covariance.c \
   %D%/covariance.h \
@@ -25,6 +30,8 @@ theory_sources = \
   %D%/epoch_mean.h \
   %D%/epoch_walk.c \
   %D%/epoch_walk.h \
+  %D%/expansion.c \
+  %D%/expansion.h \
   %D%/flatness.c \
   %D%/flatness.h \
   %D%/gradient_flow.c \

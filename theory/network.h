@@ -27,6 +27,9 @@ size_t sgf_layer_size(const sgf_network *network, size_t layer);
 sgf_status sgf_layer_product(const sgf_network *network, const double *theta, size_t first, size_t last,
                              double **product, sgf_error *error);
 
+/* How many times in a run the balance is looked at, evenly. */
+enum { SGF_BALANCE_POINTS = 16 };
+
 /* Balance of the layers next to hidden layer l = 1 ... L - 1: B (N_l, N_l) = W_l W_l^T - W_{l+1}^T W_{l+1}, w^2,
  * conserved by the full-batch gradient flow; symmetric to the last bit. Source: sections 4 and 5. */
 void sgf_balance(const sgf_network *network, const double *theta, size_t hidden, double *B);

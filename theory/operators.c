@@ -314,10 +314,15 @@ done:
 sgf_status sgf_build_operators(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
 {
   size_t layers = problem->network.layers;
-  void *info, *frozen;
+  void *info, *frozen, *known;
   sgf_status status;
   SGF_TRY(sgf_allocate(&info, layers, 1, sizeof *prediction->layers, "layers", error));
   prediction->layers = info;
+  prediction->info.mean_shift = prediction->info.mean_drift = prediction->info.next_order = NAN;
+  if (problem->settings.theory.equation == SGF_EQUATION_CLOSURE) {
+    SGF_TRY(sgf_allocate(&known, layers + 1, 1, sizeof *prediction->known, "closure", error));
+    prediction->known = known;
+  }
   if (layers > 1) {
     SGF_TRY(sgf_allocate(&frozen, layers, 1, sizeof *prediction->frozen, "layers", error));
     prediction->frozen = frozen;

@@ -131,6 +131,9 @@ void sgf_prediction_free(sgf_prediction *prediction)
   for (size_t l = 0; l < prediction->info.layers && prediction->frozen != NULL; l++)
     sgf_fluctuations_free(&prediction->frozen[l]);
   free(prediction->arrays);
+  for (size_t l = 0; l <= prediction->info.layers && prediction->known != NULL; l++)
+    sgf_known_moments_free(&prediction->known[l]);
+  free(prediction->known);
   free(prediction->layers);
   free(prediction->frozen);
   free(prediction->rotations);
@@ -200,6 +203,9 @@ size_t sgf_prediction_numbers(const sgf_prediction *prediction, sgf_number *numb
                             {"temperature", info->temperature, false},
                             {"trace", info->trace, false},
                             {"excess_loss", info->excess_loss, false},
+                            {"mean_shift", info->mean_shift, false},
+                            {"mean_drift", info->mean_drift, false},
+                            {"next_order", info->next_order, false},
                             {"anisotropy", info->anisotropy, false},
                             {"isotropic_noise", dense ? info->isotropic_noise : NAN, true},
                             {"commutator", info->commutator, false},

@@ -48,6 +48,7 @@ static void copy_numbers(const sgf_problem *problem, const sgf_covariance_operat
   info->diffusing_rate = info->residual = info->commutator = info->commutator_relative = NAN;
   info->irreversible = info->entropy_production = info->anisotropy = info->spectrum_distance = NAN;
   info->hessian_law_distance = info->noise_law_distance = NAN;
+  info->mean_shift = info->mean_drift = info->next_order = NAN;
   info->balance_rate = info->balance_drift = info->rate_ratio = info->lifetime = NAN;
   info->ivfr = NO_FIT;
 }

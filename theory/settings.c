@@ -141,6 +141,27 @@ static sgf_status check_momentum(const sgf_settings *settings, sgf_error *error)
   return SGF_OK;
 }
 
+/* The closure is of the algorithm: of draws that are independent in time, with the noise that the sample has. */
+static sgf_status check_closure(const sgf_settings *settings, sgf_error *error)
+{
+  static const char *const noise[] = {"empirical", "population", "isotropic"};
+  if (settings->training.sampling == SGF_SAMPLING_EPOCH)
+    return sgf_fail(
+        error, SGF_ERROR_UNSUPPORTED,
+        "theory.equation is closure with training.sampling epoch: the closure is built for draws that are "
+        "independent in time");
+  if (settings->theory.noise != SGF_NOISE_EMPIRICAL)
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
+                    "theory.equation is closure with theory.noise %s: the closure is built for the empirical noise",
+                    noise[settings->theory.noise]);
+  if (settings->simulation.protocol == SGF_PROTOCOL_WINDOW_PCA)
+    return sgf_fail(
+        error, SGF_ERROR_UNSUPPORTED,
+        "theory.equation is closure with simulation.protocol window-pca: the closure is built for moments "
+        "about theta*");
+  return SGF_OK;
+}
+
 static sgf_status check_built(const sgf_settings *settings, sgf_error *error)
 {
   size_t layers = settings->network.width_count - 1;
@@ -166,8 +187,7 @@ static sgf_status check_built(const sgf_settings *settings, sgf_error *error)
                                                      : "theory.equation multiplicative");
   if (momentum > 0.0) SGF_TRY(check_momentum(settings, error));
   if (settings->simulation.dynamics == SGF_DYNAMICS_LANGEVIN) SGF_TRY(check_langevin(settings, error));
-  if (equation == SGF_EQUATION_CLOSURE)
-    return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "theory.equation is closure: it is not built");
+  if (equation == SGF_EQUATION_CLOSURE) SGF_TRY(check_closure(settings, error));
   if (epoch && equation != SGF_EQUATION_DISCRETE)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
                     "theory.equation is %s with training.sampling epoch: "

@@ -111,6 +111,8 @@ sgf_status sgf_prediction_window(const sgf_problem *problem, const sgf_predictio
 {
   const sgf_fluctuations *fluctuations = layer == 0 ? &prediction->joint : &prediction->frozen[layer - 1];
   sgf_status status;
+  if (problem->settings.theory.equation == SGF_EQUATION_CLOSURE)
+    return sgf_closure_moments(problem, prediction, layer, plan, second, mean, error);
   memset(mean, 0, fluctuations->range.n * sizeof *mean);
   if (layer > 0)
     SGF_TRY(frozen_covariance(problem, prediction, layer, plan, second, error));
@@ -242,6 +244,8 @@ sgf_status sgf_solve(const sgf_problem *problem, sgf_prediction *prediction, sgf
   SGF_TRY(solve_continuum(problem, prediction, continuum, error));
   SGF_TRY(sgf_covariance(problem, &prediction->joint, SGF_TIME_DISCRETE, NULL, discrete, error));
   if (prediction->exact != NULL && !epoch) SGF_TRY(add_exact(problem, prediction, error));
+  if (settings->theory.equation == SGF_EQUATION_CLOSURE)
+    return sgf_solve_closure(problem, prediction, configured, error);
   if (settings->theory.equation == SGF_EQUATION_MULTIPLICATIVE)
     SGF_TRY(add_multiplicative(problem, prediction, error));
   if (epoch)

@@ -69,7 +69,13 @@ done:
   return status;
 }
 
-/* From the start of the window to its end, of each row: the growth of |P delta|^2 a step, and what of the mean of
+/* What the closure found for all weights over the snapshots of the ensemble; NULL by another equation. */
+static const sgf_known_moments *of_closure(const sgf_comparing *all)
+{
+  return all->prediction->known != NULL ? &all->prediction->known[0] : NULL;
+}
+
+/* From the start of the window to its end, of each row: the growth of |P delta|^2 a step, by the closure of |delta|^2, and what of the mean of
  * delta . H delta over the snapshots, all of them after steps, is too much for one over the starts of all steps while
  * it grows: half of its growth over the number of snapshots, and of steps. */
 static sgf_status growth_on_range(const sgf_comparing *all, const double *drift, double *growth, double *excess,
@@ -79,6 +85,7 @@ static sgf_status growth_on_range(const sgf_comparing *all, const double *drift,
   const sgf_plan *plan = &ensemble->info.plan;
   size_t rank = all->projection.rank, replicas = ensemble->info.replicas;
   double steps = (double)plan->window_steps, snapshots = (double)(plan->window_steps / plan->stride), *inside;
+  bool whole = of_closure(all) != NULL;
   sgf_status status = sgf_new_reals(&inside, rank, 1, "ends of the replicas", error);
   for (size_t r = 0; r < all->rows && status == SGF_OK; r++) {
     double runs = (double)((replicas - r + all->rows - 1) / all->rows);
@@ -88,7 +95,7 @@ static sgf_status growth_on_range(const sgf_comparing *all, const double *drift,
         double share = (end == 0 ? -1.0 : 1.0) / runs;
         const double *delta = ensemble->ends + (2 * replica + end) * all->n;
         sgf_multiply(rank, 1, all->n, SGF_PLAIN, all->directions, SGF_PLAIN, delta, inside);
-        growth[r] += share * sgf_dot(rank, inside, inside) / steps;
+        growth[r] += share * (whole ? sgf_dot(all->n, delta, delta) : sgf_dot(rank, inside, inside)) / steps;
         excess[r] += share * sgf_quadratic_form(rank, drift, inside) * 0.5 * (1.0 / snapshots + 1.0 / steps);
       }
   }
@@ -99,13 +106,13 @@ static sgf_status growth_on_range(const sgf_comparing *all, const double *drift,
 /* <delta . grad L> = (lambda / 2) <|g_B|^2> - (growth of |P delta|^2 a step) / 2 lambda, P on range(H), where all but
  * higher orders of g_B is: for draws that are independent in time; batches of a reshuffled epoch are not, about the mean
  * of its own window a run has another growth, and with momentum the relation is one with |v|^2 (Yaida 2018), which is not
- * recorded. `dissipation` (rows) is <delta . H delta> over the snapshots.
- * Source: section 1. */
+ * recorded. `dissipation` (rows) is <delta . H delta> over the snapshots. By the closure with all of delta, and with what
+ * <delta . grad L> has beyond it: then it holds to the next order too. Source: sections 1 and 13. */
 static sgf_status compare_fluctuation_dissipation(sgf_comparing *all, const double *drift, const double *dissipation,
                                                   sgf_error *error)
 {
   double lambda = sgf_time_of_step(&all->problem->settings), predicted = 0.0, measured = 0.0;
-  double difference, difference_error, *excess;
+  double difference, difference_error, *excess, beyond = of_closure(all) != NULL ? of_closure(all)->anharmonic : 0.0;
   if (all->ensemble->gradient_square == NULL || all->ensemble->info.centred ||
       all->problem->settings.training.sampling == SGF_SAMPLING_EPOCH ||
       all->problem->settings.training.momentum > 0.0)
@@ -115,8 +122,8 @@ static sgf_status compare_fluctuation_dissipation(sgf_comparing *all, const doub
   for (size_t r = 0; r < all->rows && status == SGF_OK; r++) {
     double source = 0.5 * lambda * all->ensemble->gradient_square[r] - all->values[r] / (2.0 * lambda);
     predicted += source / (double)all->rows;
-    measured += (dissipation[r] - excess[r]) / (double)all->rows;
-    all->values[r] = dissipation[r] - excess[r] - source;
+    measured += (dissipation[r] + beyond - excess[r]) / (double)all->rows;
+    all->values[r] = dissipation[r] + beyond - excess[r] - source;
   }
   free(excess);
   if (status != SGF_OK) return status;
@@ -400,11 +407,13 @@ done:
 /* The change along the predicted drift D of hidden layer l, y(t) = <B(t) - B(0), D> / |D|, against
  * y(t) = |D| (1 - exp(-r t)) / r with r the layer's rate of relaxation: its slope at theta* is exact, and r t << 1. With
  * momentum t is the time less what the velocities take to come up to speed.
- * The last point is the quantity, its deviation relative to the two opposite contributions to D. */
+ * The last point is the quantity, its deviation relative to the two opposite contributions to D. By the closure
+ * y(t) is known to the next order. */
 static sgf_status compare_balance(sgf_comparing *all, size_t hidden, size_t at, sgf_error *error)
 {
   const sgf_ensemble *ensemble = all->ensemble;
   const sgf_problem *problem = all->problem;
+  const sgf_known_moments *known = of_closure(all);
   size_t size = problem->network.widths[hidden] * problem->network.widths[hidden], points = ensemble->balance_points;
   const double *C = array(all->prediction, "noise_covariance");
   double lambda = problem->settings.training.learning_rate, momentum = problem->settings.training.momentum;
@@ -433,11 +442,15 @@ static sgf_status compare_balance(sgf_comparing *all, size_t hidden, size_t at, 
     double taken = ceil(steps * (double)(k + 1) / (double)points), step = sgf_time_of_step(&problem->settings);
     curve->time[k] = step * taken;
     lasted = -expm1(-rate * step * sgf_balance_steps(momentum, batches, taken)) / rate;
-    curve->predicted[k] = norm * lasted;
+    curve->predicted[k] = known != NULL && known->points == points
+                              ? sgf_dot(size, known->balance + k * ensemble->balance_size + at, drift) / norm
+                              : norm * lasted;
   }
   snprintf(name, sizeof name, "balance_drift_%zu", hidden);
-  double measured = curve->measured[points - 1] / lasted, measured_error = curve->error[points - 1] / lasted;
-  sgf_add_quantity(all, name, norm, measured, measured_error, (measured - norm) / gross, measured_error / gross);
+  double predicted = curve->predicted[points - 1] / lasted, measured = curve->measured[points - 1] / lasted;
+  double measured_error = curve->error[points - 1] / lasted;
+  sgf_add_quantity(all, name, predicted, measured, measured_error, (measured - predicted) / gross,
+                   measured_error / gross);
 done:
   free(drift);
   return status;

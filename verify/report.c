@@ -103,6 +103,7 @@ static const char *equation_text(const sgf_settings *settings)
   if (sgf_is_exact(settings)) return "exact second moment, weight-dependent noise";
   if (settings->theory.equation == SGF_EQUATION_MULTIPLICATIVE)
     return "second moment of linearized SGD with the Hessian of each minibatch";
+  if (settings->theory.equation == SGF_EQUATION_CLOSURE) return "Gaussian closure of mean and covariance";
   return settings->theory.equation == SGF_EQUATION_CONTINUUM ? "continuum" : "discrete time, constant drift";
 }
 
@@ -141,6 +142,10 @@ static void put_numbers_by_operator(const report *page)
   row(page, "curvature", "h<sub>min</sub> = %.4g, h<sub>max</sub> = %.4g, condition number %.4g",
       info->relaxation_rate, info->largest_curvature, info->condition_number);
   row(page, "covariance", "trace %.6g", info->trace);
+  if (!isnan(info->next_order))
+    row(page, "next order in the learning rate",
+        "trace %+.3g %% of leading order; mean %.4g from &theta;* on range(H), %.3g &times; time along null(H)",
+        100.0 * info->next_order, info->mean_shift, info->mean_drift);
   row(page, "loss at the minimum", "L* = %.6g; mean excess %.4g; gradient %.2g", info->min_loss, info->excess_loss,
       info->gradient_norm);
   row(page, "stability limit", "&lambda; &lt; %.4g for the drift alone, noise lowers it; here %.3g of it",

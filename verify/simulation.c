@@ -15,7 +15,6 @@ static const double DIVERGED = 1e8;
 /* Steps between looks at the weights. */
 enum { CHECK_INTERVAL = 512 };
 /* Times at which a run records the balance of its layers. */
-enum { BALANCE_POINTS = 16 };
 /* Runs of a wave for each thread, so that all threads have work to the end of a round; more when they are short; and runs
  * that a wave has at most, which bounds what is kept of runs under way. */
 enum { RUNS_FOR_A_THREAD = 8, MOST_RUNS = 1024 };
@@ -46,9 +45,9 @@ static sgf_status prepare_balance(sgf_simulation *simulation, sgf_error *error)
   for (size_t l = 1; l < network->layers; l++) size += network->widths[l] * network->widths[l];
   if (size == 0) return SGF_OK;
   ensemble->balance_size = size;
-  ensemble->balance_points = BALANCE_POINTS;
+  ensemble->balance_points = SGF_BALANCE_POINTS;
   SGF_TRY(sgf_new_reals(&simulation->balance, size, 1, "balance of the layers", error));
-  SGF_TRY(sgf_new_reals(&ensemble->balance, ensemble->info.pools * BALANCE_POINTS, size, "balance of the replicas",
+  SGF_TRY(sgf_new_reals(&ensemble->balance, ensemble->info.pools * SGF_BALANCE_POINTS, size, "balance of the replicas",
                         error));
   for (size_t l = 1; l < network->layers; l++) {
     sgf_balance(network, simulation->problem->theta, l, simulation->balance + at);
@@ -215,7 +214,7 @@ static uint64_t steps_of(const sgf_simulation *simulation)
 
 static uint64_t balance_step(const sgf_simulation *simulation, size_t point)
 {
-  return ((point + 1) * steps_of(simulation) + BALANCE_POINTS - 1) / BALANCE_POINTS;
+  return ((point + 1) * steps_of(simulation) + SGF_BALANCE_POINTS - 1) / SGF_BALANCE_POINTS;
 }
 
 size_t sgf_simulation_points(const sgf_simulation *simulation, uint64_t step)
