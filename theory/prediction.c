@@ -168,6 +168,23 @@ static size_t copy_numbers(const sgf_number *all, size_t count, bool dense, sgf_
 
 static bool is_dense(const sgf_prediction *prediction) { return prediction->joint.range.V != NULL; }
 
+/* Those of the motion: in time, of the mean. */
+static size_t motion_numbers(const sgf_prediction_info *info, bool dense, sgf_number *numbers, size_t capacity)
+{
+  const sgf_number all[] = {{"correlation_time", info->time.correlation_time, false},
+                            {"correlation_time_exponent", info->time.scaling.exponent, false},
+                            {"correlation_time_exponent_low", info->time.scaling.low, false},
+                            {"correlation_time_exponent_high", info->time.scaling.high, false},
+                            {"correlation_time_correlation", info->time.scaling.correlation, false},
+                            {"displacement_rate", info->time.displacement_rate, false},
+                            {"null_drift", info->null_drift, false},
+                            {"null_diffusion", info->null_diffusion, false},
+                            {"mean_shift", info->mean_shift, false},
+                            {"mean_drift", info->mean_drift, false},
+                            {"next_order", info->next_order, false}};
+  return copy_numbers(all, sizeof all / sizeof *all, dense, numbers, capacity);
+}
+
 size_t sgf_prediction_numbers(const sgf_prediction *prediction, sgf_number *numbers, size_t capacity)
 {
   const sgf_prediction_info *info = &prediction->info;
@@ -203,9 +220,6 @@ size_t sgf_prediction_numbers(const sgf_prediction *prediction, sgf_number *numb
                             {"temperature", info->temperature, false},
                             {"trace", info->trace, false},
                             {"excess_loss", info->excess_loss, false},
-                            {"mean_shift", info->mean_shift, false},
-                            {"mean_drift", info->mean_drift, false},
-                            {"next_order", info->next_order, false},
                             {"anisotropy", info->anisotropy, false},
                             {"isotropic_noise", dense ? info->isotropic_noise : NAN, true},
                             {"commutator", info->commutator, false},
@@ -222,16 +236,10 @@ size_t sgf_prediction_numbers(const sgf_prediction *prediction, sgf_number *numb
                             {"ivfr_psi_high", info->ivfr.psi_high, false},
                             {"ivfr_correlation", info->ivfr.correlation, false},
                             {"ivfr_modes", dense ? (double)info->ivfr.modes : NAN, true},
-                            {"ivfr_left_out", dense ? (double)info->ivfr.left_out : NAN, true},
-                            {"correlation_time", info->time.correlation_time, false},
-                            {"correlation_time_exponent", info->time.scaling.exponent, false},
-                            {"correlation_time_exponent_low", info->time.scaling.low, false},
-                            {"correlation_time_exponent_high", info->time.scaling.high, false},
-                            {"correlation_time_correlation", info->time.scaling.correlation, false},
-                            {"displacement_rate", info->time.displacement_rate, false},
-                            {"null_drift", info->null_drift, false},
-                            {"null_diffusion", info->null_diffusion, false}};
-  return copy_numbers(all, sizeof all / sizeof *all, dense, numbers, capacity);
+                            {"ivfr_left_out", dense ? (double)info->ivfr.left_out : NAN, true}};
+  size_t count = copy_numbers(all, sizeof all / sizeof *all, dense, numbers, capacity);
+  size_t written = count < capacity ? count : capacity;
+  return count + motion_numbers(info, dense, numbers + written, capacity - written);
 }
 
 size_t sgf_layer_numbers(const sgf_prediction *prediction, size_t layer, sgf_number *numbers, size_t capacity)
