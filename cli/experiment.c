@@ -13,7 +13,8 @@
 
 /* Seconds between checkpoints, when nobody says. */
 static const double CHECKPOINT_INTERVAL = 300.0;
-/* The estimate of how many replicas would decide is good to about this factor: look again if they may be affordable. */
+/* The estimate of how many replicas would decide is good to about this factor: look again if they may be within the
+ * limit. */
 static const double SLACK = 2.0;
 
 /* Why the simulation was left. */
@@ -250,14 +251,22 @@ sgf_status experiment_simulate(job *run)
   return status == SGF_OK ? take_look(&made, run->plan.replicas) : status;
 }
 
-/* Whether more replicas are wanted, and the plan has a look left that is likely to decide. */
+static bool has_budget(const job *run) { return run->asked->most_seconds > 0.0 || run->asked->most_steps > 0.0; }
+
+/* Whether another look is taken, and if not though something is open, why: with a budget until it is spent; without one
+ * while the plan has a look left that may decide. */
 static bool wants_more(const experiment *made, size_t replicas)
 {
-  const job *run = made->run;
+  job *run = made->run;
   const sgf_comparison_info *info = sgf_comparison_get_info(run->comparison);
-  size_t looks = run->plan.looks > 0 ? run->plan.looks : 1, last = run->plan.replicas << (looks - 1);
-  if (info->inconclusive == 0 || made->spent || replicas >= last) return false;
-  return info->replicas_needed <= SLACK * (double)last;
+  size_t looks = run->plan.looks, last = looks > 1 ? run->plan.replicas << (looks - 1) : replicas;
+  if (info->inconclusive == 0) return false;
+  run->stopped_by = looks > 1 ? STOPPED_BUDGET : STOPPED_GIVEN;
+  if (made->spent || looks <= 1) return false;
+  if (has_budget(run)) return replicas <= SIZE_MAX / 4;
+  run->most_replicas = last;
+  run->stopped_by = replicas >= last ? STOPPED_LIMIT : STOPPED_HOPELESS;
+  return replicas < last && info->replicas_needed <= SLACK * (double)last;
 }
 
 sgf_status experiment_verify(job *run)

@@ -12,8 +12,8 @@ sgf_status experiment_open(job *run);
  * so often, on SIGUSR1, and when a signal ends the run (SGF_ERROR_INTERRUPTED, job->checkpointed). */
 sgf_status experiment_simulate(job *run);
 
-/* The same, compared: while a quantity is open and more replicas are likely to decide it, of twice as many replicas, up
- * to plan->looks times. Sets job->comparison. */
+/* The same, compared; and while a quantity is open again, of twice as many replicas: until a budget is spent, or without
+ * one plan->looks times at most and only while that may decide it. Sets job->comparison, and why it ended there. */
 sgf_status experiment_verify(job *run);
 
 /* The outputs are there: the checkpoint is not needed any more. */

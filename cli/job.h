@@ -6,6 +6,14 @@
 #include "options.h"
 #include "sgflow.h"
 
+/* Why a comparison that leaves something open is the last one. */
+typedef enum {
+  STOPPED_GIVEN,  /* the replicas are given */
+  STOPPED_BUDGET, /* --max-time or --max-steps is spent */
+  STOPPED_LIMIT,  /* so many as are simulated without a budget */
+  STOPPED_HOPELESS /* these would not do */
+} stop_reason;
+
 typedef struct job {
   const command *what;
   const options *asked;
@@ -18,6 +26,8 @@ typedef struct job {
   const sgf_ensemble *ensemble; /* of the simulation, or `recorded` */
   sgf_ensemble *recorded;
   sgf_comparison *comparison;
+  stop_reason stopped_by;
+  size_t most_replicas; /* that are simulated without a budget */
   char *config, *command, *request; /* provenance */
   char *checkpoint;                 /* path, NULL: none are written */
   run_lock lock;                    /* on the checkpoint */

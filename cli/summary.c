@@ -92,6 +92,9 @@ static bool print_object(json_t *root)
   return true;
 }
 
+/* Of stop_reason, in its order. */
+static const char *const reasons[] = {"replicas", "budget", "limit", "hopeless"};
+
 bool summary_print(const job *run, const sgf_prediction *prediction)
 {
   const sgf_settings *settings = sgf_problem_settings(run->problem);
@@ -106,9 +109,12 @@ bool summary_print(const job *run, const sgf_prediction *prediction)
     json_object_set_new(root, "simulation",
                         simulation(sgf_ensemble_get_info(run->ensemble), sgf_time_of_step(settings)));
   if (run->comparison != NULL) {
+    const char *reason =
+        sgf_comparison_get_info(run->comparison)->inconclusive == 0 ? "decided" : reasons[run->stopped_by];
     json_object_set_new(root, "verdict",
                         json_string(sgf_verdict_text(sgf_comparison_get_info(run->comparison)->verdict)));
     json_object_set_new(root, "comparison", comparison(run->comparison));
+    json_object_set_new(root, "stopped_by", json_string(reason));
   }
   return print_object(root);
 }

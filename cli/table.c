@@ -302,15 +302,19 @@ static void print_verdict(const job *run)
   if (!isnan(info->batch_correlation))
     printf("batches      lag-1 correlation %.2g%s\n", info->batch_correlation,
            info->batch_correlation > 0.5 ? ": too short against the slowest mode, nothing can be concluded" : "");
-  size_t looks = sgf_ensemble_get_info(run->ensemble)->plan.looks;
   printf("verdict      %s: %zu agree, %zu disagree, %zu inconclusive at +-%g %%, level %g",
          sgf_verdict_text(info->verdict), info->agree, info->disagree, info->inconclusive,
          100.0 * settings->verify.tolerance, settings->verify.level);
-  if (looks > 1) printf(", a %zuth of it for this look", looks);
+  if (info->look > 0) printf(", %.3g for look %zu", info->level, info->look);
   printf("\n");
   if (info->verdict == SGF_DISAGREE && info->disagree == 0)
     printf("             an element of the covariance deviates from the exact equation: p = %.2g\n", info->z_p_value);
-  if (info->inconclusive > 0) printf("             about %.3g replicas would decide\n", info->replicas_needed);
+  if (info->inconclusive == 0) return;
+  printf("             about %.3g replicas would decide", info->replicas_needed);
+  if (run->stopped_by == STOPPED_BUDGET) printf("; the budget is spent");
+  if (run->stopped_by == STOPPED_LIMIT || run->stopped_by == STOPPED_HOPELESS)
+    printf("; without --max-time or --max-steps at most %zu are simulated", run->most_replicas);
+  printf("\n");
 }
 
 void table_print(const job *run, const sgf_prediction *prediction)

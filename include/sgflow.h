@@ -538,8 +538,11 @@ typedef struct sgf_plan {
   size_t burn_in_steps; /* steps from theta* before the window */
   size_t window_steps;  /* a multiple of stride */
   size_t stride;        /* a snapshot enters the moments every so many steps of the window */
-  size_t looks; /* at most so many comparisons will be made of growing ensembles; each is held to the level over
-                           looks, so that all together keep the level. 0 counts as 1 */
+  size_t looks; /* 0 or 1: one comparison will be made, with all of the level. More: the ensemble may grow, to twice its
+                   size from each comparison to the next, and a program that has no budget stops after so many */
+  size_t look;  /* of the ensemble that the plan belongs to: 1, 2, ... for up to replicas, twice, four times as many as were
+                   planned; look k is held to 6 / (pi k)^2 of the level, so that any number of them keeps it. 0: the only
+                   one */
   bool centred; /* moments about the mean of each window, not about theta*: protocol window-pca */
   bool replicas_chosen, burn_in_chosen, window_chosen; /* chosen here, not by the settings */
   double relaxed;  /* exp(-h_min (burn-in + window)): what the slowest mode remembers */
@@ -708,6 +711,8 @@ typedef struct sgf_comparison_info {
   size_t quantities;
   size_t agree, disagree, inconclusive;
   double replicas_needed;   /* the largest over inconclusive quantities */
+  size_t look;              /* which one at a growing ensemble; 0: the only one */
+  double level;             /* that this look is held to */
   double r_hat;             /* split R-hat of the slowest mode */
   double effective_samples; /* of the slowest mode's mean, all replicas together */
   bool z_tested;            /* exact equation and 100 independent replicas: z-scores test zero deviation */

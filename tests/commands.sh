@@ -115,11 +115,11 @@ has "and says how many would decide" "about [0-9.e+]+ replicas would decide" "$f
 
 # The resolved config, out of the JSON, gives the same numbers again; what differs is said: replicas that are given are looked
 # at once, with the whole level.
-has "a look at replicas that may grow has its part of the level" 'level 0.001, a 5th of it for this look$' "$folder/one"
+has "a look at replicas that may grow has its part of the level" 'level 0.001, 0.000608 for look 1$' "$folder/one"
 "$SGFLOW" verify "$folder/config.yaml" --json >"$folder/json"
 sed -n 's/^  "config": "\(.*\)",$/\1/p' "$folder/json" | sed 's/\\n/\n/g; s/\\"/"/g' >"$folder/resolved.yaml"
 expect 0 "verify with the resolved config" "$SGFLOW" verify "$folder/resolved.yaml"
-sed '/chosen from/d; s/\*//g; s/, a 5th of it for this look$//' "$folder/one" >"$folder/a"
+sed '/chosen from/d; s/\*//g; s/, 0.000608 for look 1$//' "$folder/one" >"$folder/a"
 sed 's/\*//g' "$folder/out" >"$folder/b"
 cmp -s "$folder/a" "$folder/b"
 report "the resolved config gives the same result" $?

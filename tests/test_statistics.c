@@ -5,14 +5,14 @@
 START_TEST(equivalence_and_difference)
 {
   /* t with many degrees of freedom: margins of 3 and 1 standard errors */
-  ASSERT_NEAR(sgf_p_agree(0.02, 0.01, 0.05, 1e6), 0.00134990, 1e-6);
-  ASSERT_NEAR(sgf_p_agree(-0.04, 0.01, 0.05, 1e6), 0.158655, 1e-5);
-  ASSERT_NEAR(sgf_p_disagree(-0.08, 0.01, 0.05, 1e6), 0.00134990, 1e-6);
-  ck_assert(sgf_p_agree(0.06, 0.01, 0.05, 10.0) > 0.5 && sgf_p_disagree(0.04, 0.01, 0.05, 10.0) > 0.5);
+  ASSERT_NEAR(sgf_p_agree(0.02, 0.01, 0.0, 0.05, 1e6), 0.00134990, 1e-6);
+  ASSERT_NEAR(sgf_p_agree(-0.04, 0.01, 0.0, 0.05, 1e6), 0.158655, 1e-5);
+  ASSERT_NEAR(sgf_p_disagree(-0.08, 0.01, 0.0, 0.05, 1e6), 0.00134990, 1e-6);
+  ck_assert(sgf_p_agree(0.06, 0.01, 0.0, 0.05, 10.0) > 0.5 && sgf_p_disagree(0.04, 0.01, 0.0, 0.05, 10.0) > 0.5);
   /* nothing can be claimed from NaN */
-  ck_assert_double_eq(sgf_p_agree(NAN, 0.01, 0.05, 10.0), 1.0);
-  ck_assert_double_eq(sgf_p_disagree(0.1, NAN, 0.05, 10.0), 1.0);
-  ck_assert_double_eq(sgf_p_agree(0.01, 0.0, 0.05, 10.0), 0.0);
+  ck_assert_double_eq(sgf_p_agree(NAN, 0.01, 0.0, 0.05, 10.0), 1.0);
+  ck_assert_double_eq(sgf_p_disagree(0.1, NAN, 0.0, 0.05, 10.0), 1.0);
+  ck_assert_double_eq(sgf_p_agree(0.01, 0.0, 0.0, 0.05, 10.0), 0.0);
 }
 END_TEST
 
@@ -81,8 +81,8 @@ START_TEST(false_alarms_keep_the_family_wise_level)
       double mean, error;
       for (size_t r = 0; r < REPLICAS; r++) values[r] = 0.05 + 0.02 * sgf_random_normal(&random);
       sgf_mean_and_error(values, REPLICAS, &mean, &error);
-      p_agree[q] = sgf_p_agree(mean, error, 0.05, REPLICAS - 1);
-      p_disagree[q] = sgf_p_disagree(mean, error, 0.05, REPLICAS - 1);
+      p_agree[q] = sgf_p_agree(mean, error, 0.0, 0.05, REPLICAS - 1);
+      p_disagree[q] = sgf_p_disagree(mean, error, 0.0, 0.05, REPLICAS - 1);
     }
     sgf_holm(p_agree, QUANTITIES, level, order, claimed);
     for (size_t q = 0; q < QUANTITIES; q++) agree = agree || claimed[q];

@@ -130,6 +130,7 @@ static sgf_status compare_fluctuation_dissipation(sgf_comparing *all, const doub
   sgf_mean_and_error(all->values, all->rows, &difference, &difference_error);
   sgf_add_quantity(all, "fluctuation_dissipation", predicted, measured, difference_error, difference / predicted,
                    difference_error / predicted);
+  sgf_add_skewness(all, all->values, predicted);
   return SGF_OK;
 }
 
@@ -268,6 +269,7 @@ static sgf_status compare_ivfr(sgf_comparing *all, const char *prefix, const sgf
   snprintf(name, sizeof name, "%sivfr_psi", prefix);
   sgf_add_quantity(all, name, 2.0 * predicted, 2.0 * measured, 2.0 * slope_error, (measured - predicted) * spread,
                    slope_error * spread);
+  sgf_add_skewness(all, all->values, 1.0);
 done:
   free(x);
   return status;
@@ -640,6 +642,7 @@ sgf_status sgf_compare(const sgf_problem *problem, const sgf_prediction *predict
   free(all.values);
   free(all.tested);
   free(all.errors);
+  free(all.skewness);
   free(all.tolerances);
   sgf_projection_free(&all.projection);
   if (status == SGF_OK) return SGF_OK;

@@ -26,6 +26,7 @@ typedef struct sgf_comparing {
   size_t capacity;
   double *tested;     /* (capacity), what is tested: the deviation, or the square of a norm */
   double *errors;     /* (capacity), standard errors of that */
+  double *skewness;   /* (capacity), of that, as an estimate; 0 where it is not known */
   double *tolerances; /* (capacity) */
 } sgf_comparing;
 
@@ -57,6 +58,9 @@ sgf_status sgf_quantities_create(sgf_comparing *all, size_t capacity, sgf_error 
 void sgf_add_quantity(sgf_comparing *all, const char *name, double predicted, double measured, double standard_error,
                       double deviation, double deviation_error);
 
+/* What the deviation of the last quantity is the mean of, up to a factor of this sign: (rows) values. */
+void sgf_add_skewness(sgf_comparing *all, const double *values, double sign);
+
 /* A quantity with one value a row; the deviation is relative to the prediction. */
 void sgf_add_linear(sgf_comparing *all, const char *name, double predicted, const double *values);
 
@@ -76,10 +80,6 @@ sgf_status sgf_compare_rotations(sgf_comparing *all, sgf_error *error);
 
 /* With the exact equation: z-scores of all elements. */
 void sgf_test_elements(sgf_comparing *all);
-
-/* The level that one of the plan's looks is held to: a false alarm at any of them has at most the level of the settings
- * (Bonferroni), whatever the looks have in common. */
-double sgf_level_of_look(const sgf_comparing *all);
 
 /* Verdicts of all quantities, and the verdict. Errors: SGF_ERROR_MEMORY. Source: section 11. */
 sgf_status sgf_decide(sgf_comparing *all, sgf_error *error);

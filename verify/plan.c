@@ -6,6 +6,7 @@
 #include "../theory/prediction.h"
 #include "compare.h"
 #include "sgd.h"
+#include "statistics.h"
 
 /* Burn-in and window in relaxation times of the slowest mode. */
 static const double BURN_IN_TIMES = 3.0, LEAST_WINDOW_TIMES = 20.0;
@@ -13,9 +14,9 @@ static const double BURN_IN_TIMES = 3.0, LEAST_WINDOW_TIMES = 20.0;
 static const double USUAL_REPLICAS = 384.0, LEAST_REPLICAS = 64.0;
 /* For variances tested together: what decides the norm of the off-diagonal elements of some hundred directions. */
 static const double REPLICAS_FOR_NORMS = 320.0;
-/* Comparisons that are made at most when replicas are left out: of so many as are likely to decide, twice, ... 16 times
- * as many. */
-static const double LOOKS = 5.0;
+/* Comparisons that are made when replicas are left out and nobody gives a budget: of so many as are likely to decide,
+ * twice, ... 16 times as many. */
+enum { LOOKS = 5 };
 /* Multiply-adds that a chosen simulation may cost: some minutes of one machine. */
 static const double BUDGET = 4e11;
 /* What snapshots may cost, relative to the steps; and how many a window has at least. */
@@ -99,7 +100,7 @@ static double wanted_error(const sgf_problem *problem, const sgf_prediction *pre
   double others = problem->network.layers > 1 ? 8.0 + 6.0 * (double)problem->network.layers : 6.0;
   double quantities = together(problem, prediction) ? others : rank + others;
   if (!sgf_is_exact(settings)) tolerance *= SHARE_OF_TOLERANCE;
-  double level = settings->verify.level / (settings->simulation.replicas > 0 ? 1.0 : LOOKS);
+  double level = sgf_look_level(settings->verify.level, settings->simulation.replicas > 0 ? 0 : 1);
   double deviations = gsl_cdf_ugaussian_Qinv(level / quantities) + gsl_cdf_ugaussian_Qinv(0.01 / quantities);
   if (!together(problem, prediction)) return tolerance / deviations;
   return tolerance * sqrt(sqrt(0.5 * rank) / deviations);
@@ -243,7 +244,8 @@ sgf_status sgf_plan_simulation(const sgf_problem *problem, const sgf_prediction 
   SGF_TRY(to_steps("simulation.burn_in", times.burn_in / h, rate, &burn_in, error));
   SGF_TRY(to_steps("simulation.window", times.window / h, rate, &window, error));
   plan->replicas = (size_t)times.replicas;
-  plan->looks = times.replicas_fixed ? 1 : (size_t)LOOKS;
+  plan->looks = times.replicas_fixed ? 1 : LOOKS;
+  plan->look = 0;
   plan->centred = settings->simulation.protocol == SGF_PROTOCOL_WINDOW_PCA;
   plan->replicas_chosen = !times.replicas_fixed;
   plan->burn_in_chosen = !times.burn_in_fixed;

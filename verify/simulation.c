@@ -470,6 +470,14 @@ static sgf_status finish_round(sgf_simulation *simulation, bool wanted, sgf_erro
   return news[1] ? SGF_OK : sgf_fail(error, SGF_ERROR_INTERRUPTED, "interrupted in the simulation");
 }
 
+/* Which look at a growing ensemble so many replicas are for: 1 up to those planned, 2 up to twice as many, ... */
+static size_t look_of(const sgf_plan *plan, size_t replicas)
+{
+  size_t look = 1;
+  for (double most = (double)plan->replicas; most < (double)replicas; most *= 2.0) look++;
+  return plan->looks > 1 ? look : 0;
+}
+
 /* What is known of the ensembles once the same replicas of all parts are complete, where all rows are. */
 static void summarize(sgf_simulation *simulation)
 {
@@ -479,6 +487,7 @@ static void summarize(sgf_simulation *simulation)
   for (size_t k = 0; k < simulation->parts; k++) {
     sgf_ensemble_info *info = &simulation->part[k].ensemble->info;
     info->plan.replicas = info->replicas;
+    info->plan.look = look_of(&simulation->plan, info->replicas);
     info->steps = (double)info->replicas * (double)steps_of(simulation);
     sgf_ensemble_summarize(simulation->part[k].ensemble);
   }

@@ -16,31 +16,59 @@ void sgf_mean_and_error(const double *values, size_t count, double *mean, double
   *standard_error = count > 1 ? gsl_stats_sd_m(values, 1, count, *mean) / sqrt((double)count) : NAN;
 }
 
+double sgf_mean_skewness(const double *values, size_t stride, size_t count)
+{
+  double mean = gsl_stats_mean(values, stride, count), deviation = gsl_stats_sd_m(values, stride, count, mean);
+  return gsl_stats_skew_m_sd(values, stride, count, mean, deviation) / sqrt((double)count);
+}
+
+/* T as it is or by Hall's transformation, whichever is nearer to 0; a NaN stays one. */
+static double correct(double T, double g)
+{
+  double transformed = T + g * T * T / 3.0 + g * g * T * T * T / 27.0 + g / 6.0;
+  return fabs(T) <= fabs(transformed) ? T : transformed;
+}
+
 double sgf_corrected_t(const double *values, size_t stride, size_t count, double expected)
 {
-  double R = (double)count, mean = gsl_stats_mean(values, stride, count);
-  double deviation = gsl_stats_sd_m(values, stride, count, mean);
-  double skewness = gsl_stats_skew_m_sd(values, stride, count, mean, deviation);
-  double T = sqrt(R) * (mean - expected) / deviation, g = skewness / sqrt(R);
-  return T + g * T * T / 3.0 + g * g * T * T * T / 27.0 + g / 6.0;
+  double mean = gsl_stats_mean(values, stride, count), deviation = gsl_stats_sd_m(values, stride, count, mean);
+  return correct(sqrt((double)count) * (mean - expected) / deviation, sgf_mean_skewness(values, stride, count));
 }
 
 /* P(T > margin / standard_error); a margin known without error decides by its sign. */
-static double upper_tail(double margin, double standard_error, double freedom)
+static double upper_tail(double margin, double standard_error, double skewness, double freedom)
 {
   if (isnan(margin) || isnan(standard_error)) return 1.0;
   if (standard_error <= 0.0) return margin > 0.0 ? 0.0 : 1.0;
-  return gsl_cdf_tdist_Q(margin / standard_error, freedom);
+  return gsl_cdf_tdist_Q(correct(margin / standard_error, isfinite(skewness) ? skewness : 0.0), freedom);
 }
 
-double sgf_p_agree(double deviation, double standard_error, double tolerance, double freedom)
+double sgf_p_agree(double deviation, double standard_error, double skewness, double tolerance, double freedom)
 {
-  return upper_tail(tolerance - fabs(deviation), standard_error, freedom);
+  return fmax(upper_tail(tolerance - deviation, standard_error, -skewness, freedom),
+              upper_tail(tolerance + deviation, standard_error, skewness, freedom));
 }
 
-double sgf_p_disagree(double deviation, double standard_error, double tolerance, double freedom)
+double sgf_p_disagree(double deviation, double standard_error, double skewness, double tolerance, double freedom)
 {
-  return upper_tail(fabs(deviation) - tolerance, standard_error, freedom);
+  double side = deviation < 0.0 ? -skewness : skewness;
+  return fmin(1.0, upper_tail(fabs(deviation) - tolerance, standard_error, side, freedom) +
+                       upper_tail(fabs(deviation) + tolerance, standard_error, -side, freedom));
+}
+
+double sgf_p_small(double square, double standard_error, double tolerance, double freedom)
+{
+  return upper_tail(tolerance - square, standard_error, 0.0, freedom);
+}
+
+double sgf_p_large(double square, double standard_error, double tolerance, double freedom)
+{
+  return upper_tail(square - tolerance, standard_error, 0.0, freedom);
+}
+
+double sgf_look_level(double level, size_t look)
+{
+  return look == 0 ? level : level * 6.0 / (M_PI * M_PI * (double)look * (double)look);
 }
 
 void sgf_holm(const double *p_values, size_t count, double level, size_t *order, bool *claimed)

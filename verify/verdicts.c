@@ -22,6 +22,7 @@ sgf_status sgf_quantities_create(sgf_comparing *all, size_t capacity, sgf_error 
   SGF_TRY(sgf_new_reals(&all->values, all->rows, 1, "values of the replicas", error));
   SGF_TRY(sgf_new_reals(&all->tested, capacity, 1, "quantities", error));
   SGF_TRY(sgf_new_reals(&all->errors, capacity, 1, "quantities", error));
+  SGF_TRY(sgf_new_reals(&all->skewness, capacity, 1, "quantities", error));
   SGF_TRY(sgf_new_reals(&all->tolerances, capacity, 1, "quantities", error));
   SGF_TRY(sgf_allocate(&quantities, capacity, 1, sizeof(sgf_quantity), "quantities", error));
   all->result->quantities = quantities;
@@ -41,7 +42,13 @@ void sgf_add_quantity(sgf_comparing *all, const char *name, double predicted, do
   quantity->deviation = deviation;
   all->tested[k] = deviation;
   all->errors[k] = deviation_error;
+  all->skewness[k] = 0.0;
   all->tolerances[k] = all->problem->settings.verify.tolerance;
+}
+
+void sgf_add_skewness(sgf_comparing *all, const double *values, double sign)
+{
+  all->skewness[all->result->count - 1] = copysign(1.0, sign) * sgf_mean_skewness(values, 1, all->rows);
 }
 
 void sgf_add_linear(sgf_comparing *all, const char *name, double predicted, const double *values)
@@ -49,6 +56,7 @@ void sgf_add_linear(sgf_comparing *all, const char *name, double predicted, cons
   double measured, error;
   sgf_mean_and_error(values, all->rows, &measured, &error);
   sgf_add_quantity(all, name, predicted, measured, error, measured / predicted - 1.0, error / fabs(predicted));
+  sgf_add_skewness(all, values, predicted);
 }
 
 sgf_status sgf_add_norm(sgf_comparing *all, const char *name, const double *vectors, size_t size, double scale,
@@ -68,18 +76,23 @@ sgf_status sgf_add_norm(sgf_comparing *all, const char *name, const double *vect
 
 /* ------------------------------------------------------------------ verdicts */
 
-double sgf_level_of_look(const sgf_comparing *all)
+/* Of the level of this look, the part that elements against the exact equation have; the quantities have the rest. */
+static const double SHARE_OF_ELEMENTS = 0.5;
+
+static double level_of_elements(const sgf_comparing *all)
 {
-  size_t looks = all->ensemble->info.plan.looks;
-  return all->problem->settings.verify.level / (double)(looks > 0 ? looks : 1);
+  return all->result->info.z_tested ? SHARE_OF_ELEMENTS * all->result->info.level : 0.0;
 }
+
+/* Squares of norms are tested, and not deviations. */
+static bool is_square(const sgf_comparing *all, size_t k) { return all->tested[k] != all->result->quantities[k].deviation; }
 
 /* Interval of the deviation at the corrected level, and how many replicas would decide an open quantity. */
 static void describe(sgf_comparing *all, size_t k, double quantile)
 {
   sgf_quantity *quantity = &all->result->quantities[k];
   double low = all->tested[k] - quantile * all->errors[k], high = all->tested[k] + quantile * all->errors[k];
-  bool squared = all->tested[k] != quantity->deviation;
+  bool squared = is_square(all, k);
   quantity->low = squared ? sqrt(fmax(low, 0.0)) : low;
   quantity->high = squared ? sqrt(fmax(high, 0.0)) : high;
   double margin = fabs(all->tolerances[k] - fabs(all->tested[k])), reach = quantile * all->errors[k] / margin;
@@ -100,33 +113,47 @@ static void count_verdicts(sgf_comparing *all)
     info->replicas_needed = fmax(info->replicas_needed, quantity->replicas_needed);
   }
   info->quantities = all->result->count;
-  bool element_deviates = info->z_tested && !(info->z_p_value >= sgf_level_of_look(all));
+  bool element_deviates = info->z_tested && !(info->z_p_value >= level_of_elements(all));
   if (info->disagree > 0 || element_deviates)
     info->verdict = SGF_DISAGREE;
   else
     info->verdict = info->inconclusive > 0 ? SGF_INCONCLUSIVE : SGF_AGREE;
 }
 
-/* Two families of claims, each held to the level by Holm: "inside the tolerance" and "outside of it". */
+static void find_p_values(const sgf_comparing *all, size_t k, double *p_agree, double *p_disagree)
+{
+  double value = all->tested[k], error = all->errors[k], tolerance = all->tolerances[k];
+  double freedom = (double)all->rows - 1.0;
+  if (is_square(all, k)) {
+    *p_agree = sgf_p_small(value, error, tolerance, freedom);
+    *p_disagree = sgf_p_large(value, error, tolerance, freedom);
+  } else {
+    *p_agree = sgf_p_agree(value, error, all->skewness[k], tolerance, freedom);
+    *p_disagree = sgf_p_disagree(value, error, all->skewness[k], tolerance, freedom);
+  }
+}
+
+/* Two families of claims, each held to the level by Holm: "inside the tolerance", and "outside of it" together with the
+ * elements' test. */
 sgf_status sgf_decide(sgf_comparing *all, sgf_error *error)
 {
   size_t count = all->result->count;
-  double freedom = (double)all->rows - 1.0, level = sgf_level_of_look(all);
+  double freedom = (double)all->rows - 1.0, level;
   bool correlated = all->result->info.batch_correlation > CORRELATED_BATCHES;
   double *p_agree = NULL, *p_disagree = NULL;
   void *order = NULL, *agree = NULL, *disagree = NULL;
   sgf_status status;
+  all->result->info.look = all->ensemble->info.plan.look;
+  all->result->info.level = level =
+      sgf_look_level(all->problem->settings.verify.level, all->ensemble->info.plan.look);
   SGF_TRY(sgf_new_reals(&p_agree, count, 1, "verdicts", error));
   SGF_TRY(sgf_new_reals(&p_disagree, count, 1, "verdicts", error));
   SGF_TRY(sgf_allocate(&order, count, 1, sizeof(size_t), "verdicts", error));
   SGF_TRY(sgf_allocate(&agree, count, 1, sizeof(bool), "verdicts", error));
   SGF_TRY(sgf_allocate(&disagree, count, 1, sizeof(bool), "verdicts", error));
-  for (size_t k = 0; k < count; k++) {
-    p_agree[k] = sgf_p_agree(all->tested[k], all->errors[k], all->tolerances[k], freedom);
-    p_disagree[k] = sgf_p_disagree(all->tested[k], all->errors[k], all->tolerances[k], freedom);
-  }
+  for (size_t k = 0; k < count; k++) find_p_values(all, k, &p_agree[k], &p_disagree[k]);
   sgf_holm(p_agree, count, level, order, agree);
-  sgf_holm(p_disagree, count, level, order, disagree);
+  sgf_holm(p_disagree, count, level - level_of_elements(all), order, disagree);
   for (size_t k = 0; k < count; k++) {
     sgf_verdict claim = ((bool *)disagree)[k] ? SGF_DISAGREE : ((bool *)agree)[k] ? SGF_AGREE : SGF_INCONCLUSIVE;
     all->result->quantities[k].verdict = correlated ? SGF_INCONCLUSIVE : claim;
@@ -159,6 +186,8 @@ size_t sgf_comparison_numbers(const sgf_comparison *comparison, sgf_number *numb
                             {"disagree", (double)info->disagree, true},
                             {"inconclusive", (double)info->inconclusive, true},
                             {"replicas_needed", info->replicas_needed, false},
+                            {"look", (double)info->look, true},
+                            {"level_of_look", info->level, false},
                             {"r_hat", info->r_hat, false},
                             {"effective_samples", info->effective_samples, false},
                             {"null_leak", info->null_leak, false},
