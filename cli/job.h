@@ -8,9 +8,9 @@
 
 /* Why a comparison that leaves something open is the last one. */
 typedef enum {
-  STOPPED_GIVEN,  /* the replicas are given */
-  STOPPED_BUDGET, /* --max-time or --max-steps is spent */
-  STOPPED_LIMIT,  /* so many as are simulated without a budget */
+  STOPPED_GIVEN,   /* the replicas are given */
+  STOPPED_BUDGET,  /* --max-time or --max-steps is spent */
+  STOPPED_LIMIT,   /* so many as are simulated without a budget */
   STOPPED_HOPELESS /* these would not do */
 } stop_reason;
 
@@ -27,7 +27,7 @@ typedef struct job {
   sgf_ensemble *recorded;
   sgf_comparison *comparison;
   stop_reason stopped_by;
-  size_t most_replicas; /* that are simulated without a budget */
+  size_t most_replicas;             /* that are simulated without a budget */
   char *config, *command, *request; /* provenance */
   char *checkpoint;                 /* path, NULL: none are written */
   run_lock lock;                    /* on the checkpoint */

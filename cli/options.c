@@ -82,10 +82,12 @@ static const struct argp_option checkpoint_options[] = {
 static const struct argp_option budget_options[] = {
     {"checkpoint-every", KEY_CHECKPOINT_EVERY, "SECONDS", 0, "time between checkpoints; default: 300", 0},
     {"max-time", KEY_MAX_TIME, "SECONDS", 0,
-     "simulate so long in this process: verify adds replicas as long as something is open; the replicas that are complete "
+     "simulate so long in this process: verify adds replicas as long as something is open; the replicas that are "
+     "complete "
      "then are the ensemble, and if none is the run is stopped with a checkpoint",
      0},
-    {"max-steps", KEY_MAX_STEPS, "N", 0, "simulate as many replicas as N steps of all together pay for, verify only while something is open", 0}};
+    {"max-steps", KEY_MAX_STEPS, "N", 0,
+     "simulate as many replicas as N steps of all together pay for, verify only while something is open", 0}};
 static const struct argp_option table_option = {"output", 'o', "FILE", 0, "write the table as CSV here", 0};
 static const struct argp_option plan_option = {
     "plan",

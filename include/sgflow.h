@@ -538,9 +538,11 @@ typedef struct sgf_plan {
   size_t burn_in_steps; /* steps from theta* before the window */
   size_t window_steps;  /* a multiple of stride */
   size_t stride;        /* a snapshot enters the moments every so many steps of the window */
-  size_t looks; /* 0 or 1: one comparison will be made, with all of the level. More: the ensemble may grow, to twice its
+  size_t
+      looks; /* 0 or 1: one comparison will be made, with all of the level. More: the ensemble may grow, to twice its
                    size from each comparison to the next, and a program that has no budget stops after so many */
-  size_t look;  /* of the ensemble that the plan belongs to: 1, 2, ... for up to replicas, twice, four times as many as were
+  size_t
+      look; /* of the ensemble that the plan belongs to: 1, 2, ... for up to replicas, twice, four times as many as were
                    planned; look k is held to 6 / (pi k)^2 of the level, so that any number of them keeps it. 0: the only
                    one */
   bool centred; /* moments about the mean of each window, not about theta*: protocol window-pca */

@@ -124,6 +124,25 @@ sed 's/\*//g' "$folder/out" >"$folder/b"
 cmp -s "$folder/a" "$folder/b"
 report "the resolved config gives the same result" $?
 
+# What deviates by nearly the tolerance takes many replicas: without a budget there is an end, with one there is none but that.
+cat >"$folder/near.yaml" <<'EOF_NEAR'
+data: {samples: 40}
+network: {widths: [2, 1]}
+training: {learning_rate: 0.2, batch_size: 5}
+theory: {equation: discrete}
+simulation: {burn_in: 2, window: 4}
+verify: {tolerance: 0.083}
+EOF_NEAR
+expect 2 "nearly the tolerance, without a budget" "$SGFLOW" verify "$folder/near.yaml"
+has "is left at a limit that is told" "without --max-time or --max-steps at most [0-9]+ are simulated$" "$folder/out"
+expect 0 "with a budget it is decided" "$SGFLOW" verify "$folder/near.yaml" --max-time 600
+has "after more looks" "level 0.001, [0-9.e-]+ for look [6-9]$" "$folder/out"
+expect 2 "unless the budget is spent" "$SGFLOW" verify "$folder/near.yaml" --max-steps 1e6
+has "which is told" "replicas would decide; the budget is spent$" "$folder/out"
+expect 2 "replicas that are given are not added to" "$SGFLOW" verify "$folder/near.yaml" --set simulation.replicas=500 \
+  --max-time 600
+has "and no reason is told" "replicas would decide$" "$folder/out"
+
 # Beyond the stability limit: refused, and run anyway with --force, with what was measured and no verdict.
 expect 65 "verify beyond the limit" "$SGFLOW" verify "$folder/config.yaml" --set training.learning_rate=1
 has "names the limit" "beyond the stability limit [0-9.]+" "$folder/err"

@@ -126,6 +126,72 @@ START_TEST(corrected_t_keeps_its_tails)
 }
 END_TEST
 
+/* Heavy-tailed and symmetric, products of two independent normal numbers, R = 100: here it is Hall's transformation that is
+ * beyond the 0.01 points too often, by its own noise. 20 000 trials, 200 expected, bound four standard deviations above. */
+START_TEST(corrected_t_keeps_symmetric_tails)
+{
+  enum { TRIALS = 20000, REPLICAS = 100 };
+  double values[REPLICAS], bound = 2.626; /* two-sided 0.01 of t with 99 degrees of freedom */
+  size_t beyond = 0;
+  sgf_random random;
+  sgf_random_at(&random, 6, 5, 0);
+  for (size_t trial = 0; trial < TRIALS; trial++) {
+    for (size_t r = 0; r < REPLICAS; r++) values[r] = sgf_random_normal(&random) * sgf_random_normal(&random);
+    beyond += fabs(sgf_corrected_t(values, 1, REPLICAS, 0.0)) > bound;
+  }
+  ck_assert_msg(beyond < 257, "%zu beyond the 0.01 points", beyond);
+}
+END_TEST
+
+/* A tolerance that is next to nothing against the error, no deviation: both tails count. One quantity of normal values, 40
+ * 000 trials at level 0.05, 2000 expected, standard deviation 44; with one tail it would be 4000. */
+START_TEST(both_tails_count)
+{
+  enum { TRIALS = 40000, REPLICAS = 20 };
+  double values[REPLICAS], mean, error;
+  size_t alarms = 0;
+  sgf_random random;
+  sgf_random_at(&random, 7, 5, 0);
+  for (size_t trial = 0; trial < TRIALS; trial++) {
+    for (size_t r = 0; r < REPLICAS; r++) values[r] = sgf_random_normal(&random);
+    sgf_mean_and_error(values, REPLICAS, &mean, &error);
+    alarms += sgf_p_disagree(mean, error, sgf_mean_skewness(values, 1, REPLICAS), 1e-9, REPLICAS - 1) <= 0.05;
+  }
+  ck_assert_msg(alarms < 2220 && alarms > 1600, "%zu alarms", alarms);
+}
+END_TEST
+
+/* A drift of sums of growing samples that is looked at 12 times: false alarms at any look stay below the level, and with
+ * all of the level at each look they would not. */
+START_TEST(looks_keep_the_level_together)
+{
+  enum { TRIALS = 2000, LOOKS = 12 };
+  size_t kept = 0, broken = 0;
+  double spent = 0.0, level = 0.05;
+  sgf_random random;
+  sgf_random_at(&random, 8, 5, 0);
+  for (size_t k = 1; k <= 100000; k++) spent += sgf_look_level(level, k);
+  ck_assert(spent < level && spent > 0.999 * level);
+  ck_assert_double_eq(sgf_look_level(level, 0), level);
+  for (size_t trial = 0; trial < TRIALS; trial++) {
+    double sum = 0.0, count = 0.0;
+    bool alarm = false, plain = false;
+    for (size_t k = 1; k <= LOOKS; k++) {
+      double added = k == 1 ? 1.0 : count; /* each look has twice as much */
+      sum += sqrt(added) * sgf_random_normal(&random);
+      count += added;
+      double p = sgf_p_disagree(sum / count, 1.0 / sqrt(count), 0.0, 1e-12, 1e9);
+      alarm = alarm || p <= sgf_look_level(level, k);
+      plain = plain || p <= level;
+    }
+    kept += alarm;
+    broken += plain;
+  }
+  ck_assert_msg((double)kept < TRIALS * level + 4.0 * sqrt(TRIALS * level), "%zu of %d", kept, TRIALS);
+  ck_assert_msg((double)broken > 3.0 * TRIALS * level, "%zu of %d at whole levels", broken, TRIALS);
+}
+END_TEST
+
 int main(void)
 {
   Suite *suite = suite_create("statistics");
@@ -137,6 +203,9 @@ int main(void)
   tcase_add_test(tests, squared_mean_of_zero_has_an_error);
   tcase_add_test(tests, false_alarms_keep_the_family_wise_level);
   tcase_add_test(tests, corrected_t_keeps_its_tails);
+  tcase_add_test(tests, corrected_t_keeps_symmetric_tails);
+  tcase_add_test(tests, both_tails_count);
+  tcase_add_test(tests, looks_keep_the_level_together);
   suite_add_tcase(suite, tests);
   return run_suite(suite);
 }

@@ -85,7 +85,10 @@ static double level_of_elements(const sgf_comparing *all)
 }
 
 /* Squares of norms are tested, and not deviations. */
-static bool is_square(const sgf_comparing *all, size_t k) { return all->tested[k] != all->result->quantities[k].deviation; }
+static bool is_square(const sgf_comparing *all, size_t k)
+{
+  return all->tested[k] != all->result->quantities[k].deviation;
+}
 
 /* Interval of the deviation at the corrected level, and how many replicas would decide an open quantity. */
 static void describe(sgf_comparing *all, size_t k, double quantile)
