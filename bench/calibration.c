@@ -52,8 +52,8 @@ static sgf_status make_problem(uint64_t k, double tolerance, bool alarms, sgf_pr
   settings.seed = 1000 + k;
   if (alarms) {
     settings.verify.level = ALARM_LEVEL;
-    settings.simulation.burn_in = 10.0;
-    settings.simulation.window = 20.0;
+    settings.simulation.burn_in = 4.0;
+    settings.simulation.window = 8.0;
     settings.simulation.replicas = ALARM_REPLICAS;
   }
   sgf_status status = sgf_problem_create(&settings, NULL, false, problem, error);

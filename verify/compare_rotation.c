@@ -182,6 +182,7 @@ static sgf_status test_layer(sgf_comparing *all, const turning *turn, const laye
     snprintf(name, sizeof name, "rotation_drift_%zu", one->hidden);
     sgf_add_quantity(all, name, length / turn->elapsed, measured, spread_error,
                      scale * (measured - length / turn->elapsed), scale * spread_error);
+    sgf_add_skewness(all, all->values, 1.0);
   }
   double predicted = 0.0, per_time = 1.0 / turn->elapsed;
   for (size_t a = 0; a < count; a++)
@@ -190,6 +191,7 @@ static sgf_status test_layer(sgf_comparing *all, const turning *turn, const laye
   snprintf(name, sizeof name, "rotation_diffusion_%zu", one->hidden);
   sgf_add_quantity(all, name, predicted * per_time, measured * per_time, spread_error * per_time,
                    (measured - predicted) / turn->moved, spread_error / turn->moved);
+  sgf_add_skewness(all, one->squares, 1.0);
   free(turned);
   return SGF_OK;
 }

@@ -286,6 +286,7 @@ static sgf_status compare_exponent(times *these, const sgf_time_set *set, sgf_er
   name_quantity(these, "correlation_time_exponent", name, sizeof name);
   sgf_add_quantity(these->all, name, -2.0 * predicted, -2.0 * measured, 2.0 * slope_error,
                    (measured - predicted) * spread, slope_error * spread);
+  sgf_add_skewness(these->all, values, 1.0);
 done:
   free(x);
   return status;
