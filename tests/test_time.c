@@ -375,7 +375,8 @@ START_TEST(displacement_and_times_of_a_prediction)
 }
 END_TEST
 
-/* The mean velocity along null(H): within it, it drifts the balances as predicted, along every scaling n_s v = tr(s dB) / 2. */
+/* The mean velocity along null(H): within it, it drifts the balances as predicted, along every scaling
+ * n_s v = tr(s dB) / 2. */
 START_TEST(drift_along_the_null_space)
 {
   for (size_t layers = 2; layers <= 3; layers++) {

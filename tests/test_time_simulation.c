@@ -258,8 +258,9 @@ START_TEST(one_run_and_the_attribute)
 }
 END_TEST
 
-/* Along null(H) runs drift as predicted, from the first to the last snapshot, in the direction of the predicted velocity
- * (which is orthogonal to range(H)): within 5.5 standard errors, 4e-8, and 4 % for the leading order; not 15 % faster. */
+/* Along null(H) runs drift as predicted, from the first to the last snapshot, in the direction of the predicted
+ * velocity (which is orthogonal to range(H)): within 5.5 standard errors, 4e-8, and 4 % for the leading order; not 15 %
+ * faster. */
 START_TEST(runs_drift_along_the_null_space)
 {
   experiment what = TWO_LAYERS;

@@ -128,7 +128,7 @@ done:
 
 /* ----------------------------------------------------------------- factors */
 
-/* The rate at which a mode of H relaxes in the continuum: with momentum that of the learning rate lambda / (1 - beta). */
+/* The rate at which a mode of H relaxes in the continuum: with momentum as for the learning rate lambda/(1 - beta). */
 static double flow_rate(const sgf_time_law *law, double rate) { return rate / (1.0 - law->momentum); }
 
 /* Of one mode: what c(k + 1), c(k) become of c(k), c(k - 1). */
@@ -181,7 +181,8 @@ void sgf_correlation_time_factors(const sgf_time_modes *modes, double *factors)
   }
 }
 
-/* With z = exp(-i omega): sum_{k >= 1} R(k) z^k = ( R(1) z - beta z^2 Sigma ) / ( 1 - (1 + beta - lambda h) z + beta z^2 ). */
+/* With z = exp(-i omega),
+ *   sum_{k >= 1} R(k) z^k = ( R(1) z - beta z^2 Sigma ) / ( 1 - (1 + beta - lambda h) z + beta z^2 ). */
 void sgf_spectrum_factors(const sgf_time_modes *modes, double frequency, double *factors)
 {
   const sgf_time_law *law = &modes->law;

@@ -1,17 +1,19 @@
 /* Fluctuations in time: autocovariance, correlation times and power spectra of any direction, displacement.
  *
- * R(k) = E[ delta_{t+k} delta_t^T ], k steps apart in the stationary state. What is new in a step does not know the past
- * when batches are drawn independently, so that with momentum beta
+ * R(k) = E[ delta_{t+k} delta_t^T ], k steps apart in the stationary state. What is new in a step does not know the
+ * past when batches are drawn independently, so that with momentum beta
  *
- *   R(k + 1) = (1 + beta - lambda H) R(k) - beta R(k - 1),  k >= 1,    R(1) + beta R(1)^T = (1 + beta - lambda H) Sigma,
+ *   R(k + 1) = (1 + beta - lambda H) R(k) - beta R(k - 1),  k >= 1,
+ *   R(1) + beta R(1)^T = (1 + beta - lambda H) Sigma,
  *
- * for beta = 0 R(k) = (1 - lambda H)^k Sigma, and in the continuum R = exp(-H lambda k / (1 - beta)) Sigma. The one-layer equation
- * with weight-dependent noise has the same R(k) with its own Sigma, exactly. Along p with components q = V p in the modes of H
+ * for beta = 0 R(k) = (1 - lambda H)^k Sigma, and in the continuum R = exp(-H lambda k / (1 - beta)) Sigma. Noise that
+ * depends on the weights changes Sigma and not this. Along p with components q = V p in the modes of H
  *
  *   c(k) = p^T R(k) p = sum_i [ alpha_i(k) w_i + gamma_i(k) u_i ],  w_i = q_i (Z q)_i,  u_i = q_i (Z' q)_i,
  *
- * Z and Z' being Sigma and R(1) in the modes. Everything below is such a sum, with weights (w, u) of the direction and
- * factors (alpha, gamma) of the question. Not for reshuffled epochs, whose noise has a memory. Source: section 15. */
+ * Z and Z' being Sigma and R(1) in the modes. Everything below is such a sum, with weights (w, u) of the direction
+ * and factors (alpha, gamma) of the question. Not for reshuffled epochs, whose noise has a memory. Source: section 15.
+ */
 #ifndef SGF_TIME_DEPENDENCE_H
 #define SGF_TIME_DEPENDENCE_H
 
@@ -58,9 +60,9 @@ sgf_status sgf_time_weights(const sgf_time_modes *modes, size_t layer, size_t fi
 /* the autocovariance c(k), k = `lag` steps apart; */
 void sgf_autocovariance_factors(const sgf_time_modes *modes, double lag, double *factors);
 
-/* c(0) times the integrated correlation time lambda ( 1/2 + sum_{k >= 1} c(k)/c(0) ), in the continuum the integral of
- * c(tau)/c(0) over tau > 0: without momentum 1/h - lambda/2 and 1/h for a mode of H; half of what sgf_mode_correlation_time counts in
- * draws, in continuum time; */
+/* c(0) times the integrated correlation time lambda ( 1/2 + sum_{k >= 1} c(k)/c(0) ), in the continuum the integral
+ * of c(tau)/c(0) over tau > 0: without momentum 1/h - lambda/2 and 1/h for a mode of H; half of what
+ * sgf_mode_correlation_time counts in draws, in continuum time; */
 void sgf_correlation_time_factors(const sgf_time_modes *modes, double *factors);
 
 /* the power spectrum at frequency f, cycles per unit of continuum time, one-sided: its integral over 0 <= f <= 1/(2
@@ -72,8 +74,9 @@ void sgf_spectrum_factors(const sgf_time_modes *modes, double frequency, double 
 
 enum { SGF_MOST_LAGS = 64, SGF_MOST_FREQUENCIES = 64, SGF_MODES_IN_TIME = 32 };
 
-/* Lags in steps, 0 and whole numbers even in the logarithm to 8 relaxation times of the slowest mode: (SGF_MOST_LAGS);
- * returns how many. And frequencies, 0 and from a twentieth of 1/(pi relaxation time) to the highest that steps have. */
+/* Lags in steps, 0 and whole numbers even in the logarithm to 8 relaxation times of the slowest mode:
+ * (SGF_MOST_LAGS); returns how many. And frequencies, 0 and from a twentieth of 1/(pi relaxation time) to the highest
+ * that steps have. */
 size_t sgf_choose_lags(const sgf_time_modes *modes, double *lags);
 void sgf_choose_frequencies(const sgf_time_modes *modes, double *frequencies);
 
