@@ -413,6 +413,33 @@ START_TEST(drift_along_the_null_space)
 }
 END_TEST
 
+/* With the whole sample in every batch there is no noise and no time. */
+START_TEST(full_batches_are_still)
+{
+  sgf_settings settings;
+  sgf_error error = {SGF_OK, ""};
+  sgf_problem *problem;
+  settings_with_widths(&settings, 3, (size_t[]){3, 3, 2});
+  settings.data.samples = 30;
+  settings.training.batch_size = 30;
+  settings.training.sampling = SGF_SAMPLING_WITHOUT_REPLACEMENT;
+  ASSERT_OK(sgf_problem_create(&settings, NULL, false, &problem, &error), error);
+  for (int large = 0; large < 2; large++) {
+    sgf_prediction *prediction;
+    if (large)
+      ASSERT_OK(sgf_predict_by_operator(problem, &prediction, &error), error);
+    else
+      prediction = predict(problem);
+    const sgf_prediction_info *info = sgf_prediction_get_info(prediction);
+    ck_assert(info->untimed != NULL && strstr(info->untimed, "nothing") != NULL);
+    ck_assert(isnan(info->time.correlation_time) && sgf_prediction_find(prediction, "lags") == NULL);
+    sgf_prediction_free(prediction);
+  }
+  sgf_problem_free(problem);
+  sgf_settings_free(&settings);
+}
+END_TEST
+
 /* What it is not built for is left out, and says why: never the formula of independent draws. */
 START_TEST(reshuffled_epochs_are_left_out)
 {
@@ -451,6 +478,7 @@ int main(void)
   tcase_add_test(predictions, two_layers_of_detailed_balance);
   tcase_add_test(predictions, displacement_and_times_of_a_prediction);
   tcase_add_test(predictions, drift_along_the_null_space);
+  tcase_add_test(predictions, full_batches_are_still);
   tcase_add_test(predictions, reshuffled_epochs_are_left_out);
   suite_add_tcase(suite, laws);
   suite_add_tcase(suite, predictions);

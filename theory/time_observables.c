@@ -215,6 +215,9 @@ void sgf_no_time_dependence(const char *reason, sgf_prediction *prediction)
   for (size_t l = 0; l < prediction->info.layers; l++) prediction->layers[l].time = unknown;
 }
 
+/* Round-off residuals, or the whole sample in every batch. */
+static bool is_still(const sgf_prediction_info *info) { return info->noise_free || info->trace == 0.0; }
+
 sgf_status sgf_observe_time(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
 {
   sgf_prediction_info *info = &prediction->info;
@@ -223,7 +226,7 @@ sgf_status sgf_observe_time(const sgf_problem *problem, sgf_prediction *predicti
   time_axes axes = {0};
   sgf_status status = SGF_OK;
   const char *reason = sgf_time_law_of(&problem->settings, &law);
-  sgf_no_time_dependence(info->noise_free ? "nothing fluctuates" : reason, prediction);
+  sgf_no_time_dependence(is_still(info) ? "nothing fluctuates" : reason, prediction);
   if (info->untimed != NULL) goto done;
   SGF_TRY(sgf_time_modes_create(&law, &prediction->joint.range, sgf_prediction_find(prediction, "covariance"), &modes,
                                 error));
@@ -259,7 +262,7 @@ sgf_status sgf_observe_time_by_operator(const sgf_problem *problem, const sgf_co
   sgf_status status = SGF_OK;
   const char *reason = sgf_time_law_of(&problem->settings, &law);
   if (reason == NULL && !in_modes) reason = "the closed form has no modes of H";
-  sgf_no_time_dependence(prediction->info.noise_free ? "nothing fluctuates" : reason, prediction);
+  sgf_no_time_dependence(is_still(&prediction->info) ? "nothing fluctuates" : reason, prediction);
   if (prediction->info.untimed != NULL) goto done;
   sgf_time_modes_of_operator(&law, covariance, &modes);
   SGF_TRY(add_lags(&modes, prediction, &axes, error));
