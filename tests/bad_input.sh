@@ -413,7 +413,6 @@ burn-in of too many steps  | 65 | simulation.burn_in.*1e\+300    | verify good.y
 whole batch, no noise      | 65 | nothing fluctuates             | verify good.yaml --set training.batch_size=60 --set training.sampling=without-replacement
 weight decay overflows     | 65 | training.[a-z_]+ is        | verify good.yaml --set training.weight_decay=1e308
 momentum with exact        | 65 | training.momentum is 0.9 .*exact | verify good.yaml --set training.momentum=0.9 --set theory.equation=exact
-momentum with window-pca   | 65 | window-pca.*training.momentum 0.9 | verify good.yaml --set training.momentum=0.9 --set theory.equation=discrete --set simulation.protocol=window-pca
 momentum with langevin     | 65 | langevin.*training.momentum is 0.9 | verify good.yaml --set training.momentum=0.9 --set theory.equation=continuum --set simulation.dynamics=langevin
 langevin                   | 65 | simulation.dynamics.*langevin.*continuum | verify good.yaml --set simulation.dynamics=langevin
 closure, epochs            | 65 | closure.*training.sampling epoch | verify good.yaml --set theory.equation=closure --set training.sampling=epoch

@@ -132,13 +132,13 @@ static double share_of_mean(size_t snapshots, const double *sums_i, const double
   return total / ((double)snapshots * (double)snapshots);
 }
 
-/* rows (modes, snapshots): g(k) of each mode of the range, and its factor over one step. */
-static void partial_sums(const sgf_range *range, double lambda, bool discrete, double stride, size_t snapshots,
-                         double *rows, double *factors)
+/* rows (modes, snapshots): g(k) of each mode of the range, and its factor over one step of time `step`. */
+static void partial_sums(const sgf_range *range, double step, double stride, size_t snapshots, double *rows,
+                         double *factors)
 {
   size_t null = range->n - range->rank;
   for (size_t i = null; i < range->n; i++) {
-    double one = discrete ? 1.0 - lambda * range->h[i] : exp(-lambda * range->h[i]), a = pow(one, stride);
+    double one = exp(-step * range->h[i]), a = pow(one, stride);
     double *row = rows + (i - null) * snapshots;
     factors[i - null] = one;
     row[snapshots - 1] = 0.0;
@@ -146,34 +146,54 @@ static void partial_sums(const sgf_range *range, double lambda, bool discrete, d
   }
 }
 
+/* In the modes, in continuum time. */
+static sgf_status continuum_of_mean(const sgf_fluctuations *fluctuations, double step, const sgf_plan *plan,
+                                    double *S, sgf_error *error)
+{
+  const sgf_range *range = &fluctuations->range;
+  size_t n = range->n, null = n - range->rank, snapshots = plan->window_steps / plan->stride;
+  double stride = (double)plan->stride, first = (double)(plan->burn_in_steps + plan->stride);
+  double *rows = NULL, *factors = NULL;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&rows, range->rank, snapshots, "covariance of the mean", error));
+  SGF_TRY(sgf_new_reals(&factors, range->rank, 1, "covariance of the mean", error));
+  sgf_lyapunov(range, 0.0, fluctuations->noise, S);
+  partial_sums(range, step, stride, snapshots, rows, factors);
+  for (size_t i = null; i < n; i++)
+    for (size_t j = null; j <= i; j++) {
+      double x = factors[i - null] * factors[j - null];
+      S[i * n + j] *= share_of_mean(snapshots, rows + (i - null) * snapshots, rows + (j - null) * snapshots,
+                                    pow(x, first), pow(x, stride));
+      S[j * n + i] = S[i * n + j];
+    }
+done:
+  free(rows);
+  free(factors);
+  return status;
+}
+
 sgf_status sgf_covariance_of_mean(const sgf_problem *problem, const sgf_fluctuations *fluctuations, sgf_time time,
                                   const sgf_plan *plan, double *Sigma, sgf_error *error)
 {
   const sgf_range *range = &fluctuations->range;
-  size_t n = range->n, null = n - range->rank, snapshots = plan->window_steps / plan->stride;
-  double step = sgf_time_of_step(&problem->settings), stride = (double)plan->stride;
-  double first = (double)(plan->burn_in_steps + plan->stride);
-  double *work = NULL, *rows = NULL, *factors = NULL;
+  size_t n = range->n;
+  double step = sgf_time_of_step(&problem->settings), momentum = problem->settings.training.momentum, *work = NULL;
+  double slow = time == SGF_TIME_HEAVY_FLOW ? 1.0 - momentum : 1.0;
   sgf_status status;
-  if (time != SGF_TIME_CONTINUUM && time != SGF_TIME_DISCRETE)
-    return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "the covariance of a window's mean is not built for %s",
-                    time == SGF_TIME_EPOCHS ? "training.sampling epoch" : "training.momentum");
+  if (time == SGF_TIME_EPOCHS)
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
+                    "training.sampling is epoch: the covariance of a window's mean is not built for it");
   SGF_TRY(sgf_new_reals(&work, n, n, "covariance of the mean", error));
-  SGF_TRY(sgf_new_reals(&rows, range->rank, snapshots, "covariance of the mean", error));
-  SGF_TRY(sgf_new_reals(&factors, range->rank, 1, "covariance of the mean", error));
-  sgf_lyapunov(range, time == SGF_TIME_DISCRETE ? step : 0.0, fluctuations->noise, Sigma);
-  partial_sums(range, step, time == SGF_TIME_DISCRETE, stride, snapshots, rows, factors);
-  for (size_t i = null; i < n; i++)
-    for (size_t j = null; j <= i; j++) {
-      double x = factors[i - null] * factors[j - null];
-      Sigma[i * n + j] *= share_of_mean(snapshots, rows + (i - null) * snapshots, rows + (j - null) * snapshots,
-                                        pow(x, first), pow(x, stride));
-      Sigma[j * n + i] = Sigma[i * n + j];
-    }
+  if (time == SGF_TIME_DISCRETE || time == SGF_TIME_HEAVY_BALL)
+    SGF_TRY(sgf_heavy_ball_mean_covariance(range, problem->settings.training.learning_rate,
+                                           time == SGF_TIME_DISCRETE ? 0.0 : momentum, fluctuations->noise,
+                                           plan->burn_in_steps + plan->stride, plan->stride,
+                                           plan->window_steps / plan->stride, Sigma, error));
+  else
+    SGF_TRY(continuum_of_mean(fluctuations, step / slow, plan, Sigma, error));
+  for (size_t k = 0; k < n * n && slow < 1.0; k++) Sigma[k] /= slow;
   status = leave_basis(range, Sigma, work, error);
 done:
   free(work);
-  free(rows);
-  free(factors);
   return status;
 }

@@ -41,8 +41,7 @@ sgf_status sgf_covariance_of_epochs(const sgf_problem *problem, const sgf_fluctu
                                     const sgf_plan *plan, double *Sigma, double *ends, sgf_error *error);
 
 /* Covariance of the mean over the plan's snapshots, (n, n): what is missing from a covariance about the window's own
- * mean. Continuum or discrete time. Errors: SGF_ERROR_MEMORY, SGF_ERROR_UNSUPPORTED for epochs and with momentum. Source:
- * sections 1 and 14. */
+ * mean. Errors: SGF_ERROR_MEMORY, SGF_ERROR_UNSUPPORTED for epochs. Source: sections 1, 7 and 14. */
 sgf_status sgf_covariance_of_mean(const sgf_problem *problem, const sgf_fluctuations *fluctuations, sgf_time time,
                                   const sgf_plan *plan, double *Sigma, sgf_error *error);
 

@@ -246,7 +246,8 @@ double sgf_heavy_ball_residual(size_t n, const double *H, double lambda, double 
   for (size_t i = 0; i < n && outer > 0.0; i++)
     for (size_t j = 0; j < n; j++) residual[i * n + j] += outer * (product[i * n + j] + product[j * n + i]);
   double drift = sgf_norm(n * n, H), covariance = sgf_norm(n * n, S);
-  double scale = (2.0 * slow + 4.0 * outer * drift) * drift * covariance + sgf_norm(n * n, N);
+  double scale = 2.0 * slow * drift * covariance + sgf_norm(n * n, N);
+  if (outer > 0.0) scale += 2.0 * outer * sgf_norm(n * n, product);
   double norm = sgf_norm(n * n, residual);
   return scale > 0.0 ? norm / scale : norm;
 }

@@ -78,6 +78,12 @@ void sgf_mode_built_up(const sgf_mode_powers *powers, const double z[2], double 
 sgf_status sgf_heavy_ball_covariance(const sgf_range *range, double lambda, double momentum, const double *N,
                                      size_t first, size_t stride, size_t count, double *S, sgf_error *error);
 
+/* The covariance of the mean over the snapshots first, first + stride, ... (count of them) of such runs, which moments about
+ * the window's own mean lack: (1/K^2) sum over pairs of snapshots of E[delta_i(t) delta_j(t')], E[delta_i(t + s) delta_j(t)] =
+ * (F^s Z_t). Arguments as above. Errors: SGF_ERROR_MEMORY. Source: sections 7 and 14. */
+sgf_status sgf_heavy_ball_mean_covariance(const sgf_range *range, double lambda, double momentum, const double *N,
+                                          size_t first, size_t stride, size_t count, double *S, sgf_error *error);
+
 /* Rate, per unit of continuum time, at which a mode of curvature h forgets: h without momentum; -ln|mu| / lambda with mu the
  * larger root of the step's map, about h / (1 - beta) for slow modes and -ln(beta) / (2 lambda) for oscillating ones. */
 double sgf_mode_rate(double lambda, double momentum, double h);

@@ -38,6 +38,7 @@ theory_sources = \
   %D%/gradient_flow.h \
   %D%/heavy_ball.c \
   %D%/heavy_ball.h \
+  %D%/heavy_ball_mean.c \
   %D%/hessian_noise.c \
   %D%/hessian_noise.h \
   %D%/jacobian.c \

@@ -129,9 +129,6 @@ static sgf_status check_momentum(const sgf_settings *settings, sgf_error *error)
                     "training.momentum is %g and theory.equation is %s: momentum is built for the discrete and the "
                     "continuum equation",
                     momentum, sgf_equation_text(equation));
-  if (settings->simulation.protocol == SGF_PROTOCOL_WINDOW_PCA)
-    return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
-                    "simulation.protocol is window-pca: with training.momentum %g it is not built", momentum);
   if (settings->simulation.dynamics == SGF_DYNAMICS_LANGEVIN)
     return sgf_fail(
         error, SGF_ERROR_UNSUPPORTED,

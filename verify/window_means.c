@@ -57,10 +57,8 @@ done:
 /* Whether the start of the runs is known to the variance of a window's mean; if not it must be forgotten. */
 static bool knows_start(const sgf_comparing *all)
 {
-  const sgf_settings *settings = &all->problem->settings;
-  bool constant =
-      settings->theory.equation == SGF_EQUATION_CONTINUUM || settings->theory.equation == SGF_EQUATION_DISCRETE;
-  return constant && settings->training.momentum == 0.0;
+  sgf_equation equation = all->problem->settings.theory.equation;
+  return equation == SGF_EQUATION_CONTINUUM || equation == SGF_EQUATION_DISCRETE;
 }
 
 static bool forgets_start(const sgf_comparing *all)
