@@ -398,9 +398,9 @@ typedef struct sgf_covariance_operator_info {
   bool rank_ambiguous;      /* the gap is below 1e3 */
   double relaxation_rate;   /* smallest kept eigenvalue of H */
   double largest_curvature; /* largest eigenvalue of H */
-  double stability_limit;   /* 2 / h_max, that of the drift alone */
+  double stability_limit;   /* 2 (1 + beta) / h_max, that of the drift alone */
   double noise_strength;    /* kappa / S */
-  double temperature;       /* T = lambda kappa s^2 / 2S, w^2 */
+  double temperature;       /* T = lambda kappa s^2 / 2S(1 - beta), w^2 */
   bool noise_free;          /* the residuals are round-off: Sigma = 0 */
   double trace;             /* tr Sigma, w^2 */
   double excess_loss;       /* tr(H Sigma) / 2, y^2 */

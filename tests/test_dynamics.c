@@ -1,6 +1,7 @@
 /* Momentum and reshuffled epochs at any depth: covariances against the general Stein solver and against propagation by
  * hand, limits, slow modes, the displacement of the mean, the balance of the layers. */
 #include "../theory/balance.h"
+#include "../theory/covariance_operator.h"
 #include "../theory/drift.h"
 #include "../theory/epoch.h"
 #include "../theory/epoch_mean.h"
@@ -570,6 +571,53 @@ START_TEST(predictions_have_the_stein_solution)
 }
 END_TEST
 
+/* The covariance operator with momentum: the dense one, stationary and over a window, of steps and of the continuum, for
+ * noise of the sample and of a population, with its limit and balance; the closed form T Pi has T / (1 - beta). */
+START_TEST(operator_has_momentum)
+{
+  static const setup shapes[] = {
+      {{5, 2}, 2, 20, 4, 0.7, 0.0}, {{3, 4, 2}, 3, 20, 4, 0.8, 0.0}, {{3, 3, 3, 2}, 4, 20, 4, 0.6, 0.0}};
+  const setup *from = &shapes[_i % 3];
+  sgf_problem *problem = problem_of(from, 0.005, SGF_SAMPLING_REPLACEMENT);
+  sgf_error error = {SGF_OK, ""};
+  size_t n = problem->network.weights;
+  problem->settings.theory.equation = _i % 6 < 3 ? SGF_EQUATION_DISCRETE : SGF_EQUATION_CONTINUUM;
+  problem->settings.theory.noise = _i < 6    ? SGF_NOISE_EMPIRICAL
+                                   : _i < 12 ? SGF_NOISE_POPULATION
+                                             : SGF_NOISE_ISOTROPIC;
+  const sgf_plan plan = {.replicas = 1, .burn_in_steps = 30, .window_steps = 90, .stride = 3};
+  const sgf_plan *plans[] = {NULL, &plan};
+  sgf_prediction *dense = predict(problem), *large;
+  sgf_covariance_operator *covariance;
+  double *unit = new_reals(n * n), *second = new_reals(n * n), *expected = new_reals(n * n), *mean = new_reals(n),
+         trace;
+  for (size_t k = 0; k < n; k++) unit[k * (n + 1)] = 1.0;
+  ASSERT_OK(sgf_covariance_operator_create_in_modes(problem, &covariance, &error), error);
+  for (int k = 0; k < 2; k++) {
+    ASSERT_OK(sgf_covariance_operator_window(covariance, plans[k], n, unit, second, &error), error);
+    ASSERT_OK(sgf_covariance_operator_window_trace(covariance, plans[k], &trace, &error), error);
+    ASSERT_OK(sgf_prediction_window(problem, dense, 0, plans[k], expected, mean, &error), error);
+    ASSERT_CLOSE(n * n, second, expected, 1e-9);
+    ASSERT_NEAR(trace, sgf_trace(n, expected), 1e-9 * trace);
+  }
+  ASSERT_OK(sgf_predict_by_operator(problem, &large, &error), error);
+  ASSERT_NEAR(large->info.trace, dense->info.trace, 1e-9 * dense->info.trace);
+  ASSERT_NEAR(large->info.excess_loss, dense->info.excess_loss, 1e-9 * dense->info.excess_loss);
+  ASSERT_NEAR(large->info.stability_limit, dense->info.stability_limit, 1e-9 * dense->info.stability_limit);
+  ASSERT_NEAR(large->info.decay_rate, dense->info.decay_rate, 1e-7 * dense->info.decay_rate);
+  ASSERT_NEAR(large->info.temperature, dense->info.temperature, 1e-12 * dense->info.temperature);
+  if (from->count > 2) ASSERT_NEAR(large->info.lifetime, dense->info.lifetime, 1e-9 * dense->info.lifetime);
+  sgf_prediction_free(large);
+  sgf_prediction_free(dense);
+  sgf_covariance_operator_free(covariance);
+  sgf_problem_free(problem);
+  free(unit);
+  free(second);
+  free(expected);
+  free(mean);
+}
+END_TEST
+
 /* Epochs tell of the crossover, and of psi with independent draws: those of the config with fresh subsets instead. */
 START_TEST(epochs_tell_of_independent_draws)
 {
@@ -716,6 +764,7 @@ int main(void)
   tcase_add_test(tests, one_batch_makes_no_noise);
   tcase_add_loop_test(tests, mean_of_epochs_is_the_driven_one, 0, SETUP_COUNT);
   tcase_add_loop_test(tests, predictions_have_the_stein_solution, 2, SETUP_COUNT);
+  tcase_add_loop_test(tests, operator_has_momentum, 0, 18);
   tcase_add_loop_test(tests, epochs_tell_of_independent_draws, 0, SETUP_COUNT);
   tcase_add_test(tests, momentum_changes_the_balance_exactly);
   tcase_add_loop_test(tests, balance_speed_is_that_of_the_velocities, 0, 6);

@@ -231,7 +231,6 @@ static const char *refusal_of_operator(const sgf_settings *settings)
   if (settings->theory.equation == SGF_EQUATION_CLOSURE) return "theory.equation is closure";
   if (settings->theory.equation == SGF_EQUATION_MULTIPLICATIVE) return "theory.equation is multiplicative";
   if (settings->training.sampling == SGF_SAMPLING_EPOCH) return "training.sampling is epoch";
-  if (settings->training.momentum > 0.0) return "training.momentum is not 0";
   if (settings->training.weight_decay > 0.0) return "training.weight_decay is not 0";
   if (has_bottleneck(settings)) return "network.widths have a bottleneck";
   return NULL;

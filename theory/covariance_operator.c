@@ -33,10 +33,6 @@ static sgf_status check_supported(const sgf_problem *problem, sgf_error *error)
   if (settings->training.sampling == SGF_SAMPLING_EPOCH)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
                     "training.sampling is epoch: the covariance operator is built for independent draws");
-  if (settings->training.momentum > 0.0)
-    return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
-                    "training.momentum is %g: the covariance operator is built without momentum",
-                    settings->training.momentum);
   if (settings->training.weight_decay > 0.0)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
                     "training.weight_decay is %g: the covariance operator is built without weight decay",
@@ -130,11 +126,11 @@ static void describe(const sgf_problem *problem, sgf_covariance_operator *made)
   info->rank_ambiguous = drift->decision.ambiguous;
   info->relaxation_rate = drift->smallest;
   info->largest_curvature = drift->largest;
-  info->stability_limit = 2.0 / drift->largest;
+  info->stability_limit = 2.0 * (1.0 + problem->settings.training.momentum) / drift->largest;
   info->noise_strength = sgf_noise_strength(problem->data.samples, problem->settings.training.batch_size,
                                             problem->settings.training.sampling);
   info->temperature = problem->settings.training.learning_rate * info->noise_strength * problem->certificate.loss /
-                      (double)problem->data.outputs;
+                      ((1.0 - problem->settings.training.momentum) * (double)problem->data.outputs);
   info->bytes = bytes_of(drift) + (made->space != drift ? bytes_of(made->space) : 0.0);
   if (modes->Z != NULL) info->bytes += 8.0 * whole * whole;
   if (modes->factor != NULL) info->bytes += 8.0 * whole * (double)modes->samples;
@@ -176,6 +172,7 @@ static sgf_status build(const sgf_problem *problem, sgf_covariance_operator *mad
 {
   const sgf_settings *settings = &problem->settings;
   double *residuals = NULL, *moment = NULL, rate = settings->training.learning_rate;
+  double momentum = settings->training.momentum;
   double variance = 2.0 * problem->certificate.loss / (double)problem->data.outputs;
   bool continuum = settings->theory.equation == SGF_EQUATION_CONTINUUM;
   sgf_status status;
@@ -183,7 +180,7 @@ static sgf_status build(const sgf_problem *problem, sgf_covariance_operator *mad
   SGF_TRY(moment_of(&problem->data, residuals, &moment, error));
   SGF_TRY(solve_spaces(problem, settings->theory.noise == SGF_NOISE_POPULATION ? moment : NULL, made, error));
   made->seed = settings->seed;
-  made->rate = rate;
+  made->rate = continuum ? rate / (1.0 - momentum) : rate; /* the leading order in lambda */
   made->info.noise_free =
       sqrt(2.0 * problem->certificate.loss * (double)problem->data.samples) <=
       ROUND_OFF_RESIDUAL * sgf_norm(problem->data.samples * problem->data.outputs, problem->data.Y);
@@ -197,7 +194,8 @@ static sgf_status build(const sgf_problem *problem, sgf_covariance_operator *mad
   }
   SGF_TRY(sgf_mode_covariance_create(made->space, made->info.noise_free ? SGF_NOISE_ISOTROPIC : noise_of(problem),
                                      &problem->data, residuals, made->info.noise_free ? 0.0 : variance,
-                                     continuum ? 0.0 : rate, rate * made->info.noise_strength, &made->modes, error));
+                                     continuum ? 0.0 : rate, continuum ? 0.0 : momentum,
+                                     made->rate * made->info.noise_strength, &made->modes, error));
   describe(problem, made);
   SGF_TRY(measure_trace(made, error));
 done:

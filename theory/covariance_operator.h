@@ -12,7 +12,7 @@ struct sgf_covariance_operator {
   const sgf_reduced *space;  /* the one of them that Sigma is in */
   sgf_mode_covariance modes; /* Sigma in the modes of `space` */
   bool in_modes;             /* the path closed-form is not taken: `space` is the drift */
-  double rate;               /* learning rate */
+  double rate;               /* learning rate, in the continuum with momentum over 1 - beta */
   double tolerance;          /* of the rank, as the settings have it */
   uint64_t seed;
 };

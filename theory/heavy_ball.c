@@ -191,44 +191,44 @@ void sgf_mode_built_up(const sgf_mode_powers *powers, const double z[2], double 
 
 /* --------------------------------------------------------------- covariances */
 
-static sgf_status powers_of_range(const sgf_range *range, double lambda, double momentum, size_t first, size_t stride,
-                                  size_t count, sgf_mode_powers **powers, sgf_error *error)
+void sgf_heavy_ball_powers(double lambda, double momentum, double h, size_t first, size_t stride, size_t count,
+                           sgf_mode_powers *powers)
 {
-  size_t null = range->n - range->rank;
-  void *block;
-  sgf_status status = sgf_allocate(&block, range->rank, 1, sizeof **powers, "powers of the modes' steps", error);
-  *powers = block;
-  for (size_t k = 0; k < range->rank && status == SGF_OK; k++) {
-    sgf_mode mode = sgf_mode_of(lambda, momentum, range->h[null + k]);
-    sgf_mode_map one = sgf_mode_step(&mode), between = sgf_mode_power(one, stride);
-    sgf_mode_powers_of(&mode, &between, 0, count, &(*powers)[k]);
-    (*powers)[k].start = sgf_mode_power(one, first);
-  }
-  return status;
+  sgf_mode mode = sgf_mode_of(lambda, momentum, h);
+  sgf_mode_map one = sgf_mode_step(&mode), between = sgf_mode_power(one, stride);
+  sgf_mode_powers_of(&mode, &between, 0, count, powers);
+  powers->start = sgf_mode_power(one, first);
+}
+
+double sgf_heavy_ball_share(const sgf_mode_powers *first, const sgf_mode_powers *second)
+{
+  sgf_pair Z = sgf_pair_stationary(&first->mode, &second->mode), built_up = sgf_pair_built_up(first, second, &Z);
+  double rho = first->mode.rho, other = second->mode.rho;
+  return sgf_pair_covariance(&built_up, &first->mode, &second->mode) /
+         sgf_pair_response(1.0, first->mode.momentum, rho, other);
 }
 
 sgf_status sgf_heavy_ball_covariance(const sgf_range *range, double lambda, double momentum, const double *N,
                                      size_t first, size_t stride, size_t count, double *S, sgf_error *error)
 {
   size_t n = range->n, null = n - range->rank;
-  sgf_mode_powers *powers = NULL;
+  void *block = NULL;
   sgf_status status = SGF_OK;
-  if (count > 0) status = powers_of_range(range, lambda, momentum, first, stride, count, &powers, error);
-  for (size_t i = 0; i < n && status == SGF_OK; i++)
+  if (count > 0)
+    status = sgf_allocate(&block, range->rank, 1, sizeof(sgf_mode_powers), "powers of the modes' steps", error);
+  if (status != SGF_OK) return status;
+  sgf_mode_powers *powers = block;
+  for (size_t k = 0; k < range->rank && count > 0; k++)
+    sgf_heavy_ball_powers(lambda, momentum, range->h[null + k], first, stride, count, &powers[k]);
+  for (size_t i = 0; i < n; i++)
     for (size_t j = 0; j <= i; j++) {
       double value = 0.0;
-      if (j >= null && count == 0)
-        value = N[i * n + j] * sgf_pair_response(lambda, momentum, range->h[i], range->h[j]);
-      if (j >= null && count > 0) {
-        const sgf_mode_powers *first_mode = &powers[i - null], *second_mode = &powers[j - null];
-        sgf_pair Z = sgf_pair_stationary(&first_mode->mode, &second_mode->mode);
-        Z = sgf_pair_built_up(first_mode, second_mode, &Z);
-        value = lambda * N[i * n + j] * sgf_pair_covariance(&Z, &first_mode->mode, &second_mode->mode);
-      }
+      if (j >= null) value = N[i * n + j] * sgf_pair_response(lambda, momentum, range->h[i], range->h[j]);
+      if (j >= null && count > 0) value *= sgf_heavy_ball_share(&powers[i - null], &powers[j - null]);
       S[i * n + j] = S[j * n + i] = value;
     }
   free(powers);
-  return status;
+  return SGF_OK;
 }
 
 double sgf_heavy_ball_residual(size_t n, const double *H, double lambda, double momentum, const double *S,

@@ -70,6 +70,12 @@ sgf_pair sgf_pair_built_up(const sgf_mode_powers *first, const sgf_mode_powers *
 /* The mean over the snapshots of (1 - A^t) z for one state z = (Y, v). */
 void sgf_mode_built_up(const sgf_mode_powers *powers, const double z[2], double built_up[2]);
 
+/* The powers for the steps first, first + stride, ... of a mode of rate h, and the share of the stationary covariance of two
+ * modes that runs from rest show on average over these. */
+void sgf_heavy_ball_powers(double lambda, double momentum, double h, size_t first, size_t stride, size_t count,
+                           sgf_mode_powers *powers);
+double sgf_heavy_ball_share(const sgf_mode_powers *first, const sgf_mode_powers *second);
+
 /* Covariance of delta in the basis of `range`, on the range, 0 elsewhere.
  *   N, S                  (n, n), noise (lambda kappa / S) C and covariance; S may be N
  *   first, stride, count  averaged over the steps first, first + stride, ... of runs that start from delta = 0, v = 0;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "heavy_ball.h"
 #include "linear_algebra.h"
 #include "memory.h"
 
@@ -17,7 +18,7 @@ static size_t rows_of(const sgf_mode_covariance *modes) { return modes->space->b
 /* The factor that turns Q_kl into Z_kl; 0 outside of the range. */
 static double response(const sgf_mode_covariance *modes, double k, double l)
 {
-  return k > 0.0 && l > 0.0 ? modes->scale / (k + l - modes->lambda * k * l) : 0.0;
+  return k > 0.0 && l > 0.0 ? modes->scale * sgf_pair_response(modes->lambda, modes->momentum, k, l) : 0.0;
 }
 
 /* ------------------------------------------------------------------- layout */
@@ -166,11 +167,12 @@ static sgf_status choose_kind(sgf_noise noise, double variance, sgf_mode_covaria
 }
 
 sgf_status sgf_mode_covariance_create(const sgf_reduced *space, sgf_noise noise, const sgf_dataset *data,
-                                      const double *residuals, double variance, double lambda, double scale,
-                                      sgf_mode_covariance *modes, sgf_error *error)
+                                      const double *residuals, double variance, double lambda, double momentum,
+                                      double scale, sgf_mode_covariance *modes, sgf_error *error)
 {
   sgf_status status;
-  *modes = (sgf_mode_covariance){.space = space, .lambda = lambda, .scale = scale, .samples = data->samples};
+  *modes = (sgf_mode_covariance){
+      .space = space, .lambda = lambda, .momentum = momentum, .scale = scale, .samples = data->samples};
   if (noise == SGF_NOISE_POPULATION) SGF_TRY(couple_outputs(data, residuals, modes, error));
   SGF_TRY(choose_kind(noise, variance, modes, error));
   if (noise == SGF_NOISE_EMPIRICAL) SGF_TRY(sample_noise(data, residuals, modes, error));

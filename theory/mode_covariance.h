@@ -1,6 +1,6 @@
 /* The covariance in the modes of K, without its being formed: Sigma = B^T U^T Z U B,
  *   Z_kl = (lambda kappa / S) Q_kl / (k + l - lambda k l)   [continuum: k + l],   C = B^T U^T Q U B,
- * with U the modes of K and k, l its eigenvalues. Source: section 6. */
+ * with U the modes of K and k, l its eigenvalues; with momentum the response of heavy_ball.h. Source: sections 6 and 7. */
 #ifndef SGF_MODE_COVARIANCE_H
 #define SGF_MODE_COVARIANCE_H
 
@@ -18,7 +18,8 @@ typedef enum {
 typedef struct sgf_mode_covariance {
   const sgf_reduced *space; /* used, not copied */
   double lambda;            /* 0: continuum */
-  double scale;             /* lambda kappa / S */
+  double momentum;          /* beta, of steps; 0 in the continuum */
+  double scale;             /* lambda kappa / S; in the continuum with momentum over 1 - beta */
   sgf_mode_noise kind;
   double *strength; /* (blocks) */
   double *coupling; /* (N_L, N_L), O Sigma_ee O^T */
@@ -32,10 +33,11 @@ typedef struct sgf_mode_covariance {
  *   data        samples; residuals (P, N_L)
  *   variance    s^2 of isotropic noise
  *   lambda      0 for the continuum, else the learning rate
+ *   momentum, scale  as above
  * Errors: SGF_ERROR_MEMORY; a failed one can be freed. */
 sgf_status sgf_mode_covariance_create(const sgf_reduced *space, sgf_noise noise, const sgf_dataset *data,
-                                      const double *residuals, double variance, double lambda, double scale,
-                                      sgf_mode_covariance *modes, sgf_error *error);
+                                      const double *residuals, double variance, double lambda, double momentum,
+                                      double scale, sgf_mode_covariance *modes, sgf_error *error);
 void sgf_mode_covariance_free(sgf_mode_covariance *modes);
 
 enum { SGF_STORED_MODES = 5000 };

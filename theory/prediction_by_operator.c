@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "balance.h"
 #include "closed_form.h"
 #include "covariance_operator.h"
 #include "flatness.h"
+#include "heavy_ball.h"
 #include "jacobian.h"
 #include "linear_algebra.h"
 #include "memory.h"
@@ -35,7 +37,9 @@ static void copy_numbers(const sgf_problem *problem, const sgf_covariance_operat
   info->gradient_norm = certificate->gradient_norm;
   info->balance_error = certificate->balance_error;
   info->flow_time = certificate->flow_time;
-  info->relaxation_rate = info->decay_rate = from->relaxation_rate;
+  info->relaxation_rate = from->relaxation_rate;
+  info->decay_rate = sgf_mode_rate(problem->settings.training.learning_rate, problem->settings.training.momentum,
+                                   from->relaxation_rate);
   info->largest_curvature = from->largest_curvature;
   info->condition_number = from->largest_curvature / from->relaxation_rate;
   info->stability_limit = from->stability_limit;
@@ -106,6 +110,7 @@ static sgf_status observe_balance_rate(const sgf_problem *problem, sgf_predictio
   double below = 0.0, above = 0.0;
   sgf_status status = SGF_OK;
   if (network->layers == 1) return SGF_OK;
+  scale *= sgf_balance_speed(problem->settings.training.momentum, 0);
   info->balance_rate = 0.0;
   SGF_TRY(sgf_residuals(network, &problem->data, problem->theta, &residuals, error));
   for (size_t l = 1; l <= network->layers; l++, below = above) {
@@ -117,7 +122,7 @@ static sgf_status observe_balance_rate(const sgf_problem *problem, sgf_predictio
   }
   if (info->noise_free) info->balance_rate = 0.0;
   info->lifetime = 1.0 / info->balance_rate;
-  info->rate_ratio = info->balance_rate / info->relaxation_rate;
+  info->rate_ratio = info->balance_rate / info->decay_rate;
 done:
   free(residuals);
   return status;

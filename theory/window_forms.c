@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "covariance_operator.h"
+#include "heavy_ball.h"
 #include "linear_algebra.h"
 #include "lyapunov.h"
 #include "memory.h"
@@ -22,7 +23,23 @@ done:
   return status;
 }
 
-/* What of modes of rates k and l has relaxed on average over the plan's snapshots. */
+/* Whether runs of a plan are of steps with momentum. */
+static bool is_heavy(const sgf_covariance_operator *covariance, const sgf_plan *plan)
+{
+  return plan != NULL && covariance->modes.momentum > 0.0;
+}
+
+/* The steps of the plan's snapshots by modes of the rates k (count), with momentum. */
+static void powers_of(const sgf_covariance_operator *covariance, const sgf_plan *plan, size_t count, const double *k,
+                      sgf_mode_powers *powers)
+{
+  for (size_t m = 0; m < count; m++)
+    if (k[m] > 0.0)
+      sgf_heavy_ball_powers(covariance->rate, covariance->modes.momentum, k[m], plan->burn_in_steps + plan->stride,
+                            plan->stride, plan->window_steps / plan->stride, &powers[m]);
+}
+
+/* What of modes of rates k and l has relaxed on average over the plan's snapshots, without momentum. */
 static double relaxed(const sgf_covariance_operator *covariance, const sgf_plan *plan, double k, double l)
 {
   if (plan == NULL) return 1.0;
@@ -31,16 +48,19 @@ static double relaxed(const sgf_covariance_operator *covariance, const sgf_plan 
                            (double)(plan->window_steps / plan->stride));
 }
 
-/* Z_kl times what of it has relaxed on average over the plan's snapshots. */
+/* Z_kl times what of it has relaxed on average over the plan's snapshots; powers, with momentum, of the modes of block i and,
+ * behind them, j. */
 static void relax_block(const sgf_covariance_operator *covariance, const sgf_plan *plan, size_t i, size_t j,
-                        double *Z)
+                        const sgf_mode_powers *powers, double *Z)
 {
   const sgf_reduced *space = covariance->space;
   size_t size = space->size;
   const double *rows = space->k + i * size, *columns = space->k + j * size;
   for (size_t k = 0; k < size; k++)
     for (size_t l = 0; l < size; l++)
-      if (Z[k * size + l] != 0.0) Z[k * size + l] *= relaxed(covariance, plan, rows[k], columns[l]);
+      if (Z[k * size + l] != 0.0)
+        Z[k * size + l] *= powers != NULL ? sgf_heavy_ball_share(&powers[k], &powers[size + l])
+                                          : relaxed(covariance, plan, rows[k], columns[l]);
 }
 
 /* second += Y_i Z_ij Y_j^T; Z (size, size), work (count, size). */
@@ -61,23 +81,31 @@ sgf_status sgf_covariance_operator_window(const sgf_covariance_operator *covaria
   const sgf_reduced *space = covariance->space;
   bool separate = covariance->modes.kind == SGF_MODES_SEPARATE;
   double *Y = NULL, *Z = NULL, *work = NULL;
+  void *powers = NULL;
   sgf_status status;
   memset(second, 0, count * count * sizeof *second);
+  if (is_heavy(covariance, plan))
+    SGF_TRY(sgf_allocate(&powers, 2, space->size, sizeof(sgf_mode_powers), "powers of the modes' steps", error));
   SGF_TRY(into_modes(covariance, 0, count, v, &Y, error));
   SGF_TRY(sgf_new_reals(&Z, space->size, space->size, "block of the covariance", error));
   SGF_TRY(sgf_new_reals(&work, count, space->size, "block of the covariance", error));
-  for (size_t i = 0; i < space->blocks; i++)
+  for (size_t i = 0; i < space->blocks; i++) {
+    sgf_mode_powers *of_rows = powers;
+    if (powers != NULL) powers_of(covariance, plan, space->size, space->k + i * space->size, of_rows);
     for (size_t j = separate ? i : 0; j <= i; j++) {
+      if (powers != NULL) powers_of(covariance, plan, space->size, space->k + j * space->size, of_rows + space->size);
       sgf_mode_covariance_block(&covariance->modes, i, j, Z);
-      if (plan != NULL) relax_block(covariance, plan, i, j, Z);
+      if (plan != NULL) relax_block(covariance, plan, i, j, powers, Z);
       add_block(space, count, Y, i, j, Z, work, second);
     }
+  }
   sgf_symmetrize(count, second); /* of blocks i > j twice one half is the two of them */
 done:
   if (status != SGF_OK) sgf_fill_nan(count * count, second);
   free(Y);
   free(Z);
   free(work);
+  free(powers);
   return status;
 }
 
@@ -90,8 +118,18 @@ sgf_status sgf_covariance_operator_window_trace(const sgf_covariance_operator *c
   sgf_status status = sgf_new_reals(&z, whole, 1, "covariance in the modes", error);
   *trace = status == SGF_OK ? 0.0 : NAN;
   if (status == SGF_OK) sgf_mode_covariance_diagonal(&covariance->modes, z);
-  for (size_t k = 0; k < whole && status == SGF_OK; k++)
-    if (space->k[k] > 0.0) *trace += space->k[k] * z[k] * relaxed(covariance, plan, space->k[k], space->k[k]);
+  for (size_t m = 0; m < whole && status == SGF_OK; m++) {
+    double k = space->k[m], share = 1.0;
+    sgf_mode_powers powers;
+    if (!(k > 0.0)) continue;
+    if (is_heavy(covariance, plan)) {
+      powers_of(covariance, plan, 1, &k, &powers);
+      share = sgf_heavy_ball_share(&powers, &powers);
+    } else {
+      share = relaxed(covariance, plan, k, k);
+    }
+    *trace += k * z[m] * share;
+  }
   free(z);
   return status;
 }
