@@ -64,6 +64,8 @@ theory_sources = \
   %D%/network.h \
   %D%/nullspace.c \
   %D%/nullspace.h \
+  %D%/null_motion.c \
+  %D%/null_motion.h \
   %D%/observables.c \
   %D%/operators.c \
   %D%/prediction.c \
@@ -86,6 +88,8 @@ theory_sources = \
   %D%/second_moment.c \
   %D%/second_moment.h \
   %D%/settings.c \
+  %D%/slow_path.c \
+  %D%/slow_path.h \
   %D%/solution.c \
   %D%/spectrum.c \
   %D%/spectrum.h \

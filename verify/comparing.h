@@ -78,6 +78,10 @@ sgf_status sgf_diagnose(sgf_comparing *all, sgf_error *error);
  * and 14. */
 sgf_status sgf_compare_rotations(sgf_comparing *all, sgf_error *error);
 
+/* Windows about their own means, of the protocol window-pca: traces and variances of all weights with what moved along the
+ * null space, and psi of the components of each run. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. Source: section 14. */
+sgf_status sgf_compare_windows(sgf_comparing *all, sgf_error *error);
+
 /* With the exact equation: z-scores of all elements. */
 void sgf_test_elements(sgf_comparing *all);
 

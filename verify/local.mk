@@ -6,6 +6,7 @@ verify_sources = \
   %D%/compare.c \
   %D%/compare.h \
   %D%/compare_rotation.c \
+  %D%/compare_window.c \
   %D%/comparing.h \
   %D%/diagnostics.c \
   %D%/engine.c \
@@ -20,6 +21,8 @@ verify_sources = \
   %D%/kernels_avx2.c \
   %D%/kernels_avx512.c \
   %D%/kernels_portable.c \
+  %D%/linear_runs.c \
+  %D%/linear_runs.h \
   %D%/output.c \
   %D%/plan.c \
   %D%/plot.c \

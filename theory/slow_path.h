@@ -1,0 +1,27 @@
+/* The mean motion along the manifold of minima: fluctuations drive the state along the symmetry of the hidden layers, and
+ * their drift is that of wherever it has come to. Source: section 14. */
+#ifndef SGF_SLOW_PATH_H
+#define SGF_SLOW_PATH_H
+
+#include "prediction.h"
+
+/* theta(t) from theta*, continuum time. */
+typedef struct sgf_slow_path {
+  size_t n, points;
+  double *time;     /* (points), from 0 on, ascending */
+  double *theta;    /* (points, n) */
+  double *velocity; /* (points, n), d theta / dt */
+} sgf_slow_path;
+
+/* Integrate d theta / dt = (n n^T)^+ n applied to the drifts d<nu>/dt of all rotations and scalings, those of theta, with
+ * Heun's rule and back to the minimum by H^+ grad L after every step, which are of at most a tenth of the time in which the
+ * velocity changes. Leading order in the learning rate, and without what the spread along the null space does to the
+ * mean. Errors: SGF_ERROR_UNSUPPORTED where sgf_null_motion_missing says so; SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
+sgf_status sgf_slow_path_create(const sgf_problem *problem, const sgf_prediction *prediction, double time,
+                                sgf_slow_path *path, sgf_error *error);
+void sgf_slow_path_free(sgf_slow_path *path);
+
+/* moved (n): theta(t) - theta*, 0 <= t <= the end of the path, by Hermite's interpolation. */
+void sgf_slow_path_at(const sgf_slow_path *path, double time, double *moved);
+
+#endif
