@@ -4,6 +4,7 @@
 #include "../theory/drift.h"
 #include "../theory/prediction.h"
 #include "../theory/rotation.h"
+#include "../theory/slow_path.h"
 #include "testing.h"
 
 /* Weights of two layers of equal widths with W_1 W_1^T = W_2^T W_2 = R diag R^T, R a rotation of the hidden layer. */
@@ -608,6 +609,53 @@ START_TEST(lifted_motion_lies_in_the_null_space)
 }
 END_TEST
 
+/* ------------------------------------------------------------------------- the mean path */
+
+/* Along the path: the velocity at its start is that of the drifts, the loss stays at its minimum, and the balance changes
+ * as its drift says; half the time is half of the path. */
+START_TEST(path_keeps_the_minimum_and_drifts_as_the_balance)
+{
+  sgf_problem *problem = make(&SHAPES[_i]);
+  const sgf_network *network = &problem->network;
+  sgf_prediction *prediction = predict(problem);
+  sgf_error error = {SGF_OK, ""};
+  sgf_slow_path path, half;
+  size_t n = network->weights, rows, columns;
+  double soon = 0.01 * prediction->info.lifetime, late = 0.2 * prediction->info.lifetime, loss;
+  double *moved = new_reals(n), *other = new_reals(n), *theta = new_reals(n), *B = new_reals(64), *B0 = new_reals(64);
+  ASSERT_OK(sgf_slow_path_create(problem, prediction, late, &path, &error), error);
+  ASSERT_OK(sgf_slow_path_create(problem, prediction, 0.5 * late, &half, &error), error);
+  sgf_slow_path_at(&path, 0.5 * late, moved);
+  sgf_slow_path_at(&half, 0.5 * late, other);
+  ASSERT_CLOSE(n, moved, other, 5e-3);
+  ck_assert(sgf_norm(n, moved) > 1e-3);
+  for (size_t k = 0; k < n; k++) theta[k] = problem->theta[k] + moved[k];
+  ASSERT_OK(sgf_loss(network, &problem->data, theta, &loss, &error), error);
+  ASSERT_NEAR(loss / prediction->info.min_loss, 1.0, 1e-6);
+  sgf_slow_path_at(&path, soon, moved);
+  for (size_t k = 0; k < n; k++) theta[k] = problem->theta[k] + moved[k];
+  for (size_t l = 1; l < network->layers; l++) {
+    char name[48];
+    size_t square = network->widths[l] * network->widths[l];
+    snprintf(name, sizeof name, "layer%zu/balance_drift", l);
+    const double *drift = sgf_prediction_array(prediction, name, &rows, &columns);
+    sgf_balance(network, theta, l, B);
+    sgf_balance(network, problem->theta, l, B0);
+    for (size_t k = 0; k < square; k++) B[k] = (B[k] - B0[k]) / soon;
+    ASSERT_CLOSE(square, B, drift, 0.06);
+  }
+  sgf_slow_path_free(&path);
+  sgf_slow_path_free(&half);
+  free(moved);
+  free(other);
+  free(theta);
+  free(B);
+  free(B0);
+  sgf_prediction_free(prediction);
+  sgf_problem_free(problem);
+}
+END_TEST
+
 int main(void)
 {
   Suite *suite = suite_create("rotation");
@@ -622,6 +670,7 @@ int main(void)
   tcase_add_test(tests, covariance_of_a_window_is_that_of_its_pairs);
   tcase_add_loop_test(tests, mean_motion_is_that_of_the_balance_and_the_rotations, 0, SHAPE_COUNT);
   tcase_add_loop_test(tests, lifted_motion_lies_in_the_null_space, 0, SHAPE_COUNT);
+  tcase_add_loop_test(tests, path_keeps_the_minimum_and_drifts_as_the_balance, 0, SHAPE_COUNT);
   suite_add_tcase(suite, tests);
   return run_suite(suite);
 }

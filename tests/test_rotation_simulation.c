@@ -4,6 +4,7 @@
 #include "../theory/rotation.h"
 #include "../verify/compare.h"
 #include "../verify/ensemble.h"
+#include "../verify/linear_runs.h"
 #include "testing.h"
 
 static const double ERRORS = 5.5;
@@ -184,6 +185,80 @@ START_TEST(detailed_balance_stands_still)
 }
 END_TEST
 
+/* Windows of a fifth of the lifetime about their own means: traces and variances of all weights, and the psi of each
+ * window's components, which are too few snapshots for their directions. Without what moves along the null space the trace
+ * does not agree, nor do components of SGD with those of fluctuations that have no path. */
+START_TEST(windows_agree_on_the_whole_space)
+{
+  const experiment from = {"windows", {4, 4, 4}, 3, 100, false, 0.005, 10.0, 100.0, 300, 0.0, 0.0, 0.0};
+  sgf_problem *problem = make(&from, false);
+  problem->settings.simulation.protocol = SGF_PROTOCOL_WINDOW_PCA;
+  sgf_prediction *prediction = predict(problem);
+  sgf_plan plan = plan_of(&from);
+  plan.centred = true;
+  sgf_ensemble *ensemble = simulate(problem, &plan, 2);
+  sgf_comparison *comparison = compare(problem, prediction, ensemble);
+  const char *const names[] = {"window_trace", "layer1_window_trace", "layer2_window_trace"};
+  for (size_t k = 0; k < sizeof names / sizeof *names; k++) expect(comparison, names[k], 0.03);
+  expect_planted(quantity_of(comparison, "window_trace"), 0.1, 0.03);
+  for (size_t l = 1; l <= 2; l++) {
+    char name[48];
+    snprintf(name, sizeof name, "layer%zu_window_variances", l);
+    ck_assert(quantity_of(comparison, name)->deviation < 0.05);
+    snprintf(name, sizeof name, "layer%zu_window_psi", l);
+    const sgf_quantity *psi = quantity_of(comparison, name);
+    ck_assert_msg(fabs(psi->deviation) < 0.05, "%s: %g against %g +- %g", name, psi->predicted, psi->measured,
+                  psi->standard_error);
+  }
+  const sgf_quantity *whole = quantity_of(comparison, "window_trace"), *range = quantity_of(comparison, "trace");
+  ck_assert(whole->measured - range->predicted > 20.0 * whole->standard_error + 0.05 * whole->measured);
+  sgf_comparison_free(comparison);
+  sgf_ensemble_free(ensemble);
+  sgf_prediction_free(prediction);
+  sgf_problem_free(problem);
+}
+END_TEST
+
+/* Runs of the linear theory have the moments that are predicted of them: the trace of the whole space about the mean of each
+ * window, without the scalings' slaved part, within 5.5 standard errors. */
+START_TEST(runs_of_the_linear_theory_have_its_moments)
+{
+  const experiment from = {"linear", {4, 3, 4}, 3, 30, false, 0.01, 5.0, 60.0, 1000, 0.0, 0.0, 0.0};
+  sgf_problem *problem = make(&from, false);
+  sgf_prediction *prediction = predict(problem);
+  sgf_error error = {SGF_OK, ""};
+  sgf_plan plan = plan_of(&from);
+  sgf_null_motion motion;
+  sgf_slow_path path;
+  sgf_null_traces traces;
+  sgf_ensemble *ensemble;
+  size_t n = problem->network.weights;
+  double *second = new_reals(n * n), *mean = new_reals(n);
+  plan.centred = true;
+  ASSERT_OK(sgf_null_motion_create(problem, prediction, &plan, &motion, &error), error);
+  ASSERT_OK(sgf_slow_path_create(problem, prediction, 65.0, &path, &error), error);
+  ASSERT_OK(sgf_linear_runs(problem, prediction, &plan, &motion, &path, from.replicas, 0, &ensemble, &error), error);
+  ASSERT_OK(sgf_prediction_window(problem, prediction, 0, &plan, second, mean, &error), error);
+  double range = sgf_trace(n, second), K = (double)(plan.window_steps / plan.stride);
+  ASSERT_OK(sgf_null_motion_add(problem, &plan, &motion, &path, second, &traces, &error), error);
+  ASSERT_NEAR(sgf_trace(n, second) / (range + traces.spread + traces.drift), 1.0, 1e-9);
+  double brownian = sgf_dot(motion.count * motion.count, motion.rate, motion.gram) * 0.01 * (double)plan.stride *
+                    (K * K - 1.0) / (6.0 * K);
+  double expected = range + brownian + traces.drift;
+  const sgf_ensemble_info *info = sgf_ensemble_get_info(ensemble);
+  ck_assert_msg(fabs(info->trace - expected) < ERRORS * info->trace_se + 1e-3 * traces.drift, "%g, expected %g +- %g",
+                info->trace, expected, info->trace_se);
+  ck_assert(brownian + traces.drift > 2.0 * ERRORS * info->trace_se); /* and would not without the motion */
+  sgf_null_motion_free(&motion);
+  sgf_slow_path_free(&path);
+  sgf_ensemble_free(ensemble);
+  free(second);
+  free(mean);
+  sgf_prediction_free(prediction);
+  sgf_problem_free(problem);
+}
+END_TEST
+
 int main(void)
 {
   Suite *suite = suite_create("simulation of rotations");
@@ -191,6 +266,8 @@ int main(void)
   tcase_set_timeout(tests, 600);
   tcase_add_loop_test(tests, hidden_layers_turn_as_predicted, 0, (int)(sizeof TURNING / sizeof *TURNING));
   tcase_add_test(tests, detailed_balance_stands_still);
+  tcase_add_test(tests, windows_agree_on_the_whole_space);
+  tcase_add_test(tests, runs_of_the_linear_theory_have_its_moments);
   suite_add_tcase(suite, tests);
   return run_suite(suite);
 }

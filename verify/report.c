@@ -409,12 +409,12 @@ static sgf_status put_components(report *page, sgf_error *error)
     put_fit(page, &sgf_prediction_get_layer(page->prediction, l)->ivfr);
     fputs("</tr>\n", page->out);
   }
-  fputs(
-      "</table>\n<p>Components of a finite window spread more than the directions they estimate, and the drift along "
-      "the null space is among them: neither is in the stationary theory, so this &psi; is shown and not tested. "
-      "What is "
-      "tested are the variances along the theory's directions, on range(H), about the means of the windows.</p>\n",
-      page->out);
+  fputs("</table>\n<p>Components of a finite window spread more than the directions they estimate, and the motion "
+        "along "
+        "the null space is among them: neither is in the stationary theory. The &psi; of windows as long as these, "
+        "with "
+        "both, is layerN_window_psi below: that of runs of the linear theory through the same analysis.</p>\n",
+        page->out);
   return SGF_OK;
 }
 
