@@ -647,10 +647,10 @@ START_TEST(path_keeps_the_minimum_and_drifts_as_the_balance)
   size_t n = network->weights, rows, columns;
   double soon = 0.01 * prediction->info.lifetime, late = 0.2 * prediction->info.lifetime, loss;
   double *moved = new_reals(n), *other = new_reals(n), *theta = new_reals(n), *B = new_reals(64), *B0 = new_reals(64);
-  ASSERT_OK(sgf_slow_path_create(problem, prediction, late, &path, &error), error);
-  ASSERT_OK(sgf_slow_path_create(problem, prediction, 0.5 * late, &half, &error), error);
+  ASSERT_OK(sgf_slow_path_create(problem, prediction, 0.0, late, &path, &error), error);
+  ASSERT_OK(sgf_slow_path_create(problem, prediction, 0.1 * late, 0.4 * late, &half, &error), error);
   sgf_slow_path_at(&path, 0.5 * late, moved);
-  sgf_slow_path_at(&half, 0.5 * late, other);
+  sgf_slow_path_at(&half, 0.4 * late, other);
   ASSERT_CLOSE(n, moved, other, 5e-3);
   ck_assert(sgf_norm(n, moved) > 1e-3);
   for (size_t k = 0; k < n; k++) theta[k] = problem->theta[k] + moved[k];

@@ -25,8 +25,9 @@ const char *sgf_null_motion_missing(const sgf_problem *problem, const sgf_predic
 }
 
 /* Long-run diffusion of the rotations among the modes, zero for the rest. */
-static sgf_status find_rate(const sgf_motion *motion, const sgf_mode *modes, sgf_null_motion *all, sgf_error *error)
+static sgf_status find_rate(const sgf_motion *motion, sgf_null_motion *all, sgf_error *error)
 {
+  const sgf_mode *modes = all->modes;
   const sgf_lags in_the_long_run = {0.0, 0.0};
   size_t rotations = 0;
   sgf_mode *turning = NULL;
@@ -58,28 +59,28 @@ sgf_status sgf_null_motion_create(const sgf_problem *problem, const sgf_predicti
   const sgf_network *network = &problem->network;
   size_t count = sgf_symmetry_count(network);
   sgf_lags lags = lags_of(problem, plan);
-  sgf_mode *modes = NULL;
   sgf_motion moving = {0};
   sgf_status status;
   *motion = (sgf_null_motion){.count = count};
-  SGF_TRY(sgf_modes_create(count, &modes, error));
-  sgf_symmetries(network, modes);
+  SGF_TRY(sgf_modes_create(count, &motion->modes, error));
+  sgf_symmetries(network, motion->modes);
   SGF_TRY(sgf_new_reals(&motion->rate, count, count, "motion along the symmetry", error));
   SGF_TRY(sgf_new_reals(&motion->covariance, count, count, "motion along the symmetry", error));
   SGF_TRY(sgf_new_reals(&motion->gram, count, count, "motion along the symmetry", error));
   SGF_TRY(sgf_new_reals(&motion->lift, count, network->weights, "motion along the symmetry", error));
   SGF_TRY(sgf_motion_create_window(problem, &prediction->joint, plan, &moving, error));
-  SGF_TRY(sgf_motion_covariance(&moving, &lags, count, modes, motion->covariance, error));
-  SGF_TRY(find_rate(&moving, modes, motion, error));
-  SGF_TRY(sgf_symmetry_lift(network, problem->theta, count, modes, motion->gram, motion->lift, &motion->rank, error));
+  SGF_TRY(sgf_motion_covariance(&moving, &lags, count, motion->modes, motion->covariance, error));
+  SGF_TRY(find_rate(&moving, motion, error));
+  SGF_TRY(sgf_symmetry_lift(network, problem->theta, count, motion->modes, motion->gram, motion->lift, &motion->rank,
+                            error));
 done:
-  free(modes);
   sgf_motion_free(&moving);
   return status;
 }
 
 void sgf_null_motion_free(sgf_null_motion *motion)
 {
+  free(motion->modes);
   free(motion->rate);
   free(motion->covariance);
   free(motion->gram);
@@ -93,12 +94,12 @@ static sgf_status add_path(const sgf_problem *problem, const sgf_plan *plan, con
 {
   size_t n = problem->network.weights;
   double step = sgf_time_of_step(&problem->settings), *moved = NULL, *mean = NULL;
-  double start = step * (double)plan->burn_in_steps, length = step * (double)plan->window_steps;
+  double length = step * (double)plan->window_steps;
   sgf_status status;
   SGF_TRY(sgf_new_reals(&moved, PATH_POINTS, n, "path along the minima", error));
   SGF_TRY(sgf_new_reals(&mean, n, 1, "path along the minima", error));
   for (size_t k = 0; k < PATH_POINTS; k++) {
-    sgf_slow_path_at(path, start + length * ((double)k + 0.5) / PATH_POINTS, moved + k * n);
+    sgf_slow_path_at(path, length * ((double)k + 0.5) / PATH_POINTS, moved + k * n);
     for (size_t i = 0; i < n; i++) mean[i] += moved[k * n + i] / PATH_POINTS;
   }
   for (size_t k = 0; k < PATH_POINTS * n; k++) moved[k] -= mean[k % n];

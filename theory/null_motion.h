@@ -10,6 +10,7 @@
 /* Motion along the symmetry in the snapshots of a plan, in the order of sgf_symmetries. */
 typedef struct sgf_null_motion {
   size_t count;       /* modes */
+  sgf_mode *modes;    /* (count), of sgf_symmetries */
   size_t rank;        /* dimensions of null(H) that they span */
   double *rate;       /* (count, count), of the rotations d cov(nu)/dt; zero for scalings */
   double *covariance; /* (count, count), of nu about the mean of a window, without the mean motion */

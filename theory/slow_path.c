@@ -128,15 +128,15 @@ static sgf_status step(point_room *room, double dt, const double *theta, const d
   return evaluate(room, next, next_velocity, error);
 }
 
-sgf_status sgf_slow_path_create(const sgf_problem *problem, const sgf_prediction *prediction, double time,
-                                sgf_slow_path *path, sgf_error *error)
+sgf_status sgf_slow_path_create(const sgf_problem *problem, const sgf_prediction *prediction, double before,
+                                double window, sgf_slow_path *path, sgf_error *error)
 {
   size_t n = problem->network.weights, steps = LEAST_STEPS;
   const char *missing = sgf_null_motion_missing(problem, prediction);
-  double wanted = ceil(10.0 * time * prediction->info.balance_rate), *ahead = NULL;
+  double time = before + window, wanted = ceil(10.0 * time * prediction->info.balance_rate), *ahead = NULL;
   point_room room = {0};
   sgf_status status;
-  *path = (sgf_slow_path){.n = n};
+  *path = (sgf_slow_path){.n = n, .before = before};
   if (missing != NULL)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "the motion along the null space is not predicted: %s", missing);
   if (wanted > (double)steps) steps = wanted < MOST_STEPS ? (size_t)wanted : MOST_STEPS;
@@ -170,6 +170,7 @@ void sgf_slow_path_free(sgf_slow_path *path)
 void sgf_slow_path_at(const sgf_slow_path *path, double time, double *moved)
 {
   size_t n = path->n, k = 0;
+  time += path->before;
   while (k + 2 < path->points && path->time[k + 1] < time) k++;
   double dt = path->time[k + 1] - path->time[k], s = (time - path->time[k]) / dt;
   const double *from = path->theta + k * n, *to = from + n, *velocity = path->velocity + k * n;

@@ -8,20 +8,22 @@
 /* theta(t) from theta*, continuum time. */
 typedef struct sgf_slow_path {
   size_t n, points;
+  double before;    /* time from theta* to the start of the window */
   double *time;     /* (points), from 0 on, ascending */
   double *theta;    /* (points, n) */
   double *velocity; /* (points, n), d theta / dt */
 } sgf_slow_path;
 
-/* Integrate d theta / dt = (n n^T)^+ n applied to the drifts d<nu>/dt of all rotations and scalings, those of theta, with
+/* From theta* to the end of a window that begins after `before`: integrate d theta / dt = (n n^T)^+ n applied to the drifts d<nu>/dt of all rotations and scalings, those of theta, with
  * Heun's rule and back to the minimum by H^+ grad L after every step, which are of at most a tenth of the time in which the
  * velocity changes. Leading order in the learning rate, and without what the spread along the null space does to the
  * mean. Errors: SGF_ERROR_UNSUPPORTED where sgf_null_motion_missing says so; SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
-sgf_status sgf_slow_path_create(const sgf_problem *problem, const sgf_prediction *prediction, double time,
-                                sgf_slow_path *path, sgf_error *error);
+sgf_status sgf_slow_path_create(const sgf_problem *problem, const sgf_prediction *prediction, double before,
+                                double window, sgf_slow_path *path, sgf_error *error);
 void sgf_slow_path_free(sgf_slow_path *path);
 
-/* moved (n): theta(t) - theta*, 0 <= t <= the end of the path, by Hermite's interpolation. */
+/* moved (n): theta - theta* at a time after the start of the window, from -before to its end, by Hermite's
+ * interpolation. */
 void sgf_slow_path_at(const sgf_slow_path *path, double time, double *moved);
 
 #endif

@@ -1,6 +1,5 @@
 /* Windows of the protocol window-pca on the whole space: fluctuations and what moved along the null space together, and
  * what the components of each run's window show. */
-#include <gsl/gsl_statistics_double.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,37 +67,23 @@ done:
   return status;
 }
 
-/* Standard deviation over the components of -2 log F, the mean of the runs. */
-static double spread_of_flatness(size_t runs, size_t size, double *flatness)
-{
-  double spread = 0.0;
-  for (size_t k = 0; k < runs * size; k++) flatness[k] = -2.0 * log(flatness[k]);
-  for (size_t r = 0; r < runs; r++) spread += gsl_stats_sd(flatness + r * size, 1, size) / (double)runs;
-  return spread;
-}
-
 /* psi as an experimenter reads it off the components of one window, mean over the runs: SGD's against those of the linear
- * theory, whose windows are as long. The deviation is that of the variance across one standard deviation of log
- * curvature. */
+ * theory, whose windows are as long. The deviation is relative to psi, or to 1 if that is more. */
 static sgf_status compare_components(sgf_comparing *all, size_t layer, const sgf_ensemble *linear, sgf_error *error)
 {
   size_t size = sgf_layer_size(&all->problem->network, layer);
   sgf_window_pca predicted, measured;
-  double *flatness;
   char name[48];
+  sgf_status status;
   if (size < 3) return SGF_OK;
-  sgf_status status = sgf_new_reals(&flatness, linear->info.pools, size, "principal components", error);
-  if (status != SGF_OK) return status;
-  SGF_TRY(sgf_window_pca_measure(all->problem, linear, layer, &predicted, NULL, flatness, error));
+  SGF_TRY(sgf_window_pca_measure(all->problem, linear, layer, &predicted, NULL, NULL, error));
   SGF_TRY(sgf_window_pca_measure(all->problem, all->ensemble, layer, &measured, NULL, NULL, error));
-  double spread = 0.5 * spread_of_flatness(linear->info.pools, size, flatness);
+  double scale = 1.0 / fmax(fabs(predicted.psi), 1.0);
   snprintf(name, sizeof name, "layer%zu_window_psi", layer);
-  if (isfinite(predicted.psi) && isfinite(measured.psi) && isfinite(spread))
+  if (isfinite(predicted.psi) && isfinite(measured.psi))
     sgf_add_quantity(all, name, predicted.psi, measured.psi, measured.psi_error,
-                     spread * (measured.psi - predicted.psi),
-                     spread * hypot(measured.psi_error, predicted.psi_error));
+                     scale * (measured.psi - predicted.psi), scale * hypot(measured.psi_error, predicted.psi_error));
 done:
-  free(flatness);
   return status;
 }
 
@@ -150,7 +135,8 @@ sgf_status sgf_compare_windows(sgf_comparing *all, sgf_error *error)
 {
   const sgf_network *network = &all->problem->network;
   const sgf_plan *plan = &all->ensemble->info.plan;
-  double whole = sgf_time_of_step(&all->problem->settings) * (double)(plan->burn_in_steps + plan->window_steps);
+  double step = sgf_time_of_step(&all->problem->settings), window = step * (double)plan->window_steps;
+  double before = all->ensemble->info.recorded ? 0.0 : step * (double)plan->burn_in_steps; /* recorded: not known */
   sgf_null_motion motion = {0};
   sgf_slow_path path = {0};
   sgf_ensemble *linear = NULL;
@@ -160,7 +146,7 @@ sgf_status sgf_compare_windows(sgf_comparing *all, sgf_error *error)
   if (hidden && sgf_null_motion_missing(all->problem, all->prediction) != NULL) return SGF_OK;
   if (hidden) {
     SGF_TRY(sgf_null_motion_create(all->problem, all->prediction, plan, &motion, error));
-    SGF_TRY(sgf_slow_path_create(all->problem, all->prediction, whole, &path, error));
+    SGF_TRY(sgf_slow_path_create(all->problem, all->prediction, before, window, &path, error));
     SGF_TRY(compare_whole(all, &motion, &path, error));
   }
   SGF_TRY(run_linear(all, hidden ? &motion : NULL, hidden ? &path : NULL, &linear, error));

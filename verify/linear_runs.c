@@ -16,14 +16,16 @@ enum { MOST_SNAPSHOTS = 4096 };
 typedef struct {
   size_t n, rank, modes;
   size_t snapshots;
-  double spacing;                  /* continuum time between them */
+  double spacing; /* continuum time between them */
+  const sgf_network *network;
   const double *V;                 /* (rank, n) */
   double *decay, *start, *between; /* (rank); (rank, rank) roots of the noise up to the first snapshot, between two */
   double began;                    /* continuum time from theta* to the first snapshot */
   const sgf_null_motion *motion;
   const sgf_slow_path *path;
-  double *turn; /* (modes, modes), root of the rotations' noise between two snapshots */
-  double *delta, *nu, *normal, *theta;
+  double *turn;                         /* (modes, modes), root of the rotations' noise between two snapshots */
+  double *delta, *nu, *slaved, *normal; /* (rank), (modes), (modes), (either) */
+  double *fast, *theta;                 /* (n), theta - theta*: the part on range(H), and all of it */
 } process;
 
 static void free_process(process *run)
@@ -82,18 +84,20 @@ static sgf_status create_process(const sgf_problem *problem, const sgf_predictio
                    .modes = modes,
                    .snapshots = whole / thinning,
                    .spacing = step * steps,
+                   .network = &problem->network,
                    .V = range->V + (n - rank) * n,
-                   .began = step * ((double)plan->burn_in_steps + steps),
                    .motion = motion,
                    .path = path};
   SGF_TRY(sgf_new_reals(&run->decay, rank, 1, "runs of the linear theory", error));
   SGF_TRY(sgf_new_reals(&run->start, rank, rank, "runs of the linear theory", error));
   SGF_TRY(sgf_new_reals(&run->between, rank, rank, "runs of the linear theory", error));
   SGF_TRY(sgf_new_reals(&run->turn, modes, modes, "runs of the linear theory", error));
-  SGF_TRY(sgf_new_reals(&run->delta, 2 * rank + 2 * modes + n, 1, "runs of the linear theory", error));
+  SGF_TRY(sgf_new_reals(&run->delta, 2 * rank + 3 * modes + 2 * n, 1, "runs of the linear theory", error));
   run->nu = run->delta + rank;
-  run->normal = run->nu + modes;
-  run->theta = run->normal + (modes > rank ? modes : rank);
+  run->slaved = run->nu + modes;
+  run->fast = run->slaved + modes;
+  run->theta = run->fast + n;
+  run->normal = run->theta + n;
   for (size_t i = 0; i < rank; i++) {
     double h = range->h[n - rank + i];
     run->decay[i] = discrete ? pow(1.0 - step * h, steps) : exp(-step * h * steps);
@@ -113,20 +117,29 @@ static void add_noise(sgf_random *random, size_t size, const double *root, doubl
   cblas_dgemv(CblasRowMajor, CblasTrans, (int)size, (int)size, 1.0, root, (int)size, normal, 1, 1.0, x, 1);
 }
 
-/* To snapshot number s, and theta - theta* there. */
+/* theta += M^T x, M (rows, n). */
+static void add_to_weights(const process *run, size_t rows, const double *M, const double *x, double *theta)
+{
+  cblas_dgemv(CblasRowMajor, CblasTrans, (int)rows, (int)run->n, 1.0, M, (int)run->n, x, 1, 1.0, theta, 1);
+}
+
+/* To snapshot number s, and theta - theta* there. A scaling follows the fluctuations, nu = -delta . N delta / 2. */
 static void advance(process *run, sgf_random *random, size_t s)
 {
+  size_t n = run->n, modes = run->modes;
   for (size_t i = 0; i < run->rank; i++) run->delta[i] *= s == 0 ? 0.0 : run->decay[i];
   add_noise(random, run->rank, s == 0 ? run->start : run->between, run->normal, run->delta);
-  memset(run->theta, 0, run->n * sizeof *run->theta);
-  if (run->path != NULL) sgf_slow_path_at(run->path, run->began + run->spacing * (double)s, run->theta);
-  cblas_dgemv(CblasRowMajor, CblasTrans, (int)run->rank, (int)run->n, 1.0, run->V, (int)run->n, run->delta, 1, 1.0,
-              run->theta, 1);
-  if (run->modes == 0) return;
-  if (s == 0) memset(run->nu, 0, run->modes * sizeof *run->nu);
-  if (s > 0) add_noise(random, run->modes, run->turn, run->normal, run->nu);
-  cblas_dgemv(CblasRowMajor, CblasTrans, (int)run->modes, (int)run->n, 1.0, run->motion->lift, (int)run->n, run->nu,
-              1, 1.0, run->theta, 1);
+  memset(run->fast, 0, n * sizeof *run->fast);
+  memset(run->theta, 0, n * sizeof *run->theta);
+  add_to_weights(run, run->rank, run->V, run->delta, run->fast);
+  if (run->path != NULL) sgf_slow_path_at(run->path, run->spacing * (double)(s + 1), run->theta);
+  for (size_t i = 0; i < n; i++) run->theta[i] += run->fast[i];
+  if (modes == 0) return;
+  if (s == 0) memset(run->nu, 0, modes * sizeof *run->nu);
+  if (s > 0) add_noise(random, modes, run->turn, run->normal, run->nu);
+  sgf_symmetry_project(run->network, run->fast, modes, run->motion->modes, run->fast, run->slaved);
+  for (size_t a = 0; a < modes; a++) run->slaved[a] = run->nu[a] - 0.5 * run->slaved[a];
+  add_to_weights(run, modes, run->motion->lift, run->slaved, run->theta);
 }
 
 static sgf_status one_run(const sgf_problem *problem, process *process_of, size_t r, sgf_ensemble *ensemble,
