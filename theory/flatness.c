@@ -119,14 +119,12 @@ done:
   return status;
 }
 
-sgf_status sgf_ivfr_fit(size_t modes, const double *variance, const double *curvature, uint64_t seed, sgf_ivfr *fit,
-                        sgf_error *error)
+/* The fit, and the logarithms x and y (modes) that it is of, those of the modes in it first. */
+static void fit_slope(size_t modes, const double *variance, const double *curvature, double *x, double *y,
+                      sgf_ivfr *fit)
 {
-  double *x = NULL, *y = NULL, top_variance = 0.0, top_curvature = 0.0;
-  sgf_status status;
+  double top_variance = 0.0, top_curvature = 0.0;
   *fit = (sgf_ivfr){NAN, NAN, NAN, NAN, 0, 0};
-  SGF_TRY(sgf_new_reals(&x, modes, 1, "IVFR fit", error));
-  SGF_TRY(sgf_new_reals(&y, modes, 1, "IVFR fit", error));
   for (size_t k = 0; k < modes; k++) {
     top_variance = fmax(top_variance, variance[k]);
     top_curvature = fmax(top_curvature, curvature[k]);
@@ -137,10 +135,32 @@ sgf_status sgf_ivfr_fit(size_t modes, const double *variance, const double *curv
     y[fit->modes++] = log(variance[k]);
   }
   fit->left_out = modes - fit->modes;
-  if (fit->modes < 3) goto done;
+  if (fit->modes < 3) return;
   fit->psi = 2.0 * slope(fit->modes, x, y);
+  if (!isnan(fit->psi)) fit->correlation = gsl_stats_correlation(x, 1, y, 1, fit->modes);
+}
+
+sgf_status sgf_ivfr_slope(size_t modes, const double *variance, const double *curvature, sgf_ivfr *fit,
+                          sgf_error *error)
+{
+  double *logarithms;
+  sgf_status status = sgf_new_reals(&logarithms, 2, modes, "IVFR fit", error);
+  *fit = (sgf_ivfr){NAN, NAN, NAN, NAN, 0, 0};
+  if (status == SGF_OK) fit_slope(modes, variance, curvature, logarithms, logarithms + modes, fit);
+  free(logarithms);
+  return status;
+}
+
+sgf_status sgf_ivfr_fit(size_t modes, const double *variance, const double *curvature, uint64_t seed, sgf_ivfr *fit,
+                        sgf_error *error)
+{
+  double *x = NULL, *y = NULL;
+  sgf_status status;
+  *fit = (sgf_ivfr){NAN, NAN, NAN, NAN, 0, 0};
+  SGF_TRY(sgf_new_reals(&x, modes, 1, "IVFR fit", error));
+  SGF_TRY(sgf_new_reals(&y, modes, 1, "IVFR fit", error));
+  fit_slope(modes, variance, curvature, x, y, fit);
   if (isnan(fit->psi)) goto done;
-  fit->correlation = gsl_stats_correlation(x, 1, y, 1, fit->modes);
   if (fit->modes <= MOST_RESAMPLED)
     SGF_TRY(bootstrap(fit->modes, x, y, seed, fit, error));
   else

@@ -32,4 +32,8 @@ double sgf_anisotropy(size_t modes, const double *variance);
 sgf_status sgf_ivfr_fit(size_t modes, const double *variance, const double *curvature, uint64_t seed, sgf_ivfr *fit,
                         sgf_error *error);
 
+/* The same without the interval, which is NaN. */
+sgf_status sgf_ivfr_slope(size_t modes, const double *variance, const double *curvature, sgf_ivfr *fit,
+                          sgf_error *error);
+
 #endif

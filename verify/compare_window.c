@@ -15,7 +15,7 @@
 
 /* Rows of runs of the linear theory that the predicted psi of components is the mean of, as many as some multiply-adds
  * allow. */
-enum { LEAST_ROWS = 24, MOST_ROWS = 400 };
+enum { LEAST_ROWS = 24, MOST_ROWS = 4000 };
 static const double LINEAR_WORK = 4e9;
 
 /* tr of weights first ... first + size - 1 of every row, against that of the predicted Theta (n, n). */

@@ -174,7 +174,7 @@ sgf_status sgf_linear_runs(const sgf_problem *problem, const sgf_prediction *pre
   SGF_TRY(create_process(problem, prediction, plan, motion, path, &run, error));
   SGF_TRY(sgf_ensemble_create(runs, rows, 0, run.n, false, ensemble, error));
   (*ensemble)->info.plan = *plan;
-  (*ensemble)->info.centred = plan->centred;
+  (*ensemble)->info.centred = true;
   for (size_t r = 0; r < runs; r++) SGF_TRY(one_run(problem, &run, r, *ensemble, error));
   sgf_ensemble_summarize(*ensemble);
 done:

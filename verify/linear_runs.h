@@ -5,7 +5,7 @@
 #include "../theory/null_motion.h"
 #include "ensemble.h"
 
-/* `runs` Gaussian runs, in `rows` rows, from theta* with the plan's burn-in and window, moments as the plan says: fluctuations on range(H)
+/* `runs` Gaussian runs, in `rows` rows, from theta* with the plan's burn-in and window, moments about the mean of each: fluctuations on range(H)
  * by the configured equation, exact from snapshot to snapshot, scalings that follow them, and rotations that diffuse with their long-run rate, on the
  * mean motion along `path`; both NULL: none. Of more than 4096 snapshots so many, evenly spaced, stand for all. The same seed
  * gives the same runs. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. Source: section 14. */

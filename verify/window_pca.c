@@ -100,7 +100,7 @@ sgf_status sgf_window_pca_measure(const sgf_problem *problem, const sgf_ensemble
     sgf_ivfr fit;
     SGF_TRY(analyse(problem, ensemble, r, layer, &room, both, both + size, error));
     for (size_t k = 0; k < size; k++) sharpness[k] = 1.0 / (both[size + k] * both[size + k]); /* as the curvature */
-    SGF_TRY(sgf_ivfr_fit(size, both, sharpness, problem->settings.seed, &fit, error));
+    SGF_TRY(sgf_ivfr_slope(size, both, sharpness, &fit, error));
     psi[r] = fit.psi;
     psi[rows + r] = fit.correlation;
     if (variance != NULL) memcpy(variance + r * size, both, size * sizeof *variance);
