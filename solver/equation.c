@@ -92,12 +92,37 @@ static sgf_status choose_method(const problem *all, sgf_method asked, sgf_method
 
 /* --------------------------------------------------------------- into the form */
 
+/* Products of so few rows take less time than the calls of a BLAS. */
+enum { FEW_ROWS = 6 };
+
+/* congruence for few rows */
+static void small_congruence(size_t n, const double *W, bool into, const double *Q, double *work, double *out)
+{
+  size_t row = into ? n : 1, column = into ? 1 : n; /* steps of W[k, i] as it is read */
+  for (size_t j = 0; j < n; j++)
+    for (size_t i = 0; i < n; i++) {
+      double sum = 0.0;
+      for (size_t k = 0; k < n; k++) sum += Q[i + k * n] * W[k * column + j * row];
+      work[i + j * n] = sum;
+    }
+  for (size_t j = 0; j < n; j++)
+    for (size_t i = 0; i <= j; i++) {
+      double sum = 0.0;
+      for (size_t k = 0; k < n; k++) sum += W[k * column + i * row] * work[k + j * n];
+      out[i + j * n] = out[j + i * n] = sum;
+    }
+}
+
 /* out = W^T Q W (into) or W Q W^T (back): symmetric, so that only blocks on and above the diagonal are computed.
  * work n^2; out may be Q. */
 static void congruence(size_t n, const double *W, bool into, const double *Q, double *work, double *out)
 {
   enum { BLOCK = 128 };
   CBLAS_TRANSPOSE first = into ? CblasTrans : CblasNoTrans, second = into ? CblasNoTrans : CblasTrans;
+  if (n <= FEW_ROWS) {
+    small_congruence(n, W, into, Q, work, out);
+    return;
+  }
   cblas_dgemm(CblasColMajor, CblasNoTrans, second, (int)n, (int)n, (int)n, 1.0, Q, (int)n, W, (int)n, 0.0, work,
               (int)n);
   for (size_t j = 0; j < n; j += BLOCK) {
@@ -314,7 +339,16 @@ static void residual_of(const problem *all, const double *X, double *R)
 {
   size_t n = all->n;
   double *AX = all->work;
-  sgf_multiply(n, n, n, SGF_PLAIN, all->A, SGF_PLAIN, X, AX);
+  if (n <= FEW_ROWS) { /* X is symmetric */
+    for (size_t i = 0; i < n; i++)
+      for (size_t j = 0; j < n; j++) {
+        double sum = 0.0;
+        for (size_t k = 0; k < n; k++) sum += all->A[i * n + k] * X[j * n + k];
+        AX[i * n + j] = sum;
+      }
+  } else {
+    sgf_multiply(n, n, n, SGF_PLAIN, all->A, SGF_PLAIN, X, AX);
+  }
   if (all->discrete) sgf_multiply(n, n, n, SGF_PLAIN, AX, SGF_TRANSPOSED, all->A, R);
   for (size_t k = 0; k < n * n; k++) R[k] = all->discrete ? all->Q[k] - X[k] + R[k] : all->Q[k] - 2.0 * AX[k];
   sgf_symmetrize(n, R);
@@ -646,9 +680,10 @@ sgf_status sgf_lyapunov_solve(size_t n, const double *A, size_t columns, const d
   SGF_TRY(sgf_check_options(options, error));
   SGF_TRY(check_size(n, options, error));
   SGF_TRY(sgf_check_finite(n, n, A, "A", error));
-  SGF_TRY(sgf_new_reals(&all.A, n, n, "A", error));
-  SGF_TRY(sgf_new_reals(&all.Q, n, n, "Q", error));
-  SGF_TRY(sgf_new_reals(&all.work, sgf_form_work(n), 1, "Lyapunov equation", error));
+  /* one block: of a small system each allocation is felt */
+  SGF_TRY(sgf_new_reals(&all.A, 2 * n * n + sgf_form_work(n), 1, "Lyapunov equation", error));
+  all.Q = all.A + n * n;
+  all.work = all.Q + n * n;
   /* Within the exponents of normal numbers, so that the scale of an eigenvalue is one. */
   if (!all.discrete) all.shift_A = clamp(sgf_exponent(n * n, A), DBL_MIN_EXP - 1, DBL_MAX_EXP - 1);
   sgf_scaled_copy(n * n, A, -all.shift_A, all.A);
@@ -659,11 +694,9 @@ sgf_status sgf_lyapunov_solve(size_t n, const double *A, size_t columns, const d
 done:
   if (status != SGF_OK) sgf_fill_nan(n * n, X);
   if (status == SGF_ERROR_AMBIGUOUS) certificate->ambiguous = true;
-  free(all.A);
-  free(all.Q);
+  free(all.A); /* and Q and work */
   free(all.E);
   free(all.initial);
-  free(all.work);
   sgf_drift_form_free(&all.form);
   return status;
 }

@@ -247,9 +247,17 @@ done:
 
 /* --------------------------------------------------------------- condition */
 
+/* y = Y x, symmetric. */
+static void small_product(size_t n, const double *Y, const double *x, double *y)
+{
+  for (size_t i = 0; i < n; i++) y[i] = 0.0;
+  for (size_t j = 0; j < n; j++)
+    for (size_t i = 0; i < n; i++) y[i] += Y[i + j * n] * x[j];
+}
+
 double sgf_largest_eigenvalue(size_t n, const double *Y, double *v)
 {
-  enum { MOST_STEPS = 60 };
+  enum { MOST_STEPS = 60, SMALL = 24 }; /* a call of the BLAS costs as much as 24 rows do */
   double *next = v + n, value = 0.0;
   size_t column = 0;
   for (size_t j = 0; j < n; j++)
@@ -259,7 +267,10 @@ double sgf_largest_eigenvalue(size_t n, const double *Y, double *v)
     double norm = sgf_norm(n, v), before = value;
     for (size_t i = 0; i < n; i++) v[i] /= norm;
     /* Not dsymv: OpenBLAS shares that out to threads at any size, which takes longer than a small equation. */
-    cblas_dgemv(CblasColMajor, CblasTrans, (int)n, (int)n, 1.0, Y, (int)n, v, 1, 0.0, next, 1);
+    if (n <= SMALL)
+      small_product(n, Y, v, next);
+    else
+      cblas_dgemv(CblasColMajor, CblasTrans, (int)n, (int)n, 1.0, Y, (int)n, v, 1, 0.0, next, 1);
     value = sgf_norm(n, next);
     memcpy(v, next, n * sizeof *v);
     if (!(value - before > 1e-3 * value)) break;
@@ -272,7 +283,9 @@ sgf_status sgf_form_condition(const sgf_drift_form *form, double *work, double *
 {
   size_t rest = form->n - form->null;
   double *Y = work, square = 0.0;
-  *spectral = *frobenius = 0.0;
+  *spectral = form->spectral;
+  *frobenius = form->frobenius;
+  if (*spectral > 0.0) return SGF_OK;
   if (form->diagonal) {
     for (size_t k = 0; k < rest; k++) {
       double m = form->rates[k], y = 1.0 / (form->discrete ? m * (2.0 - m) : 2.0 * m);

@@ -21,9 +21,9 @@ typedef struct sgf_drift_form {
   double *L;       /* (n, null) left null vectors, L^T R = 1, right element by element; NULL where K is: L = R */
   double *M22;     /* its factors by LAPACK's dgetrf, NULL where K is */
   int *pivots;     /* of M22 */
-  double smallest; /* smallest singular value of M that is not 0: exact, or estimated when far from 0 */
-  double
-      apart; /* 1 / ||M22^{-1}||_1, estimated: how far the null eigenvalues are from the others; NaN where K is NULL */
+  double smallest; /* smallest singular value of M that is not 0: exact, or estimated (from below) when far from 0 */
+  double apart; /* 1 / ||M22^{-1}||_1, estimated: how far null eigenvalues are from the others; NaN where K is NULL */
+  double spectral, frobenius; /* of sgf_form_condition where it is known already, else 0 */
   double dropped;   /* largest singular value dropped, relative to the level of round-off that it was compared with */
   double slow;      /* symmetric: least rate that was dropped though it is above round-off; 0: none was */
   double left_norm; /* sqrt(1 + ||K||_2^2): the norm of the projection onto what does not relax */

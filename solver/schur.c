@@ -30,17 +30,26 @@ static void shifted(size_t n, const double *A, bool discrete, double *M)
     for (size_t i = 0; i < n; i++) M[i + j * n] = discrete ? (double)(i == j) - A[i * n + j] : A[i * n + j];
 }
 
-/* Reciprocal condition number of M (n, n) in the 1-norm, estimated; M is overwritten. */
-static sgf_status reciprocal_condition(size_t n, double *M, double *norm, double *reciprocal, int *pivots,
-                                       sgf_error *error)
+/* Factors of M (n, n) in its place, and its 1-norm; `regular`: no pivot is 0, `screened`: nor next to it. */
+static sgf_status factorize(size_t n, double *M, double *norm, bool *regular, bool *screened, int *pivots,
+                            sgf_error *error)
 {
-  *norm = LAPACKE_dlange(LAPACK_COL_MAJOR, '1', (lapack_int)n, (lapack_int)n, M, (lapack_int)n);
-  *reciprocal = 0.0;
+  const double far = 1e-8; /* of the largest: a first look, which proves nothing */
+  *norm = 0.0;
+  for (size_t j = 0; j < n; j++) {
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++) sum += fabs(M[i + j * n]);
+    *norm = fmax(*norm, sum);
+  }
+  *regular = *screened = false;
   if (*norm == 0.0) return SGF_OK;
-  lapack_int info = LAPACKE_dgetrf(LAPACK_COL_MAJOR, (lapack_int)n, (lapack_int)n, M, (lapack_int)n, pivots);
-  if (info > 0) return SGF_OK; /* an exact zero pivot */
-  if (info == 0) info = LAPACKE_dgecon(LAPACK_COL_MAJOR, '1', (lapack_int)n, M, (lapack_int)n, *norm, reciprocal);
-  return info == 0 ? SGF_OK : lapack_failed(info, "dgecon", n, error);
+  lapack_int info = LAPACKE_dgetrf_work(LAPACK_COL_MAJOR, (lapack_int)n, (lapack_int)n, M, (lapack_int)n, pivots);
+  if (info < 0) return lapack_failed(info, "dgetrf", n, error);
+  *regular = info == 0; /* else an exact zero pivot */
+  double least = INFINITY;
+  for (size_t k = 0; k < n; k++) least = fmin(least, fabs(M[k * (n + 1)]));
+  *screened = least > far * *norm;
+  return SGF_OK;
 }
 
 /* Rank of M by its singular values; W becomes [R, R'], the right singular vectors, those of the smallest first. */
@@ -76,32 +85,6 @@ done:
   free(M);
   free(s);
   free(right);
-  return status;
-}
-
-/* The null space, if it can be that there is one; without it W is left as it is. */
-static sgf_status find_null_space(size_t n, const double *A, double tolerance, double *work, sgf_drift_form *form,
-                                  sgf_certificate *certificate, sgf_error *error)
-{
-  /* The estimate of dgecon may be several times too large, and norms differ by up to a factor n. */
-  const double safe = 1e5 * (double)n * DBL_EPSILON;
-  double *M = work, norm, reciprocal;
-  void *pivots = NULL;
-  sgf_status status;
-  SGF_TRY(sgf_allocate(&pivots, n, 1, sizeof(int), "pivots", error));
-  shifted(n, A, form->discrete, M);
-  SGF_TRY(reciprocal_condition(n, M, &norm, &reciprocal, pivots, error));
-  /* A's own norm is what 1 - A loses digits against. */
-  double lost = form->discrete ? fmax(1.0, fmax(1.0, sgf_norm(n * n, A)) / norm) : 1.0;
-  if (reciprocal > lost * fmax(safe, isnan(tolerance) ? 0.0 : 1e2 * (double)n * tolerance)) {
-    certificate->rank = n;
-    certificate->gap = reciprocal / lost / sgf_rank_round_off(n);
-    form->smallest = reciprocal * norm;
-  } else {
-    status = deflate(n, A, tolerance, form, certificate, error);
-  }
-done:
-  free(pivots);
   return status;
 }
 
@@ -226,6 +209,92 @@ done:
   return status;
 }
 
+/* What a reciprocal condition number must be above, so that there is no null space beyond doubt. The estimate of dgecon may
+ * be several times too large, and norms differ by up to a factor n. `lost`: A's own norm is what 1 - A loses digits
+ * against. */
+static double clearly_regular(const sgf_drift_form *form, const double *A, double norm, double tolerance,
+                              double *lost)
+{
+  const double safe = 1e5 * (double)form->n * DBL_EPSILON;
+  *lost = form->discrete ? fmax(1.0, fmax(1.0, sgf_norm(form->n * form->n, A)) / norm) : 1.0;
+  return *lost * fmax(safe, isnan(tolerance) ? 0.0 : 1e2 * (double)form->n * tolerance);
+}
+
+static void take_full_rank(sgf_drift_form *form, double reciprocal, double norm, double lost,
+                           sgf_certificate *certificate)
+{
+  certificate->rank = form->n;
+  certificate->gap = reciprocal / lost / sgf_rank_round_off(form->n);
+  form->smallest = reciprocal * norm;
+}
+
+/* A small drift that looks regular: its Schur form is taken as if it were, and the solution Y of Q = 1 proves it, sigma_min(M)
+ * >= 1 / (2 ||Y||_2): u of sigma_min has 1 = u^T (A Y + Y A^T) u <= 2 ||A^T u|| ||Y u||, discrete likewise. That saves the
+ * estimate of the condition, which takes as long as the rest of a 2 x 2 system. `proven` is false otherwise, with W, T to be
+ * overwritten. */
+static sgf_status try_regular(size_t n, const double *A, double tolerance, double norm, double scale, double *work,
+                              sgf_drift_form *form, sgf_certificate *certificate, bool *proven, sgf_error *error)
+{
+  double lost, needed = clearly_regular(form, A, norm, tolerance, &lost);
+  sgf_status status;
+  *proven = false;
+  SGF_TRY(sgf_new_reals(&form->T, n, n, "Schur form of A", error));
+  shifted(n, A, false, form->T);
+  sgf_certificate before = *certificate;
+  status = schur(form, NULL, tolerance, scale, certificate, NULL);
+  if (status == SGF_OK) status = sgf_form_condition(form, work, &form->spectral, &form->frobenius, NULL);
+  /* the 1-norm is at most sqrt(n) times the other, and the power method is a per cent below */
+  double reciprocal = 0.49 / form->spectral / norm / sqrt((double)n);
+  *proven = status == SGF_OK && reciprocal > needed;
+  if (*proven) {
+    take_full_rank(form, reciprocal, norm, lost, certificate);
+  } else { /* the long way says why */
+    *certificate = before;
+    form->spectral = form->frobenius = 0.0;
+    free(form->T);
+    form->T = NULL;
+  }
+  return status == SGF_ERROR_MEMORY ? sgf_fail(error, status, "A: no memory for its Schur form") : SGF_OK;
+done:
+  return status;
+}
+
+/* The null space, if it can be that there is one; without it W is left as it is, or with `done` W and T are those of a regular
+ * drift. */
+static sgf_status find_null_space(size_t n, const double *A, double tolerance, double scale, double *work,
+                                  sgf_drift_form *form, bool *done, sgf_certificate *certificate, sgf_error *error)
+{
+  enum { SMALL = 64 };
+  double *M = work, norm, reciprocal = 0.0, lost;
+  void *pivots = NULL;
+  bool regular, screened;
+  sgf_status status;
+  *done = false;
+  SGF_TRY(sgf_allocate(&pivots, n, 1, sizeof(int), "pivots", error));
+  shifted(n, A, form->discrete, M);
+  SGF_TRY(factorize(n, M, &norm, &regular, &screened, pivots, error));
+  if (screened && n <= SMALL) {
+    SGF_TRY(try_regular(n, A, tolerance, norm, scale, work, form, certificate, done, error));
+    if (*done) goto done;
+    shifted(n, A, form->discrete, M);
+    SGF_TRY(factorize(n, M, &norm, &regular, &screened, pivots, error));
+  }
+  if (regular) {
+    lapack_int info = LAPACKE_dgecon(LAPACK_COL_MAJOR, '1', (lapack_int)n, M, (lapack_int)n, norm, &reciprocal);
+    if (info != 0) {
+      status = lapack_failed(info, "dgecon", n, error);
+      goto done;
+    }
+  }
+  if (reciprocal > clearly_regular(form, A, norm, tolerance, &lost))
+    take_full_rank(form, reciprocal, norm, lost, certificate);
+  else
+    status = deflate(n, A, tolerance, form, certificate, error);
+done:
+  free(pivots);
+  return status;
+}
+
 /* K = -M12 M22^{-1}, and the factors of M22. M12 = A12 (continuous), -A12 (discrete); M22 = T, 1 - T. */
 static sgf_status left_null_vectors(sgf_drift_form *form, const double *A12, sgf_error *error)
 {
@@ -279,11 +348,12 @@ sgf_status sgf_schur_form(size_t n, const double *A, bool discrete, double toler
 {
   sgf_status status;
   double *A12 = NULL;
+  bool regular = false;
   *form = (sgf_drift_form){.n = n, .discrete = discrete, .left_norm = 1.0, .apart = NAN};
   SGF_TRY(sgf_new_reals(&form->W, n, n, "Schur vectors of A", error));
-  SGF_TRY(find_null_space(n, A, tolerance, work, form, certificate, error));
+  SGF_TRY(find_null_space(n, A, tolerance, scale, work, form, &regular, certificate, error));
   size_t null = form->null, rest = n - null;
-  if (rest == 0) goto done;
+  if (rest == 0 || regular) goto done;
   SGF_TRY(sgf_new_reals(&form->T, rest, rest, "Schur form of A", error));
   SGF_TRY(sgf_new_reals(&A12, null + 1, rest, "A", error));
   SGF_TRY(deflated_blocks(n, A, form, A12, form->T, error));

@@ -67,7 +67,7 @@ static size_t block_ending(const triangle *T, size_t last)
 /* Solve K x = y for at most 4 unknowns by elimination, y being the last column of K; false when K is singular. Complete
  * pivoting: a 2 x 2 block of a non-normal drift has elements of very different size off its diagonal, and pivoting by rows
  * alone was seen to lose digits to them. */
-static bool eliminate(size_t size, double K[4][5], double *x)
+static inline bool eliminate(size_t size, double K[4][5], double *x)
 {
   size_t order[4] = {0, 1, 2, 3};
   for (size_t k = 0; k < size; k++) {
@@ -122,7 +122,7 @@ static bool solve_blocks(bool discrete, size_t m, const double *A, size_t leadin
     }
     K[r][size] = C[r % m + (r / m) * leading_c];
   }
-  if (!eliminate(size, K, x)) return false;
+  if (!(size == 2 ? eliminate(2, K, x) : eliminate(4, K, x))) return false; /* loops of known length */
   for (size_t r = 0; r < size; r++) C[r % m + (r / m) * leading_c] = x[r];
   return true;
 }
