@@ -99,6 +99,7 @@ START_TEST(sgd_agrees_and_not_with_another_dynamics)
 {
   const shape *from = &SHAPES[_i];
   sgf_problem *problem = make(from);
+  problem->settings.simulation.uncoupled = _i == 2; /* each layer alone too */
   sgf_prediction *prediction = predict(problem);
   sgf_plan plan = plan_for(problem, prediction, from->replicas, 2.0, 40.0);
   sgf_ensemble *ensemble = simulate(problem, &plan, 2);
@@ -109,6 +110,7 @@ START_TEST(sgd_agrees_and_not_with_another_dynamics)
                   sgf_verdict_text(quantity->verdict), quantity->deviation, quantity->low, quantity->high);
   }
   ck_assert_ptr_nonnull(quantity_of(comparison, "balance_drift_1"));
+  if (_i == 2) ck_assert_ptr_nonnull(quantity_of(comparison, "layer2_uncoupled_trace"));
   ck_assert_ptr_null(quantity_of(comparison, "fluctuation_dissipation"));
   sgf_comparison_free(comparison);
   double beta = from->momentum;
@@ -117,6 +119,29 @@ START_TEST(sgd_agrees_and_not_with_another_dynamics)
   if (beta > 0.0) ck_assert_int_eq(verdict_with(problem, ensemble, 0.0, from->sampling), SGF_DISAGREE);
   if (from->sampling == SGF_SAMPLING_EPOCH)
     ck_assert_int_eq(verdict_with(problem, ensemble, beta, SGF_SAMPLING_WITHOUT_REPLACEMENT), SGF_DISAGREE);
+  sgf_ensemble_free(ensemble);
+  sgf_prediction_free(prediction);
+  sgf_problem_free(problem);
+}
+END_TEST
+
+/* Recorded snapshots that see some positions of an epoch only are not compared with the average over all. */
+START_TEST(positions_in_the_epoch_are_not_skipped)
+{
+  sgf_problem *problem = make(&SHAPES[1]); /* 10 batches */
+  sgf_prediction *prediction = predict(problem);
+  sgf_plan plan = plan_for(problem, prediction, 8, 0.0, 1.0);
+  sgf_ensemble *ensemble = simulate(problem, &plan, 1);
+  sgf_comparison *comparison;
+  sgf_error error = {SGF_OK, ""};
+  ensemble->info.recorded = true;
+  for (size_t stride = 1; stride <= 21; stride++) {
+    bool all = stride % 2 != 0 && stride % 5 != 0;
+    ensemble->stride = stride;
+    ck_assert_int_eq(sgf_compare(problem, prediction, ensemble, &comparison, &error), all ? SGF_OK : SGF_ERROR_VALUE);
+    if (!all) ck_assert_ptr_nonnull(strstr(error.message, "an epoch has 10 batches"));
+    sgf_comparison_free(comparison);
+  }
   sgf_ensemble_free(ensemble);
   sgf_prediction_free(prediction);
   sgf_problem_free(problem);
@@ -279,6 +304,7 @@ int main(void)
   TCase *tests = tcase_create("simulation of dynamics");
   tcase_set_timeout(tests, 600);
   tcase_add_loop_test(tests, sgd_agrees_and_not_with_another_dynamics, 0, (int)(sizeof SHAPES / sizeof *SHAPES));
+  tcase_add_test(tests, positions_in_the_epoch_are_not_skipped);
   tcase_add_loop_test(tests, deviation_is_linear_in_the_learning_rate, 0, 3);
   suite_add_tcase(suite, tests);
   return run_suite(suite);

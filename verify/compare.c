@@ -472,6 +472,25 @@ static sgf_status compare_balances(sgf_comparing *all, sgf_error *error)
 
 /* ------------------------------------------------------------------- driver */
 
+/* The prediction for reshuffled epochs is an average over the positions in an epoch, so that recorded snapshots must not
+ * skip any: their distance and the batches of an epoch have no common factor. */
+static sgf_status check_positions(const sgf_comparing *all, sgf_error *error)
+{
+  size_t stride = all->ensemble->stride, batches = sgf_batches_of(all->problem), factor = stride, other = batches;
+  if (!all->ensemble->info.recorded || stride == 0 || batches < 2) return SGF_OK;
+  while (other > 0) { /* Euclid */
+    size_t rest = factor % other;
+    factor = other;
+    other = rest;
+  }
+  if (factor == 1) return SGF_OK;
+  return sgf_fail(
+      error, SGF_ERROR_VALUE,
+      "weights: stride is %zu, and an epoch has %zu batches: the snapshots see some positions in the epoch "
+      "and not others; record them a number of steps apart that has no common factor with %zu",
+      stride, batches, batches);
+}
+
 static sgf_status check_comparable(const sgf_comparing *all, sgf_error *error)
 {
   const sgf_prediction_info *info = &all->prediction->info;
@@ -487,7 +506,7 @@ static sgf_status check_comparable(const sgf_comparing *all, sgf_error *error)
   if (!(info->trace > 0.0) || info->noise_strength * info->min_loss < 1e-28)
     return sgf_fail(error, SGF_ERROR_VALUE, "nothing fluctuates: loss at the minimum %g, kappa/S = %g",
                     info->min_loss, info->noise_strength);
-  return SGF_OK;
+  return check_positions(all, error);
 }
 
 /* Room for so many quantities of single directions, and all others. */
