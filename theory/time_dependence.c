@@ -35,17 +35,12 @@ sgf_status sgf_time_modes_create(const sgf_time_law *law, const sgf_range *range
                                  sgf_time_modes *modes, sgf_error *error)
 {
   size_t n = range->n, rank = range->rank, null = n - rank;
-  double *work = NULL;
   sgf_status status;
   *modes = (sgf_time_modes){
       .law = *law, .n = n, .count = rank, .V = range->V + null * n, .rates = range->h + null, .Z = NULL};
   SGF_TRY(sgf_new_reals(&modes->Z, rank, rank, "covariance in the modes of H", error));
-  SGF_TRY(sgf_new_reals(&work, rank, n, "covariance in the modes of H", error));
-  sgf_multiply(rank, n, n, SGF_PLAIN, modes->V, SGF_PLAIN, Sigma, work);
-  sgf_multiply(rank, rank, n, SGF_PLAIN, work, SGF_TRANSPOSED, modes->V, modes->Z);
-  sgf_symmetrize(rank, modes->Z);
+  SGF_TRY(sgf_into_range(range, Sigma, modes->Z, error));
 done:
-  free(work);
   return status;
 }
 
