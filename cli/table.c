@@ -21,8 +21,12 @@ static void print_problem(const job *run)
   printf("training     learning rate %g, batch %zu, %s", settings->training.learning_rate,
          settings->training.batch_size, sampling[settings->training.sampling]);
   if (settings->training.momentum > 0.0) printf(", momentum %g", settings->training.momentum);
+  if (settings->training.weight_decay > 0.0) printf(", weight decay %g", settings->training.weight_decay);
   printf("\n");
 }
+
+/* Of several layers with weight decay. */
+static bool is_decayed(const sgf_prediction_info *info) { return !isnan(info->regularized_loss); }
 
 static void print_fit(const char *name, const sgf_ivfr *fit)
 {
@@ -69,7 +73,9 @@ static void print_theory(const job *run, const sgf_prediction_info *info)
   if (info->diffusing_directions > 0)
     printf("             %zu directions without drift have noise: they diffuse without bound, variance %.3g * time\n",
            info->diffusing_directions, info->diffusing_rate);
-  if (info->noise_free) printf("             the residuals are round-off: nothing fluctuates\n");
+  if (info->noise_free)
+    printf("             %s: nothing fluctuates\n",
+           is_decayed(info) && info->map_rank == 0 ? "all weights are zero" : "the residuals are round-off");
   if (momentum > 0.0)
     printf("momentum     the slowest mode relaxes at the rate %.4g, %.4g without momentum\n", info->decay_rate,
            info->relaxation_rate);
@@ -167,14 +173,48 @@ static void print_crossover(const sgf_prediction *prediction)
   }
 }
 
+static void print_decayed_minimum(const sgf_prediction_info *info)
+{
+  printf("minimum      of the loss with weight decay %.6g, %s, gradient %.2g, balance %.2g, flow of %.4g units of "
+         "time\n",
+         info->regularized_loss, info->certified_global ? "global" : "local (not proven to be global)",
+         info->gradient_norm, info->balance_error, info->flow_time);
+  if (info->map_rank == 0)
+    printf("             theta* = 0: weight decay has shrunk all weights to zero%s\n",
+           info->layers > 2 ? ", always a minimum of three and more layers" : "");
+  else
+    printf("             rank of the map %zu; hidden layers have %zu rotations without drift, %zu scalings of rate 2 "
+           "gamma "
+           "without noise\n",
+           info->map_rank, info->rotations, info->scalings);
+}
+
+/* How long the state lasts. */
+static void print_lifetime(const sgf_prediction_info *info, bool by_operator)
+{
+  printf("lifetime     %.4g, balance rate %.3g", info->lifetime, info->balance_rate);
+  if (!is_decayed(info)) printf(" = %.3g of the slowest relaxation", info->rate_ratio);
+  if (!by_operator) printf(", drift of the balance %.3g", info->balance_drift);
+  if (is_decayed(info) && info->map_rank > 0)
+    printf(", which ends at %.3g of the squared weights", info->balance_shift);
+  printf("\n");
+  if (info->rate_ratio > SGF_NOT_SHORT)
+    printf("             not quasi-stationary in the slowest modes: %s\n",
+           is_decayed(info) ? "noise moves the balance about as fast as weight decay restores it"
+                            : "the balance drifts about as fast as they relax");
+}
+
 /* The minimum, each layer by itself, and how long the state lasts. */
 static void print_layers(const sgf_prediction *prediction, bool by_operator)
 {
   const sgf_prediction_info *info = sgf_prediction_get_info(prediction);
-  printf("minimum      global to %.2g, gradient %.2g", info->min_loss - info->global_loss, info->gradient_norm);
-  if (!isnan(info->balance_error))
+  if (is_decayed(info))
+    print_decayed_minimum(info);
+  else
+    printf("minimum      global to %.2g, gradient %.2g", info->min_loss - info->global_loss, info->gradient_norm);
+  if (!is_decayed(info) && !isnan(info->balance_error))
     printf(", flow of %.4g units of time, balance kept to %.2g", info->flow_time, info->balance_error);
-  printf("\n");
+  if (!is_decayed(info)) printf("\n");
   for (size_t l = 1; l <= info->layers; l++) {
     const sgf_layer_info *layer = sgf_prediction_get_layer(prediction, l);
     if (by_operator) {
@@ -194,14 +234,8 @@ static void print_layers(const sgf_prediction *prediction, bool by_operator)
     printf("\n");
   }
   if (info->layers == 1) return;
-  printf("lifetime     %.4g, balance rate %.3g = %.3g of the slowest relaxation", info->lifetime, info->balance_rate,
-         info->rate_ratio);
-  if (!by_operator) printf(", drift of the balance %.3g", info->balance_drift);
-  printf("\n");
+  print_lifetime(info, by_operator);
   for (size_t l = 1; l < info->layers; l++) print_rotation(l, sgf_prediction_get_rotation(prediction, l));
-  if (info->rate_ratio > SGF_NOT_SHORT)
-    printf(
-        "             not quasi-stationary in the slowest modes: the balance drifts about as fast as they relax\n");
 }
 
 static void print_experiment(const job *run)

@@ -125,7 +125,8 @@ typedef struct sgf_settings {
     sgf_equation equation;
     double rank_tolerance;  /* relative to the largest eigenvalue; NaN: from the largest gap */
     size_t modes;           /* leading modes of a layer that is too large for all; 0: chosen */
-    double flatness_factor; /* flatness is the distance between the points with L = factor L*; above 1 */
+    double flatness_factor; /* flatness is the distance between the points with L = factor L*, L without the weight-decay
+                             term; above 1 */
   } theory;
   struct {
     sgf_dynamics dynamics;
@@ -246,10 +247,16 @@ typedef struct sgf_prediction_info {
   double diffusing_rate;       /* the largest growth of their variance per unit of time */
   double residual;             /* scaled residual of the configured equation, recomputed from H, C, Sigma */
   double min_loss;             /* L* = L(theta*), without the weight-decay term */
+  double regularized_loss;     /* with it, L* + gamma |theta*|^2 / 2; of several layers with weight decay, else NaN */
+  bool certified_global;       /* theta* was proven to be a global minimum, without weight decay of the loss */
+  size_t map_rank;             /* these three of several layers with weight decay, else 0: rank of M, and of every layer,
+                                  what weight decay has not shrunk to zero */
+  size_t rotations;            /* independent rotations of hidden layers: null(H), if nothing else is */
+  size_t scalings;             /* modes of H of rate 2 gamma that have no noise: the scalings of hidden layers */
   double global_loss;          /* the least loss that a network of these widths can have */
   double gradient_norm;        /* relative norm of the gradient at theta* */
   double balance_error;        /* what the descent changed of the conserved W_l W_l^T - W_{l+1}^T W_{l+1}, relative;
-                                  NaN where nothing flowed */
+                                  NaN where nothing flowed; with weight decay what is left of it, 0 at a minimum */
   double flow_time;            /* continuum time of the descent */
   double condition_number;     /* h_max / smallest kept h */
   double largest_curvature;    /* h_max */
@@ -265,7 +272,7 @@ typedef struct sgf_prediction_info {
   double noise_strength;   /* kappa / S */
   double temperature;      /* T = lambda kappa s^2 / 2S(1 - beta), s^2 = 2 L* / N_L: the unit of variance */
   double trace;            /* tr Sigma */
-  double excess_loss;      /* tr(H Sigma) / 2 */
+  double excess_loss;      /* tr(H Sigma) / 2: of the loss with its weight-decay term */
   double mean_shift;       /* equation closure, else NaN: |m - theta*| on range(H), quasi-stationary, w */
   double mean_drift;       /* likewise: |dm/dt| along null(H) there, w per unit of continuum time */
   double next_order;       /* likewise: trace over that of the discrete equation, of leading order, less 1 */
@@ -277,10 +284,13 @@ typedef struct sgf_prediction_info {
   bool noise_free;             /* the residuals are round-off: C = 0, nothing fluctuates */
   double anisotropy;           /* standard deviation of log variance over the modes that fluctuate; 0: isotropic */
   bool isotropic_noise;        /* C = s^2 H exactly: the continuum covariance is the closed form T Pi */
-  double balance_rate;         /* relaxation towards noise balance along null(H); NaN without a hidden layer */
+  double balance_rate;         /* relaxation of the balance towards its stationary value, by noise and, 2 gamma, by
+                                  weight decay; NaN without a hidden layer */
   double balance_drift;        /* |d/dt (W_l W_l^T - W_{l+1}^T W_{l+1})| at theta*, over all hidden layers */
-  double rate_ratio;           /* balance_rate / decay_rate: quasi-stationary when << 1 */
-  double lifetime;             /* 1 / balance_rate, continuum time */
+  double rate_ratio;           /* 1 / (lifetime decay_rate): quasi-stationary when << 1 */
+  double lifetime;             /* 1 / (the part of noise of balance_rate), continuum time: when noise has moved the weights
+                                  along the symmetry of the hidden layers, where weight decay does not hold them */
+  double balance_shift;        /* weight decay: the largest stationary |B_l|, over |W_l|^2 + |W_{l+1}|^2; NaN without */
   double spectrum_distance;    /* Kolmogorov distance of the spectra of C / 2L* and H */
   double hessian_law_distance; /* of H to its limit law; NaN unless the data are Gaussian, one layer */
   double noise_law_distance;   /* of C / 2L* to its limit law; NaN likewise */

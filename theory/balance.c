@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "heavy_ball.h"
 #include "linear_algebra.h"
 
 /* sum_s A[p * row + s * step, other * row + s * step] over s < count, A the block of C that starts at `first`. */
@@ -37,6 +38,12 @@ double sgf_balance_rate(const sgf_network *network, const double *theta, const d
   double trace = 0.0;
   for (size_t k = first; k < last; k++) trace += C[k * network->weights + k];
   return scale * trace / sgf_dot(last - first, theta + first, theta + first);
+}
+
+double sgf_balance_decay(const sgf_settings *settings)
+{
+  return 2.0 * sgf_mode_rate(settings->training.learning_rate, settings->training.momentum,
+                             settings->training.weight_decay);
 }
 
 /* E[v^2], v the sum of beta^k times unit noise, averaged over the positions in an epoch. */

@@ -29,6 +29,10 @@ void sgf_balance_drift(const sgf_network *network, const double *C, double scale
 double sgf_balance_rate(const sgf_network *network, const double *theta, const double *C, double scale,
                         size_t hidden);
 
+/* The rate, per unit of continuum time, at which weight decay restores the balance: 2 gamma, with momentum twice that of a
+ * mode of the rate gamma, about 2 gamma / (1 - beta). Source: section 7. */
+double sgf_balance_decay(const sgf_settings *settings);
+
 /* How much faster momentum and reshuffling make both, over draws that are independent in time without momentum. With
  * J = v_l W_l^T - W_{l+1}^T v_{l+1} and U = v_l v_l^T - v_{l+1}^T v_{l+1} of the new velocities, exactly
  *   J' = beta J + U,  change of B = beta (J + J^T) + U,

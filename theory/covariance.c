@@ -11,6 +11,9 @@
 #include "lyapunov.h"
 #include "memory.h"
 
+/* Noise of a mode up to this, relative to the most, is round-off. */
+static const double SILENT = 1e-13;
+
 sgf_status sgf_fluctuations_create(sgf_range *range, const double *C, double scale, sgf_fluctuations *fluctuations,
                                    sgf_error *error)
 {
@@ -26,6 +29,58 @@ sgf_status sgf_fluctuations_create(sgf_range *range, const double *C, double sca
 done:
   free(work);
   if (status != SGF_OK) sgf_fluctuations_free(fluctuations);
+  return status;
+}
+
+/* The order: null modes, silent ones, those with noise. Returns how many are of the last kind. */
+static size_t order_by_noise(const sgf_fluctuations *fluctuations, size_t *order)
+{
+  size_t n = fluctuations->range.n, null = n - fluctuations->range.rank, at = 0, kept = 0;
+  double top = 0.0;
+  for (size_t k = 0; k < n; k++) top = fmax(top, fluctuations->noise[k * (n + 1)]);
+  for (size_t k = 0; k < n; k++) kept += k >= null && fluctuations->noise[k * (n + 1)] > SILENT * top;
+  size_t last = n - kept;
+  for (size_t k = 0; k < n; k++) {
+    bool moves = k >= null && fluctuations->noise[k * (n + 1)] > SILENT * top;
+    order[moves ? last++ : at++] = k;
+  }
+  return kept;
+}
+
+sgf_status sgf_set_silent_apart(sgf_fluctuations *fluctuations, sgf_error *error)
+{
+  sgf_range *range = &fluctuations->range;
+  size_t n = range->n, null = n - range->rank, *order;
+  double *V = NULL, *h = NULL, *noise = NULL;
+  void *block;
+  sgf_status status;
+  SGF_TRY(sgf_allocate(&block, n, 1, sizeof *order, "modes with noise", error));
+  order = block;
+  size_t kept = order_by_noise(fluctuations, order);
+  if (kept == 0) goto done;
+  SGF_TRY(sgf_new_reals(&V, n, n, "modes with noise", error));
+  SGF_TRY(sgf_new_reals(&h, n, 1, "modes with noise", error));
+  SGF_TRY(sgf_new_reals(&noise, n, n, "modes with noise", error));
+  for (size_t i = 0; i < n; i++) {
+    memcpy(V + i * n, range->V + order[i] * n, n * sizeof *V);
+    h[i] = range->h[order[i]];
+    bool known = i < null || i >= n - kept;
+    for (size_t j = 0; j < n && known; j++)
+      if (j < null || j >= n - kept) noise[i * n + j] = fluctuations->noise[order[i] * n + order[j]];
+  }
+  free(range->V);
+  free(range->h);
+  free(fluctuations->noise);
+  range->V = V;
+  range->h = h;
+  range->rank = kept;
+  fluctuations->noise = noise;
+  V = h = noise = NULL;
+done:
+  free(block);
+  free(V);
+  free(h);
+  free(noise);
   return status;
 }
 

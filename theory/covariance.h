@@ -15,6 +15,12 @@ typedef struct sgf_fluctuations {
  * lambda kappa / S. Errors: SGF_ERROR_MEMORY. */
 sgf_status sgf_fluctuations_create(sgf_range *range, const double *C, double scale, sgf_fluctuations *fluctuations,
                                    sgf_error *error);
+
+/* Modes of the range without noise, up to round-off, go over to the null space, behind its modes: with weight decay scalings of
+ * hidden layers and weights that were shrunk to zero, which have a rate, and no variance in the order of this theory. Nothing
+ * is done where no mode has noise. Errors: SGF_ERROR_MEMORY. Source: section 7. */
+sgf_status sgf_set_silent_apart(sgf_fluctuations *fluctuations, sgf_error *error);
+
 void sgf_fluctuations_free(sgf_fluctuations *fluctuations);
 
 /* How time passes: the equation that a covariance is by. Draws are independent in time but for the last, and there is no

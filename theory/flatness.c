@@ -47,6 +47,12 @@ double sgf_flatness(double curvature, double min_loss, double factor)
   return curvature <= 0.0 && !isnan(min_loss) && !isnan(factor) ? INFINITY : F;
 }
 
+double sgf_flatness_on_slope(double slope, double curvature, double min_loss, double factor)
+{
+  double F = 2.0 * sqrt(slope * slope + 2.0 * (factor - 1.0) * min_loss * curvature) / curvature;
+  return curvature <= 0.0 && !isnan(slope) && !isnan(min_loss) && !isnan(factor) ? INFINITY : F;
+}
+
 double sgf_anisotropy(size_t modes, const double *variance)
 {
   double top = 0.0, sum = 0.0, square = 0.0;

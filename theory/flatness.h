@@ -21,6 +21,12 @@ sgf_status sgf_principal_directions(size_t n, const double *covariance, const do
  * Infinite for h <= 0, NaN if an argument is. Other lines: sgf_flatness_of_polynomial. Source: section 9. */
 double sgf_flatness(double curvature, double min_loss, double factor);
 
+/* The same where L falls or rises along the line, L(t) = L* + slope t + h t^2 / 2, as the loss without its weight-decay
+ * term does: F = 2 sqrt(slope^2 + 2 (factor - 1) L* h) / h.
+ *   slope  of either sign, y^2/w
+ * Infinite for h <= 0, NaN if an argument is. Source: section 9. */
+double sgf_flatness_on_slope(double slope, double curvature, double min_loss, double factor);
+
 /* Standard deviation of log variance over the modes of positive variance (relative to the largest, at round-off):
  * 0 for isotropic fluctuations. NaN with fewer than two such modes. */
 double sgf_anisotropy(size_t modes, const double *variance);

@@ -1,4 +1,5 @@
-/* The gradient flow d theta / dt = -grad L from given weights, and the balance of the layers that it conserves. */
+/* The gradient flow d theta / dt = -grad L - gamma theta from given weights, and the balance of the layers, which it
+ * conserves without weight decay. */
 #include "gradient_flow.h"
 
 #include <float.h>
@@ -19,6 +20,7 @@ static const double FIRST_STEP = 1e-3;
 
 struct sgf_flow {
   size_t n;
+  double weight_decay;
   sgf_gradient_room room;
   double *theta, time, next_step;
   gsl_odeiv2_system system;
@@ -35,7 +37,7 @@ static int velocity(double time, const double *theta, double *slope, void *param
   sgf_gradient_into(&flow->room, theta, slope);
   double sum = 0.0;
   for (size_t k = 0; k < flow->n; k++) {
-    slope[k] = -slope[k];
+    slope[k] = -slope[k] - flow->weight_decay * theta[k];
     sum += fabs(slope[k]);
   }
   return isfinite(sum) ? GSL_SUCCESS : GSL_EDOM;
@@ -52,8 +54,8 @@ static sgf_status allocate_solver(sgf_flow *flow, double rms, sgf_error *error)
   return SGF_OK;
 }
 
-sgf_status sgf_flow_create(const sgf_network *network, const sgf_dataset *data, const double *theta, sgf_flow **flow,
-                           sgf_error *error)
+sgf_status sgf_flow_create(const sgf_network *network, const sgf_dataset *data, double weight_decay,
+                           const double *theta, sgf_flow **flow, sgf_error *error)
 {
   size_t n = network->weights;
   double *slope = NULL;
@@ -63,11 +65,12 @@ sgf_status sgf_flow_create(const sgf_network *network, const sgf_dataset *data, 
   SGF_TRY(sgf_allocate(&block, 1, 1, sizeof **flow, "gradient flow", error));
   sgf_flow *made = *flow = block;
   made->n = n;
+  made->weight_decay = weight_decay;
   SGF_TRY(sgf_gradient_room_create(network, data, &made->room, error));
   SGF_TRY(sgf_new_reals(&made->theta, n, 1, "gradient flow", error));
   SGF_TRY(sgf_new_reals(&slope, n, 1, "gradient flow", error));
   memcpy(made->theta, theta, n * sizeof *theta);
-  sgf_gradient_into(&made->room, theta, slope);
+  velocity(0.0, theta, slope, made);
   double size = sgf_norm(n, theta), speed = sgf_norm(n, slope);
   if (!(size > 0.0 && speed > 0.0 && isfinite(size) && isfinite(speed))) {
     status = sgf_fail(error, SGF_ERROR_VALUE, "gradient flow: it cannot start where |theta| is %g and |grad L| is %g",

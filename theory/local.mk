@@ -18,6 +18,8 @@ theory_sources = \
   %D%/cross_section.h \
   %D%/dataset.c \
   %D%/dataset.h \
+  %D%/decayed_minimum.c \
+  %D%/decayed_minimum.h \
   %D%/detailed_balance.c \
   %D%/detailed_balance.h \
   %D%/diffusion.c \

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "decayed_minimum.h"
 #include "drift.h"
 #include "gradient_flow.h"
 #include "jacobian.h"
@@ -22,6 +23,8 @@ static const double CLEAR_GAP = 100.0;
 /* Loss above the global one, relative to that of the zero map, that is round-off: DBL_EPSILON times the square root of
  * the largest condition number of Sigma_xx that passes as regular is below it. */
 static const double LOSS_ROUND_OFF = 1e-10;
+/* Least eigenvalue of H, relative to the largest, below which stationary weights are a saddle. */
+static const double SADDLE = -1e-9;
 /* The flow looks around after every STRIDE steps, and gives up after MOST_STEPS. */
 static const size_t STRIDE = 16, MOST_STEPS = 200000;
 
@@ -140,22 +143,19 @@ static sgf_status loss_of_map(const sgf_dataset *data, const double *M, double *
   return status;
 }
 
+/* With weight decay Sigma_xx may be singular: it decides what the data leave open. */
 static sgf_status reference_create(const sgf_network *network, const sgf_dataset *data, double weight_decay,
                                    reference *best, sgf_error *error)
 {
   size_t inputs = data->inputs, outputs = data->outputs, rank = largest_rank(network);
   sgf_status status;
   memset(best, 0, sizeof *best);
-  if (network->layers > 1 && weight_decay > 0.0)
-    return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
-                    "training.weight_decay is %g: the minimum of %zu layers is built without weight decay",
-                    weight_decay, network->layers);
   SGF_TRY(sgf_new_reals(&best->V, inputs, inputs, "eigenvectors of Sigma_xx", error));
   SGF_TRY(sgf_new_reals(&best->h, inputs, 1, "eigenvalues of Sigma_xx", error));
   SGF_TRY(sgf_new_reals(&best->map, outputs, inputs, "best map", error));
   memcpy(best->V, data->input_moment, inputs * inputs * sizeof *best->V);
   SGF_TRY(sgf_symmetric_eigen(inputs, best->V, best->h, "Sigma_xx", error));
-  if (network->layers > 1) SGF_TRY(check_regular(data, 0.0, best->h, error));
+  if (network->layers > 1 && weight_decay == 0.0) SGF_TRY(check_regular(data, 0.0, best->h, error));
   best->scale = sgf_dot(data->samples * outputs, data->Y, data->Y) / (2.0 * (double)data->samples);
   best->bottleneck = rank < inputs && rank < outputs;
   SGF_TRY(ridge(data, 0.0, best->V, best->h, best->map, error));
@@ -172,7 +172,7 @@ static bool is_global(const reference *best, double loss)
 
 static void clear(sgf_minimum_certificate *certificate)
 {
-  *certificate = (sgf_minimum_certificate){NAN, NAN, NAN, NAN, NAN, false, false};
+  *certificate = (sgf_minimum_certificate){NAN, NAN, NAN, NAN, NAN, false, false, false, NAN, NAN, 0, 0, 0};
 }
 
 /* All but the flow. */
@@ -186,6 +186,8 @@ static sgf_status fill(const sgf_network *network, const sgf_dataset *data, doub
   SGF_TRY(sgf_relative_gradient(network, data, weight_decay, theta, &certificate->gradient_norm, error));
   SGF_TRY(sgf_loss(network, data, theta, &certificate->loss, error));
   certificate->global = network->layers == 1 || is_global(best, certificate->loss);
+  if (network->layers > 1 && weight_decay > 0.0)
+    SGF_TRY(sgf_certify_decayed(network, data, weight_decay, theta, certificate, error));
 done:
   return status;
 }
@@ -408,7 +410,7 @@ static sgf_status descend(const sgf_network *network, const sgf_dataset *data, c
   sgf_status status;
   SGF_TRY(sgf_relative_gradient(network, data, 0.0, theta, &at.relative, error));
   if (at.relative <= CONVERGED) goto done;
-  SGF_TRY(sgf_flow_create(network, data, theta, &flow, error));
+  SGF_TRY(sgf_flow_create(network, data, 0.0, theta, &flow, error));
   for (size_t steps = 0;; steps += STRIDE) {
     if (at.relative <= NEARLY && (at.relative <= at.next_relative || at.time >= at.next_time))
       SGF_TRY(try_last_step(network, data, best, theta, &at, &done, error));
@@ -428,7 +430,14 @@ done:
 
 sgf_status sgf_refuse_saddle(const sgf_minimum_certificate *certificate, sgf_error *error)
 {
-  if (certificate->global) return SGF_OK;
+  if (certificate->decayed && !(certificate->least_curvature >= SADDLE))
+    return sgf_fail(
+        error, SGF_ERROR_VALUE,
+        "theta*: the gradient is zero (relative norm %g) but H has the eigenvalue %g of its largest: a saddle "
+        "of the loss with its weight-decay term, %.8g; choose other network.weights, another seed, or "
+        "a larger network.init_scale",
+        certificate->gradient_norm, certificate->least_curvature, certificate->regularized);
+  if (certificate->global || certificate->decayed) return SGF_OK;
   return sgf_fail(error, SGF_ERROR_VALUE,
                   "theta*: the gradient is zero (relative norm %g) but the loss %.8g is above the global minimum's "
                   "%.8g: a saddle, linear networks have no other minima; choose other network.weights, another seed, "
@@ -449,6 +458,8 @@ sgf_status sgf_minimum(const sgf_network *network, const sgf_dataset *data, doub
   if (network->layers == 1) {
     SGF_TRY(check_regular(data, weight_decay, best.h, error));
     SGF_TRY(ridge(data, weight_decay, best.V, best.h, theta, error));
+  } else if (weight_decay > 0.0) {
+    SGF_TRY(sgf_decayed_minimum(network, data, weight_decay, theta, &certificate->flow_time, error));
   } else {
     SGF_TRY(sgf_new_reals(&start, n, 1, "weights at the start", error));
     memcpy(start, theta, n * sizeof *theta);

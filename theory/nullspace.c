@@ -14,7 +14,7 @@
 /* Without a tolerance, eigenvalues above this fraction of the largest are never dropped. */
 static const double NEVER_DROPPED = 1e-8;
 
-sgf_status sgf_drift_rank(size_t count, const double *h, size_t n, double tolerance, sgf_rank *decision,
+sgf_status sgf_drift_rank(size_t count, const double *h, size_t n, double kept, double tolerance, sgf_rank *decision,
                           sgf_error *error)
 {
   double smallest = h[0], largest = h[count - 1];
@@ -26,7 +26,8 @@ sgf_status sgf_drift_rank(size_t count, const double *h, size_t n, double tolera
         "H: eigenvalue %g is negative (largest %g): theta* is a saddle and not a minimum, or the weights are at "
         "a minimum to few digits only (network.relax: true takes them there)",
         smallest, largest);
-  *decision = sgf_decide_rank(count, h, tolerance, NEVER_DROPPED, 4.0 * (double)n * DBL_EPSILON);
+  double never_dropped = kept > 0.0 ? fmin(NEVER_DROPPED, kept / largest) : NEVER_DROPPED;
+  *decision = sgf_decide_rank(count, h, tolerance, never_dropped, 4.0 * (double)n * DBL_EPSILON);
   return SGF_OK;
 }
 
@@ -42,10 +43,10 @@ done:
 }
 
 /* The rank, from the eigenvalues but for `known` at the begin that are zero. */
-static sgf_status settle(sgf_range *range, size_t known, double tolerance, sgf_error *error)
+static sgf_status settle(sgf_range *range, size_t known, double kept, double tolerance, sgf_error *error)
 {
   sgf_rank decision;
-  sgf_status status = sgf_drift_rank(range->n - known, range->h + known, range->n, tolerance, &decision, error);
+  sgf_status status = sgf_drift_rank(range->n - known, range->h + known, range->n, kept, tolerance, &decision, error);
   if (status != SGF_OK) return status;
   range->rank = range->n - known - decision.dropped;
   range->gap = decision.gap;
@@ -56,19 +57,25 @@ static sgf_status settle(sgf_range *range, size_t known, double tolerance, sgf_e
 
 sgf_status sgf_range_create(size_t n, const double *H, double tolerance, sgf_range *range, sgf_error *error)
 {
+  return sgf_range_create_decayed(n, H, 0.0, tolerance, range, error);
+}
+
+sgf_status sgf_range_create_decayed(size_t n, const double *H, double weight_decay, double tolerance,
+                                    sgf_range *range, sgf_error *error)
+{
   sgf_status status;
   SGF_TRY(allocate(n, range, error));
   memcpy(range->V, H, n * n * sizeof *H);
   SGF_TRY(sgf_symmetric_eigen(n, range->V, range->h, "H", error));
-  SGF_TRY(settle(range, 0, tolerance, error));
+  SGF_TRY(settle(range, 0, weight_decay, tolerance, error));
   return SGF_OK;
 done:
   sgf_range_free(range);
   return status;
 }
 
-sgf_status sgf_range_create_kronecker(size_t a, double *A, size_t b, double *B, double tolerance, sgf_range *range,
-                                      sgf_error *error)
+sgf_status sgf_range_create_kronecker(size_t a, double *A, size_t b, double *B, double weight_decay, double tolerance,
+                                      sgf_range *range, sgf_error *error)
 {
   double *values = NULL, *products = NULL;
   void *block = NULL;
@@ -84,11 +91,11 @@ sgf_status sgf_range_create_kronecker(size_t a, double *A, size_t b, double *B, 
   gsl_sort_index(order, products, 1, a * b);
   for (size_t k = 0; k < a * b; k++) {
     const double *left = A + order[k] / b * a, *right = B + order[k] % b * b;
-    range->h[k] = products[order[k]];
+    range->h[k] = products[order[k]] + weight_decay;
     for (size_t i = 0; i < a; i++)
       for (size_t j = 0; j < b; j++) range->V[k * a * b + i * b + j] = left[i] * right[j];
   }
-  SGF_TRY(settle(range, 0, tolerance, error));
+  SGF_TRY(settle(range, 0, weight_decay, tolerance, error));
 done:
   free(values);
   free(products);
@@ -123,7 +130,7 @@ sgf_status sgf_range_create_factored(size_t rows, size_t n, double *B, double to
   if (info != 0)
     status =
         sgf_fail(error, SGF_ERROR_NUMERICAL, "H: basis of its range not found, LAPACK dgeqrf returned %d", (int)info);
-  if (status == SGF_OK) status = settle(range, known, tolerance, error);
+  if (status == SGF_OK) status = settle(range, known, 0.0, tolerance, error);
 done:
   free(factors);
   free(R);

@@ -8,10 +8,11 @@
 /* The rank of a drift H, whose eigenvalues are zero only as far as theta* is the minimum.
  *   h          (count), ascending; further eigenvalues that are known to be zero may be left out
  *   n          rows of the matrix that they are of, which sets the level of round-off
- *   tolerance  relative to the largest; NaN: the cut at the largest gap below 1e-8 of it
+ *   kept       from here on they are not zero, without a tolerance; 0: not known
+ *   tolerance  relative to the largest; NaN: the cut at the largest gap below 1e-8 of it and below `kept`
  * Errors: SGF_ERROR_VALUE when an eigenvalue is negative beyond round-off (a saddle) or none is positive. Source:
  * sections 3 and 10. */
-sgf_status sgf_drift_rank(size_t count, const double *h, size_t n, double tolerance, sgf_rank *decision,
+sgf_status sgf_drift_rank(size_t count, const double *h, size_t n, double kept, double tolerance, sgf_rank *decision,
                           sgf_error *error);
 
 /* H = V^T diag(h) V. Modes 0 ... n - rank - 1 are the null space, the rest the range. */
@@ -29,10 +30,16 @@ typedef struct sgf_range {
  * Errors: SGF_ERROR_VALUE when H has an eigenvalue that is negative beyond round-off (a saddle) or is zero
  * altogether, SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. Source: sections 3 and 10. */
 sgf_status sgf_range_create(size_t n, const double *H, double tolerance, sgf_range *range, sgf_error *error);
-/* The same for H = A (x) B, A (a, a) and B (b, b) positive semidefinite: from their eigenpairs. A and B are
- * overwritten. */
-sgf_status sgf_range_create_kronecker(size_t a, double *A, size_t b, double *B, double tolerance, sgf_range *range,
-                                      sgf_error *error);
+
+/* The same for an H whose eigenvalues from weight_decay on are not zero, however small: without a tolerance they are
+ * never dropped. */
+sgf_status sgf_range_create_decayed(size_t n, const double *H, double weight_decay, double tolerance,
+                                    sgf_range *range, sgf_error *error);
+
+/* The same for H = A (x) B + weight_decay 1, A (a, a) and B (b, b) positive semidefinite: from their eigenpairs. A and B
+ * are overwritten. */
+sgf_status sgf_range_create_kronecker(size_t a, double *A, size_t b, double *B, double weight_decay, double tolerance,
+                                      sgf_range *range, sgf_error *error);
 
 /* The same for H = B^T B with B (rows, n), rows <= n: an orthogonal basis of range and null space by QR, of the range
  * the modes. B is overwritten. */

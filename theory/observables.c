@@ -124,6 +124,18 @@ done:
 
 /* ------------------------------------------------------------ layer by layer */
 
+/* Of the loss without its weight-decay term, which at theta* has the slope -gamma theta* and the curvature h - gamma. */
+static double flatness_in_layer(const sgf_problem *problem, size_t layer, const double *direction, double curvature,
+                                double round_off)
+{
+  double decay = problem->settings.training.weight_decay, factor = problem->settings.theory.flatness_factor;
+  double loss = problem->certificate.loss, h = curvature - decay > round_off ? curvature - decay : 0.0;
+  if (decay == 0.0) return sgf_flatness(h, loss, factor);
+  double slope = -decay * sgf_dot(sgf_layer_size(&problem->network, layer), direction,
+                                  problem->theta + problem->network.offsets[layer]);
+  return sgf_flatness_on_slope(slope, h, loss, factor);
+}
+
 /* Variances, directions, curvature and flatness of one covariance of a layer; the names end in `suffix`. */
 static sgf_status observe_block(const sgf_problem *problem, sgf_prediction *prediction, size_t layer,
                                 const char *suffix, const double *H, const double *Sigma, sgf_ivfr *ivfr,
@@ -144,8 +156,7 @@ static sgf_status observe_block(const sgf_problem *problem, sgf_prediction *pred
   SGF_TRY(sgf_principal_directions(size, Sigma, H, directions, variance, curvature, error));
   double round_off = NO_CURVATURE * sgf_norm(size * size, H);
   for (size_t k = 0; k < size; k++)
-    flatness[k] = sgf_flatness(curvature[k] > round_off ? curvature[k] : 0.0, prediction->info.min_loss,
-                               problem->settings.theory.flatness_factor);
+    flatness[k] = flatness_in_layer(problem, layer, directions + k * size, curvature[k], round_off);
   SGF_TRY(sgf_ivfr_fit(size, variance, curvature, problem->settings.seed, ivfr, error));
   *anisotropy = sgf_anisotropy(size, variance);
 done:
@@ -161,7 +172,7 @@ static sgf_status observe_closed_form(const sgf_problem *problem, sgf_prediction
   double *variance, *curvature;
   sgf_status status;
   info->ivfr_closed_form = (sgf_ivfr){NAN, NAN, NAN, NAN, 0, 0};
-  if (problem->network.layers != 2 || problem->certificate.bottleneck) return SGF_OK;
+  if (problem->network.layers != 2 || problem->certificate.bottleneck || problem->certificate.decayed) return SGF_OK;
   SGF_TRY(sgf_prediction_add_layer(prediction, layer, "variance_closed_form", size, 0, &variance, error));
   SGF_TRY(sgf_prediction_add_layer(prediction, layer, "curvature_closed_form", size, 0, &curvature, error));
   SGF_TRY(sgf_closed_form_layer(&problem->network, &problem->data, problem->theta, layer,
@@ -246,7 +257,30 @@ done:
 
 /* ------------------------------------------------------- quasi-stationarity */
 
-/* Nothing restores motion along null(H): the balance of neighbouring layers drifts. Source: section 4. */
+/* Where the drift D of a hidden layer's balance and weight decay end: D / 2 gamma, in steps D / (2 gamma - lambda gamma^2),
+ * with momentum D (1 - beta) / 2 gamma to leading order; its norm relative to that of the weights. */
+static sgf_status observe_stationary_balance(const sgf_problem *problem, sgf_prediction *prediction, size_t hidden,
+                                             const double *drift, sgf_error *error)
+{
+  const sgf_network *network = &problem->network;
+  size_t width = network->widths[hidden], first = network->offsets[hidden], last = network->offsets[hidden + 2];
+  double decay = problem->settings.training.weight_decay, rate = sgf_balance_decay(&problem->settings), *stationary;
+  bool steps = problem->settings.theory.equation != SGF_EQUATION_CONTINUUM;
+  sgf_status status = SGF_OK;
+  if (!problem->certificate.decayed) return SGF_OK;
+  SGF_TRY(sgf_prediction_add_layer(prediction, hidden, "balance_stationary", width, width, &stationary, error));
+  if (steps && problem->settings.training.momentum == 0.0)
+    rate -= problem->settings.training.learning_rate * decay * decay;
+  for (size_t k = 0; k < width * width; k++) stationary[k] = drift[k] / rate;
+  double shift =
+      sgf_norm(width * width, stationary) / sgf_dot(last - first, problem->theta + first, problem->theta + first);
+  prediction->info.balance_shift = fmax(prediction->info.balance_shift, shift);
+done:
+  return status;
+}
+
+/* Nothing restores motion along null(H): the balance of neighbouring layers drifts. Weight decay gives it the rate 2 gamma.
+ * Sources: sections 4 and 7. */
 sgf_status sgf_observe_balance(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
 {
   const sgf_network *network = &problem->network;
@@ -256,15 +290,18 @@ sgf_status sgf_observe_balance(const sgf_problem *problem, sgf_prediction *predi
   sgf_status status;
   scale *= sgf_balance_speed(problem->settings.training.momentum, sgf_batches_of(problem));
   info->balance_rate = info->balance_drift = network->layers > 1 ? 0.0 : NAN;
+  info->balance_shift = NAN;
   for (size_t l = 1; l < network->layers; l++) {
     SGF_TRY(sgf_prediction_add_layer(prediction, l, "balance_drift", network->widths[l], network->widths[l], &drift,
                                      error));
     sgf_balance_drift(network, C, scale, l, drift, &gross);
     info->balance_drift = hypot(info->balance_drift, sgf_norm(network->widths[l] * network->widths[l], drift));
     info->balance_rate = fmax(info->balance_rate, sgf_balance_rate(network, problem->theta, C, scale, l));
+    SGF_TRY(observe_stationary_balance(problem, prediction, l, drift, error));
   }
   info->lifetime = 1.0 / info->balance_rate;
   info->rate_ratio = info->balance_rate / info->decay_rate;
+  info->balance_rate += sgf_balance_decay(&problem->settings);
   status = SGF_OK;
 done:
   return status;

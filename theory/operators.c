@@ -1,5 +1,6 @@
 /* The operators of a prediction: drift H and diffusion C of all weights and of each layer, their ranks and null spaces,
  * what diffuses, their spectra, and the stability limit. */
+#include <gsl/gsl_sort.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,15 +34,24 @@ static bool interpolates(const sgf_problem *problem, double min_loss)
   return sqrt(2.0 * min_loss * (double)data->samples) <= ROUND_OFF_RESIDUAL * targets;
 }
 
+/* A network of several layers whose weights are all zero has neither noise nor a signal. */
+static bool is_silent(const sgf_problem *problem)
+{
+  return problem->certificate.decayed && problem->certificate.map_rank == 0;
+}
+
 /* ------------------------------------------------------ all weights together */
 
-/* Without a slope H = B^T B with a factor of few rows, and its range is found from that; else from H. */
+/* Without a slope H = B^T B with a factor of few rows, and its range is found from that; else from H. With weight decay
+ * scalings have the curvature 2 gamma, however small. */
 static sgf_status range_of_drift(const sgf_problem *problem, const double *H, sgf_range *range, sgf_error *error)
 {
   size_t n = problem->network.weights;
   double tolerance = problem->settings.theory.rank_tolerance, *B = NULL;
   sgf_reduced reduced = {0};
   sgf_status status;
+  if (problem->certificate.decayed)
+    return sgf_range_create_decayed(n, H, problem->settings.training.weight_decay, tolerance, range, error);
   if (problem->network.layers == 1 || problem->certificate.bottleneck ||
       !(problem->certificate.gradient_norm <= NO_SLOPE))
     return sgf_range_create(n, H, tolerance, range, error);
@@ -54,7 +64,7 @@ done:
   return status;
 }
 
-/* Of one layer with the others frozen, H_ll = A^T A (x) B Sigma_xx B^T: no slope enters. */
+/* Of one layer with the others frozen, H_ll = A^T A (x) B Sigma_xx B^T + weight decay: no slope enters. */
 static sgf_status range_of_layer(const sgf_problem *problem, size_t layer, sgf_range *range, sgf_error *error)
 {
   const sgf_network *network = &problem->network;
@@ -71,7 +81,8 @@ static sgf_status range_of_layer(const sgf_problem *problem, size_t layer, sgf_r
   sgf_multiply(from, inputs, inputs, SGF_PLAIN, B, SGF_PLAIN, problem->data.input_moment, half);
   sgf_multiply(from, from, inputs, SGF_PLAIN, half, SGF_TRANSPOSED, B, below);
   sgf_symmetrize(from, below);
-  status = sgf_range_create_kronecker(to, above, from, below, problem->settings.theory.rank_tolerance, range, error);
+  status = sgf_range_create_kronecker(to, above, from, below, problem->settings.training.weight_decay,
+                                      problem->settings.theory.rank_tolerance, range, error);
 done:
   free(A);
   free(B);
@@ -79,6 +90,16 @@ done:
   free(below);
   free(half);
   return status;
+}
+
+/* What the certificate says of a minimum with weight decay. */
+static void describe_decay(const sgf_minimum_certificate *certificate, sgf_prediction_info *info)
+{
+  info->regularized_loss = certificate->decayed ? certificate->regularized : NAN;
+  info->certified_global = certificate->global;
+  info->map_rank = certificate->map_rank;
+  info->rotations = certificate->rotations;
+  info->scalings = certificate->scalings;
 }
 
 static sgf_status build_joint(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
@@ -98,12 +119,13 @@ static sgf_status build_joint(const sgf_problem *problem, sgf_prediction *predic
   info->gradient_norm = problem->certificate.gradient_norm;
   info->balance_error = problem->certificate.balance_error;
   info->flow_time = problem->certificate.flow_time;
+  describe_decay(&problem->certificate, info);
   info->temperature = settings->training.learning_rate * info->noise_strength * info->min_loss /
                       ((1.0 - settings->training.momentum) * (double)problem->data.outputs);
   SGF_TRY(sgf_prediction_add(prediction, "hessian", n, n, &H, error));
   SGF_TRY(sgf_prediction_add(prediction, "noise_covariance", n, n, &C, error));
   SGF_TRY(sgf_hessian(&problem->network, &problem->data, problem->theta, settings->training.weight_decay, H, error));
-  info->noise_free = interpolates(problem, info->min_loss);
+  info->noise_free = interpolates(problem, info->min_loss) || is_silent(problem);
   if (!info->noise_free)
     SGF_TRY(
         sgf_noise_covariance(&problem->network, &problem->data, problem->theta, settings->theory.noise, C, error));
@@ -181,6 +203,7 @@ static sgf_status find_stability_limit(const sgf_problem *problem, sgf_predictio
                                    &prediction->linearized, error));
   SGF_TRY(sgf_hessian_noise_limit(prediction->linearized, asked ? INFINITY : settings->training.learning_rate,
                                   &info->stability_limit, &info->stability_is_bound, error));
+  info->stability_limit = fmin(info->stability_limit, 2.0 / info->largest_curvature); /* modes without noise too */
   if (asked) return SGF_OK;
   sgf_hessian_noise_free(prediction->linearized);
   prediction->linearized = NULL;
@@ -237,6 +260,7 @@ static sgf_status build_layer(const sgf_problem *problem, sgf_prediction *predic
       &range, C, problem->settings.training.learning_rate * prediction->info.noise_strength, frozen, error));
   info->rank_hessian = frozen->range.rank;
   info->null_noise = sgf_null_noise(&frozen->range, frozen->noise);
+  if (problem->certificate.decayed) SGF_TRY(sgf_set_silent_apart(frozen, error));
   SGF_TRY(sgf_new_reals(&noise, size, 1, "eigenvalues of C", error));
   SGF_TRY(spectrum_of_noise(frozen, problem->settings.training.learning_rate * prediction->info.noise_strength,
                             info->null_noise, C, noise, &info->rank_noise, error));
@@ -300,6 +324,10 @@ static sgf_status observe_operators(const sgf_problem *problem, sgf_prediction *
   SGF_TRY(sgf_prediction_add(prediction, "spectrum/hessian", n, 0, &hessian, error));
   SGF_TRY(sgf_prediction_add(prediction, "spectrum/noise_covariance", n, 0, &noise, error));
   memcpy(hessian, prediction->joint.range.h, n * sizeof *hessian);
+  if (problem->certificate.decayed) { /* null as C is, and in order again */
+    memset(hessian, 0, (n - info->rank_hessian) * sizeof *hessian);
+    gsl_sort(hessian, 1, n);
+  }
   SGF_TRY(spectrum_of_noise(&prediction->joint, problem->settings.training.learning_rate * info->noise_strength,
                             info->null_noise, C, noise, &info->rank_noise, error));
   info->spectrum_distance =
@@ -329,6 +357,7 @@ sgf_status sgf_build_operators(const sgf_problem *problem, sgf_prediction *predi
   }
   SGF_TRY(build_joint(problem, prediction, error));
   describe_range(problem, prediction);
+  if (problem->certificate.decayed) SGF_TRY(sgf_set_silent_apart(&prediction->joint, error));
   SGF_TRY(find_diffusing(prediction, error));
   SGF_TRY(find_stability_limit(problem, prediction, error));
   SGF_TRY(observe_operators(problem, prediction, error));

@@ -185,6 +185,18 @@ static size_t motion_numbers(const sgf_prediction_info *info, bool dense, sgf_nu
   return copy_numbers(all, sizeof all / sizeof *all, dense, numbers, capacity);
 }
 
+/* Those of weight decay. */
+static size_t decay_numbers(const sgf_prediction_info *info, bool dense, sgf_number *numbers, size_t capacity)
+{
+  const sgf_number all[] = {{"certified_global", info->certified_global, true},
+                            {"regularized_loss", info->regularized_loss, false},
+                            {"map_rank", dense ? (double)info->map_rank : NAN, true},
+                            {"rotations", dense ? (double)info->rotations : NAN, true},
+                            {"scalings", dense ? (double)info->scalings : NAN, true},
+                            {"balance_shift", info->balance_shift, false}};
+  return copy_numbers(all, sizeof all / sizeof *all, dense, numbers, capacity);
+}
+
 size_t sgf_prediction_numbers(const sgf_prediction *prediction, sgf_number *numbers, size_t capacity)
 {
   const sgf_prediction_info *info = &prediction->info;
@@ -239,7 +251,9 @@ size_t sgf_prediction_numbers(const sgf_prediction *prediction, sgf_number *numb
                             {"ivfr_left_out", dense ? (double)info->ivfr.left_out : NAN, true}};
   size_t count = copy_numbers(all, sizeof all / sizeof *all, dense, numbers, capacity);
   size_t written = count < capacity ? count : capacity;
-  return count + motion_numbers(info, dense, numbers + written, capacity - written);
+  count += motion_numbers(info, dense, numbers + written, capacity - written);
+  written = count < capacity ? count : capacity;
+  return count + decay_numbers(info, dense, numbers + written, capacity - written);
 }
 
 size_t sgf_layer_numbers(const sgf_prediction *prediction, size_t layer, sgf_number *numbers, size_t capacity)

@@ -35,7 +35,7 @@ struct sgf_prediction {
   sgf_layer_info *layers; /* (L), of layer l at [l - 1] */
   sgf_named_array *arrays;
   size_t array_count;
-  sgf_fluctuations joint;              /* of all weights */
+  sgf_fluctuations joint;              /* of all weights; with weight decay its range is what of it has noise */
   sgf_fluctuations *frozen;            /* (L), of layer l at [l - 1] with the others frozen; NULL for one layer */
   sgf_multiplicative *exact;           /* one layer, NULL otherwise */
   sgf_hessian_noise *linearized;       /* several layers and their equation multiplicative, NULL otherwise */

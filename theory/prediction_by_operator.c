@@ -37,6 +37,8 @@ static void copy_numbers(const sgf_problem *problem, const sgf_covariance_operat
   info->gradient_norm = certificate->gradient_norm;
   info->balance_error = certificate->balance_error;
   info->flow_time = certificate->flow_time;
+  info->regularized_loss = info->balance_shift = NAN;
+  info->certified_global = certificate->global;
   info->relaxation_rate = from->relaxation_rate;
   info->decay_rate = sgf_mode_rate(problem->settings.training.learning_rate, problem->settings.training.momentum,
                                    from->relaxation_rate);

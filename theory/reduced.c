@@ -225,7 +225,7 @@ static sgf_status decide(sgf_reduced *reduced, size_t count, double *k, double t
   if (status != SGF_OK) return status;
   memcpy(sorted, k, count * sizeof *k);
   gsl_sort(sorted, 1, count);
-  status = sgf_drift_rank(count, sorted, reduced->network.weights, tolerance, &reduced->decision, error);
+  status = sgf_drift_rank(count, sorted, reduced->network.weights, 0.0, tolerance, &reduced->decision, error);
   if (status == SGF_OK) {
     reduced->rank = count - reduced->decision.dropped;
     reduced->smallest = sorted[reduced->decision.dropped];

@@ -172,11 +172,6 @@ static sgf_status check_built(const sgf_settings *settings, sgf_error *error)
                     "theory.equation is exact and network.widths has %zu layers: "
                     "the exact equation is for one layer, multiplicative is that of linearized SGD at any depth",
                     layers);
-  if (layers > 1 && settings->training.weight_decay > 0.0)
-    return sgf_fail(
-        error, SGF_ERROR_UNSUPPORTED,
-        "training.weight_decay is %g and network.widths has %zu layers: weight decay is built for one layer",
-        settings->training.weight_decay, layers);
   if (settings->simulation.protocol == SGF_PROTOCOL_WINDOW_PCA && (epoch || own_hessian))
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "simulation.protocol is window-pca: with %s it is not built",
                     epoch                            ? "training.sampling epoch"

@@ -146,3 +146,37 @@ done:
   free(lift);
   return status;
 }
+
+/* ------------------------------------------------------- with weight decay */
+
+/* Its rows and columns are those of the two units. */
+static void add_square(const sgf_network *network, const sgf_mode *mode, const double *theta, double *T)
+{
+  size_t n = network->weights, size = sgf_unit_size(network, mode->hidden);
+  for (size_t k = 0; k < 2 * size; k++)
+    for (size_t m = 0; m < 2 * size; m++) {
+      size_t row = sgf_unit_weight(network, mode->hidden, k < size ? mode->i : mode->j, k % size);
+      size_t column = sgf_unit_weight(network, mode->hidden, m < size ? mode->i : mode->j, m % size);
+      double left = theta[sgf_unit_weight(network, mode->hidden, k < size ? mode->j : mode->i, k % size)];
+      double right = theta[sgf_unit_weight(network, mode->hidden, m < size ? mode->j : mode->i, m % size)];
+      T[row * n + column] += ((k < size) == (m < size) ? 1.0 : -1.0) * left * right;
+    }
+}
+
+void sgf_rotation_square(const sgf_network *network, const double *theta, double *T)
+{
+  memset(T, 0, network->weights * network->weights * sizeof *T);
+  for (size_t l = 1; l < network->layers; l++)
+    for (size_t i = 0; i < network->widths[l]; i++)
+      for (size_t j = i + 1; j < network->widths[l]; j++) add_square(network, &(sgf_mode){l, i, j, true}, theta, T);
+}
+
+void sgf_symmetry_dimensions(const sgf_network *network, size_t rank, size_t *rotations, size_t *scalings)
+{
+  *rotations = *scalings = 0;
+  for (size_t l = 1; l < network->layers; l++) {
+    size_t all = rank * network->widths[l];
+    *rotations += all - rank * (rank + 1) / 2;
+    *scalings += rank > 0 ? all - rank * (rank - 1) / 2 : 0;
+  }
+}

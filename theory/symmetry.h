@@ -53,4 +53,15 @@ sgf_status sgf_symmetry_lift(const sgf_network *network, const double *theta, si
  * more than SGF_MOST_SYMMETRIES modes. Errors: as above. */
 sgf_status sgf_rotation_gram(const sgf_network *network, const double *theta, double **gram, sgf_error *error);
 
+/* T (n, n), symmetric: the sum of n_a n_a^T over the rotations of every hidden layer, whose range is what they span.
+ * Source: section 7. */
+void sgf_rotation_square(const sgf_network *network, const double *theta, double *T);
+
+/* How many directions n_a are independent where all layers are balanced and of rank `rank`: those of a hidden layer of N
+ * units, less what leaves its weights as they are, among the N - rank dimensions that weights do not reach:
+ *   rotations  sum over hidden layers of  rank N_l - rank (rank + 1) / 2
+ *   scalings   sum over hidden layers of  rank N_l - rank (rank - 1) / 2
+ * Source: section 7. */
+void sgf_symmetry_dimensions(const sgf_network *network, size_t rank, size_t *rotations, size_t *scalings);
+
 #endif

@@ -302,6 +302,8 @@ sgf_status sgf_observe_null_motion(const sgf_problem *problem, const sgf_motion 
   sgf_symmetries(network, modes);
   SGF_TRY(sgf_symmetry_lift(network, problem->theta, count, modes, gram, lift, &rank, error));
   SGF_TRY(sgf_motion_drift(motion, count, modes, drift, error));
+  for (size_t a = 0; a < count && problem->certificate.decayed; a++)
+    if (!modes[a].rotation) drift[a] = 0.0; /* scalings are not of null(H) */
   sgf_multiply(1, n, count, SGF_PLAIN, drift, SGF_PLAIN, lift, velocity);
   prediction->info.null_drift = sgf_norm(n, velocity);
 done:

@@ -407,8 +407,9 @@ done:
 /* --------------------------------------------------------- drift of the balance */
 
 /* The change along the predicted drift D of hidden layer l, y(t) = <B(t) - B(0), D> / |D|, against
- * y(t) = |D| (1 - exp(-r t)) / r with r the layer's rate of relaxation: its slope at theta* is exact, and r t << 1. With
- * momentum t is the time less what the velocities take to come up to speed.
+ * y(t) = |D| (1 - exp(-r t)) / r with r the layer's rate of relaxation: its slope at theta* is exact, and so is what weight
+ * decay adds to r; of the noise's part r t << 1. With momentum t is the time less what the velocities take to come up to
+ * speed.
  * The last point is the quantity, its deviation relative to the two opposite contributions to D. By the closure
  * y(t) is known to the next order. */
 static sgf_status compare_balance(sgf_comparing *all, size_t hidden, size_t at, sgf_error *error)
@@ -422,6 +423,7 @@ static sgf_status compare_balance(sgf_comparing *all, size_t hidden, size_t at, 
   size_t batches = sgf_batches_of(problem);
   double scale = lambda * all->prediction->info.noise_strength * sgf_balance_speed(momentum, batches);
   double rate = sgf_balance_rate(&problem->network, problem->theta, C, scale, hidden), gross, *drift = NULL;
+  rate += sgf_balance_decay(&problem->settings);
   double steps = (double)(ensemble->info.plan.burn_in_steps + ensemble->info.plan.window_steps), lasted = 0.0;
   char name[48];
   sgf_status status;
@@ -554,7 +556,7 @@ done:
 
 static sgf_status prepare(sgf_comparing *all, sgf_error *error)
 {
-  size_t rank = all->prediction->info.rank_hessian;
+  size_t rank = all->prediction->joint.range.rank;
   const sgf_plan *plan = plan_of(&all->ensemble->info);
   sgf_status status;
   all->directions = array(all->prediction, "directions");

@@ -60,7 +60,7 @@ static const double LONG_BURN_IN_TIMES = 5.0, LONG_WINDOW_TIMES = 100.0, LONG_RU
 /* Joint directions along which variances are tested. */
 static size_t tested_directions(const sgf_prediction *prediction)
 {
-  return prediction->tested != NULL ? prediction->tested->sets[0].count : prediction->info.rank_hessian;
+  return prediction->tested != NULL ? prediction->tested->sets[0].count : prediction->joint.range.rank;
 }
 
 /* Whether the variances of a deep network, or on directions, are tested together and not one by one. */
@@ -74,7 +74,7 @@ static bool together(const sgf_problem *problem, const sgf_prediction *predictio
 static double planning_rate(const sgf_problem *problem, const sgf_prediction *prediction)
 {
   const sgf_range *range = &prediction->joint.range;
-  size_t rank = prediction->info.rank_hessian;
+  size_t rank = prediction->tested != NULL ? prediction->info.rank_hessian : range->rank;
   const double *rates =
       prediction->tested != NULL ? sgf_prediction_find(prediction, "spectrum/hessian") : range->h + (range->n - rank);
   double slow = rates[together(problem, prediction) ? (size_t)(SLOW_SHARE * (double)rank) : 0];

@@ -172,6 +172,24 @@ static void put_rotation(const report *page, size_t hidden)
       rotation->modes, rotation->drift, diffusion, angles);
 }
 
+/* The minimum of several layers with weight decay, and what holds it. */
+static void put_decay(const report *page)
+{
+  const sgf_prediction_info *info = &page->prediction->info;
+  row(page, "the minimum", "L + &gamma;|&theta;|&sup2;/2 = %.6g, %s; balance of the layers %.2g, rank of the map %zu",
+      info->regularized_loss,
+      info->certified_global ? "the global minimum" : "a local minimum, not proven to be global", info->balance_error,
+      info->map_rank);
+  row(page, "symmetry of hidden layers",
+      "%zu rotations without drift; %zu scalings of rate 2&gamma;, without noise in the order of this theory",
+      info->rotations, info->scalings);
+  row(page, "balance",
+      "noise moves it by %.3g per unit of time, weight decay and noise restore it at the rate %.3g: it ends at %.3g "
+      "of the "
+      "squared weights; lifetime by noise alone %.4g",
+      info->balance_drift, info->balance_rate, info->balance_shift, info->lifetime);
+}
+
 static void put_numbers(const report *page)
 {
   const sgf_prediction_info *info = &page->prediction->info;
@@ -203,7 +221,9 @@ static void put_numbers(const report *page)
         "<b>%zu directions without drift have noise</b>: their variance grows by up to %.3g per unit "
         "of time, and no stationary covariance holds them",
         info->diffusing_directions, info->diffusing_rate);
-  if (info->layers > 1) {
+  if (page->problem->certificate.decayed) {
+    put_decay(page);
+  } else if (info->layers > 1) {
     row(page, "quasi-stationary",
         "the balance relaxes at the rate %.3g, the slowest mode is %.3g times faster; lifetime %.4g; drift of the "
         "balance %.3g per unit of time",
