@@ -8,6 +8,7 @@ test_programs = \
   %D%/test_closure \
   %D%/test_covariance \
   %D%/test_covariance_operator \
+  %D%/test_decay \
   %D%/test_depth \
   %D%/test_multiplicative \
   %D%/test_observables \
@@ -68,6 +69,10 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_covariance_operator_SOURCES = %D%/test_covariance_operator.c $(test_common)
 %C%_test_covariance_operator_CFLAGS = $(test_cflags)
 %C%_test_covariance_operator_LDADD = $(test_ldadd)
+
+%C%_test_decay_SOURCES = %D%/test_decay.c $(test_common)
+%C%_test_decay_CFLAGS = $(test_cflags)
+%C%_test_decay_LDADD = $(test_ldadd)
 
 %C%_test_multiplicative_SOURCES = %D%/test_multiplicative.c $(test_minibatches) $(test_common)
 %C%_test_multiplicative_CFLAGS = $(test_cflags)

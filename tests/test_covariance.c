@@ -37,22 +37,25 @@ typedef struct {
   size_t widths[4], count, batch;
   double rate;
   sgf_sampling sampling;
-  double momentum;
+  double momentum, decay;
 } oracle;
 
-static const oracle ORACLES[] = {{"single_weak.h5", {10, 1}, 2, 4, 0.01, SGF_SAMPLING_REPLACEMENT, 0.0},
-                                 {"single_strong.h5", {10, 1}, 2, 8, 0.02, SGF_SAMPLING_WITHOUT_REPLACEMENT, 0.0},
-                                 {"single_outputs.h5", {6, 3}, 2, 6, 0.02, SGF_SAMPLING_REPLACEMENT, 0.0},
-                                 {"single_epoch.h5", {8, 1}, 2, 4, 0.03, SGF_SAMPLING_EPOCH, 0.0},
-                                 {"two_epoch.h5", {4, 4, 3}, 3, 4, 0.02, SGF_SAMPLING_EPOCH, 0.0},
-                                 {"single_momentum.h5", {8, 1}, 2, 4, 0.01, SGF_SAMPLING_REPLACEMENT, 0.9},
-                                 {"two_momentum.h5", {4, 4, 3}, 3, 4, 0.01, SGF_SAMPLING_REPLACEMENT, 0.5},
-                                 {"two_square.h5", {5, 5, 5}, 3, 6, 0.01, SGF_SAMPLING_REPLACEMENT, 0.0},
-                                 {"two_wide.h5", {4, 9, 3}, 3, 5, 0.01, SGF_SAMPLING_WITHOUT_REPLACEMENT, 0.0},
-                                 {"two_narrow_input.h5", {6, 4, 3}, 3, 5, 0.01, SGF_SAMPLING_REPLACEMENT, 0.0},
-                                 {"two_scalar_output.h5", {6, 6, 1}, 3, 5, 0.01, SGF_SAMPLING_REPLACEMENT, 0.0},
-                                 {"two_bottleneck.h5", {6, 2, 5}, 3, 5, 0.01, SGF_SAMPLING_REPLACEMENT, 0.0},
-                                 {"deep_three.h5", {4, 5, 4, 3}, 4, 5, 0.01, SGF_SAMPLING_REPLACEMENT, 0.0}};
+static const oracle ORACLES[] = {
+    {"single_weak.h5", {10, 1}, 2, 4, 0.01, SGF_SAMPLING_REPLACEMENT, 0.0, 0.0},
+    {"single_strong.h5", {10, 1}, 2, 8, 0.02, SGF_SAMPLING_WITHOUT_REPLACEMENT, 0.0, 0.0},
+    {"single_outputs.h5", {6, 3}, 2, 6, 0.02, SGF_SAMPLING_REPLACEMENT, 0.0, 0.0},
+    {"single_epoch.h5", {8, 1}, 2, 4, 0.03, SGF_SAMPLING_EPOCH, 0.0, 0.0},
+    {"two_epoch.h5", {4, 4, 3}, 3, 4, 0.02, SGF_SAMPLING_EPOCH, 0.0, 0.0},
+    {"single_momentum.h5", {8, 1}, 2, 4, 0.01, SGF_SAMPLING_REPLACEMENT, 0.9, 0.0},
+    {"two_momentum.h5", {4, 4, 3}, 3, 4, 0.01, SGF_SAMPLING_REPLACEMENT, 0.5, 0.0},
+    {"two_square.h5", {5, 5, 5}, 3, 6, 0.01, SGF_SAMPLING_REPLACEMENT, 0.0, 0.0},
+    {"two_wide.h5", {4, 9, 3}, 3, 5, 0.01, SGF_SAMPLING_WITHOUT_REPLACEMENT, 0.0, 0.0},
+    {"two_narrow_input.h5", {6, 4, 3}, 3, 5, 0.01, SGF_SAMPLING_REPLACEMENT, 0.0, 0.0},
+    {"two_scalar_output.h5", {6, 6, 1}, 3, 5, 0.01, SGF_SAMPLING_REPLACEMENT, 0.0, 0.0},
+    {"two_bottleneck.h5", {6, 2, 5}, 3, 5, 0.01, SGF_SAMPLING_REPLACEMENT, 0.0, 0.0},
+    {"deep_three.h5", {4, 5, 4, 3}, 4, 5, 0.01, SGF_SAMPLING_REPLACEMENT, 0.0, 0.0},
+    {"two_decay.h5", {5, 6, 4}, 3, 5, 0.01, SGF_SAMPLING_REPLACEMENT, 0.0, 0.3},
+    {"deep_decay.h5", {4, 5, 4, 3}, 4, 5, 0.01, SGF_SAMPLING_WITHOUT_REPLACEMENT, 0.0, 0.03}};
 
 static void check_set(const char *file, const sgf_prediction *prediction, const char *expected, const char *name)
 {
@@ -95,6 +98,7 @@ START_TEST(predictions_agree_with_the_oracles)
   settings.training.batch_size = known->batch;
   settings.training.sampling = known->sampling;
   settings.training.momentum = known->momentum;
+  settings.training.weight_decay = known->decay;
   ASSERT_OK(sgf_problem_create(&settings, NULL, false, &problem, &error), error);
   ASSERT_OK(sgf_predict(problem, false, &prediction, &error), error);
   check_set(known->file, prediction, "covariance_continuum", "covariance_continuum");
