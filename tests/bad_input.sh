@@ -420,6 +420,7 @@ closure, population        | 65 | closure.*theory.noise population | predict goo
 closure, window-pca        | 65 | closure.*window-pca            | verify good.yaml --set theory.equation=closure --set simulation.protocol=window-pca
 saddle with weight decay   | 65 | eigenvalue -0.[0-9]* of its largest: a saddle .*weight-decay | verify good.yaml --set network.widths=[4,3,2] --set training.weight_decay=0.1 --set network.init_scale=0
 weight decay, not relaxed  | 65 | network.relax is false         | verify good.yaml --set network.widths=[4,3,2] --set training.weight_decay=0.1 --set network.relax=false
+window-pca, weight decay   | 65 | window-pca.*training.weight_decay 0.1 | verify good.yaml --set network.widths=[4,3,2] --set training.weight_decay=0.1 --set theory.equation=discrete --set simulation.protocol=window-pca
 weights shrunk to zero     | 65 | nothing fluctuates             | verify good.yaml --set network.widths=[4,3,2] --set training.weight_decay=9
 the saddle at the origin   | 65 | loss 1.8033999 is above .*saddle | verify good.yaml --set network.widths=[4,3,2] --set network.init_scale=0
 the origin, three layers   | 65 | loss 1.8033999 is above .*saddle | verify good.yaml --set network.widths=[4,3,3,2] --set network.init_scale=0

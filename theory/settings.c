@@ -177,6 +177,11 @@ static sgf_status check_built(const sgf_settings *settings, sgf_error *error)
                     epoch                            ? "training.sampling epoch"
                     : equation == SGF_EQUATION_EXACT ? "theory.equation exact"
                                                      : "theory.equation multiplicative");
+  if (settings->simulation.protocol == SGF_PROTOCOL_WINDOW_PCA && layers > 1 && settings->training.weight_decay > 0.0)
+    return sgf_fail(
+        error, SGF_ERROR_UNSUPPORTED,
+        "simulation.protocol is window-pca: with training.weight_decay %g and hidden layers it is not built",
+        settings->training.weight_decay);
   if (momentum > 0.0) SGF_TRY(check_momentum(settings, error));
   if (settings->simulation.dynamics == SGF_DYNAMICS_LANGEVIN) SGF_TRY(check_langevin(settings, error));
   if (equation == SGF_EQUATION_CLOSURE) SGF_TRY(check_closure(settings, error));
