@@ -13,7 +13,7 @@ static int run(const options *asked)
 }
 
 const command command_simulate = {
-    "simulate", ACCEPTS_THREADS | ACCEPTS_CHECKPOINT | ACCEPTS_BUDGET,
+    "simulate", ACCEPTS_THREADS | ACCEPTS_CHECKPOINT | ACCEPTS_BUDGET | ACCEPTS_RECORD,
     "direct SGD in independent replicas, with error bars",
     "Run SGD from the minimum in independent replicas and measure the second moment of the weights about it, with "
     "standard errors over replicas.\v"

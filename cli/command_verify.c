@@ -20,7 +20,7 @@ static int run(const options *asked)
 }
 
 const command command_verify = {
-    "verify", ACCEPTS_REPORT | ACCEPTS_THREADS | ACCEPTS_CHECKPOINT | ACCEPTS_BUDGET,
+    "verify", ACCEPTS_REPORT | ACCEPTS_THREADS | ACCEPTS_CHECKPOINT | ACCEPTS_BUDGET | ACCEPTS_RECORD,
     "theory and SGD, compared, with a verdict (the main job)",
     "Predict the fluctuations, measure them by direct SGD, and compare quantity by quantity by equivalence tests.\v"
     "Exit status: 0 agree, 1 disagree, 2 inconclusive, 64 usage, 65 bad data or config or divergence, 66 no such "

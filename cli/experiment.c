@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "config.h"
 #include "progress.h"
 
 /* Seconds between checkpoints, when nobody says. */
@@ -61,13 +62,31 @@ static sgf_status refuse_unfinished(job *run)
   return run->error.status = SGF_ERROR_CREATE;
 }
 
+/* Write its weights as they go, if asked to. */
+static sgf_status record(job *run)
+{
+  const options *asked = run->asked;
+  if (asked->record == NULL) return SGF_OK;
+  char *config = config_text(sgf_problem_settings(run->problem), &run->plan);
+  char *line = options_text(run->what, asked);
+  sgf_provenance provenance = {config, line, run->threads, run->request};
+  bool complete = config != NULL && line != NULL;
+  sgf_status status = sgf_simulation_record(run->simulation, asked->record, asked->record_every,
+                                            complete ? &provenance : NULL, &run->error);
+  free(config);
+  free(line);
+  return status;
+}
+
 /* A new simulation, on the prediction's directions if it has some. */
 static sgf_status begin(job *run)
 {
   size_t count;
   const double *directions = sgf_prediction_directions(run->prediction, &count);
-  if (count == 0) return sgf_simulation_create(run->problem, &run->plan, &run->simulation, &run->error);
-  return sgf_simulation_create_on(run->problem, &run->plan, count, directions, &run->simulation, &run->error);
+  sgf_status status = count == 0 ? sgf_simulation_create(run->problem, &run->plan, &run->simulation, &run->error)
+                                 : sgf_simulation_create_on(run->problem, &run->plan, count, directions,
+                                                            &run->simulation, &run->error);
+  return status == SGF_OK ? record(run) : status;
 }
 
 static sgf_status resume(job *run)
@@ -80,7 +99,8 @@ static sgf_status resume(job *run)
     return begin(run);
   }
   if (status != SGF_OK) return status;
-  if (fallback[0] != '\0') fprintf(stderr, "sgflow: warning: %s; the older checkpoint is continued\n", fallback);
+  run->damaged = fallback[0] != '\0';
+  if (run->damaged) fprintf(stderr, "sgflow: warning: %s; the older checkpoint is continued\n", fallback);
   run->plan = *sgf_simulation_plan(run->simulation);
   return SGF_OK;
 }
@@ -289,5 +309,9 @@ sgf_status experiment_verify(job *run)
 
 void experiment_complete(job *run)
 {
-  if (run->checkpoint != NULL) sgf_simulation_forget(run->checkpoint);
+  struct stat properties;
+  if (run->checkpoint == NULL) return;
+  sgf_simulation_forget(run->checkpoint);
+  if (run->damaged && lstat(run->checkpoint, &properties) == 0 && S_ISREG(properties.st_mode))
+    unlink(run->checkpoint);
 }

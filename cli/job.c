@@ -77,6 +77,13 @@ static sgf_status check_outputs(job *run, const char *folder, const sgf_settings
   const options *asked = run->asked;
   sgf_status status = check_output(run, asked->output, folder, settings);
   if (status == SGF_OK) status = check_output(run, asked->report, folder, settings);
+  if (status == SGF_OK) status = check_output(run, asked->record, folder, settings);
+  if (status == SGF_OK &&
+      (job_same_file(asked->record, asked->output) || job_same_file(asked->record, asked->report))) {
+    snprintf(run->error.message, sizeof run->error.message, "%s: cannot be both the trajectory and another output",
+             asked->record);
+    run->error.status = status = SGF_ERROR_CREATE;
+  }
   if (status == SGF_OK) status = check_checkpoint(run);
   if (status == SGF_OK && job_same_file(asked->output, asked->report)) {
     snprintf(run->error.message, sizeof run->error.message, "%s: cannot be both the output and the report",
@@ -107,7 +114,7 @@ static sgf_status name_checkpoint(job *run)
   struct stat properties;
   if (base == NULL && run->asked->resume)
     return fail(run, SGF_ERROR_NO_INPUT, "--resume: the checkpoint is beside the output, or where --checkpoint says");
-  if (base == NULL) return SGF_OK;
+  if (base == NULL || run->asked->record != NULL) return SGF_OK; /* a trajectory is not continued */
   if (run->asked->checkpoint == NULL && stat(base, &properties) == 0 && !S_ISREG(properties.st_mode)) return SGF_OK;
   size_t length = strlen(base) + strlen(suffix) + 1;
   run->checkpoint = malloc(length);
@@ -310,6 +317,9 @@ static sgf_status write_outputs(job *run, const sgf_prediction *prediction)
   sgf_provenance provenance = {run->config, run->command, run->threads, run->request};
   bool figures = true;
   sgf_status status = go_on(run);
+  if (status == SGF_OK && run->asked->record != NULL)
+    status =
+        sgf_simulation_record_end(run->simulation, &run->recorded_replicas, &run->recorded_snapshots, &run->error);
   if (status == SGF_OK && run->asked->output != NULL)
     status = sgf_write_results(run->asked->output, &provenance, run->problem, prediction, run->ensemble,
                                run->comparison, run->asked->full, &run->error);

@@ -25,12 +25,14 @@ typedef struct job {
   sgf_simulation *simulation;
   const sgf_ensemble *ensemble; /* of the simulation, or `recorded` */
   sgf_ensemble *recorded;
+  size_t recorded_replicas, recorded_snapshots; /* in the trajectory that was written */
   sgf_comparison *comparison;
   stop_reason stopped_by;
   size_t most_replicas;             /* that are simulated without a budget */
   char *config, *command, *request; /* provenance */
   char *checkpoint;                 /* path, NULL: none are written */
   run_lock lock;                    /* on the checkpoint */
+  bool damaged;                     /* the newer checkpoint was, and the older one is continued */
   bool checkpointed;                /* the run was stopped, and can be continued */
   int threads;
   sgf_error error;

@@ -33,7 +33,8 @@ enum {
   KEY_CHECKPOINT_EVERY,
   KEY_RESUME,
   KEY_MAX_TIME,
-  KEY_MAX_STEPS
+  KEY_MAX_STEPS,
+  KEY_TRAJECTORY_EVERY
 };
 
 static const struct argp_option output_option = {"output", 'o', "FILE", 0, "write the HDF5 output here", 0};
@@ -47,6 +48,14 @@ static const struct argp_option force_option = {
 static const struct argp_option report_option = {"report", KEY_REPORT, "FILE", 0, "write the HTML report here", 0};
 static const struct argp_option trajectory_option = {
     "trajectory", KEY_TRAJECTORY, "FILE", 0, "HDF5 file with the recorded weights, shape (R, T, n) or (T, n)", 0};
+static const struct argp_option record_options[] = {
+    {"trajectory", KEY_TRAJECTORY, "FILE", 0,
+     "write the weights of the planned replicas during their windows here, dataset weights (R, T, n), which compare "
+     "reads; "
+     "without checkpoints",
+     0},
+    {"trajectory-every", KEY_TRAJECTORY_EVERY, "K", 0,
+     "steps between these snapshots; default: as often as moments are taken", 0}};
 static const struct argp_option threads_option = {
     "threads", KEY_THREADS, "N", 0, "threads to use; the results are the same bits for any number", 0};
 static const struct argp_option equation_options[] = {
@@ -120,6 +129,17 @@ static size_t point_index(struct argp_state *state, const char *text)
   if (!isdigit((unsigned char)text[0]) || *end != '\0' || errno != 0)
     argp_error(state, "--index is '%s': a whole number, 0 or more, is expected", text);
   return index;
+}
+
+/* A whole number of 1 or more. */
+static size_t steps_between(struct argp_state *state, const char *option, const char *text)
+{
+  char *end;
+  errno = 0;
+  unsigned long steps = strtoul(text, &end, 10);
+  if (!isdigit((unsigned char)text[0]) || *end != '\0' || errno != 0 || steps == 0)
+    argp_error(state, "%s is '%s': a whole number of steps, 1 or more, is expected", option, text);
+  return steps;
 }
 
 static int thread_count(struct argp_state *state, const char *text)
@@ -200,6 +220,10 @@ static void check_complete(struct argp_state *state, const parsing *input)
   if (input->parsed->config == NULL) argp_error(state, "%s: a config file is expected", input->what->name);
   if ((input->what->accepts & ACCEPTS_GRID) && input->parsed->grid_count == 0)
     argp_error(state, "%s: --grid KEY=VALUE,... is expected", input->what->name);
+  if (input->parsed->record != NULL && (input->parsed->resume || input->parsed->checkpoint != NULL))
+    argp_error(state, "--trajectory is written in one go: not with --checkpoint or --resume");
+  if (input->parsed->record_every > 0 && input->parsed->record == NULL)
+    argp_error(state, "--trajectory-every is %zu: --trajectory FILE is expected", input->parsed->record_every);
   if ((input->what->accepts & ACCEPTS_TRAJECTORY) && input->parsed->trajectory == NULL)
     argp_error(state, "%s: --trajectory FILE is expected", input->what->name);
 }
@@ -211,7 +235,11 @@ static error_t take(int key, char *argument, struct argp_state *state)
   switch (key) {
   case 'o': parsed->output = file_name(state, "--output", argument); break;
   case KEY_REPORT: parsed->report = file_name(state, "--report", argument); break;
-  case KEY_TRAJECTORY: parsed->trajectory = file_name(state, "--trajectory", argument); break;
+  case KEY_TRAJECTORY:
+    *(input->what->accepts & ACCEPTS_RECORD ? &parsed->record : &parsed->trajectory) =
+        file_name(state, "--trajectory", argument);
+    break;
+  case KEY_TRAJECTORY_EVERY: parsed->record_every = steps_between(state, "--trajectory-every", argument); break;
   case KEY_SET: append(state, &parsed->overrides, &parsed->override_count, argument); break;
   case KEY_JSON: parsed->json = true; break;
   case KEY_FULL: parsed->full = true; break;
@@ -265,6 +293,10 @@ static size_t accepted_options(const command *what, struct argp_option *accepted
     }
     if (what->accepts & ACCEPTS_REPORT) accepted[count++] = report_option;
     if (what->accepts & ACCEPTS_TRAJECTORY) accepted[count++] = trajectory_option;
+    if (what->accepts & ACCEPTS_RECORD) {
+      memcpy(accepted + count, record_options, sizeof record_options);
+      count += sizeof record_options / sizeof *record_options;
+    }
     if (what->accepts & ACCEPTS_THREADS) accepted[count++] = threads_option;
     if (what->accepts & ACCEPTS_PLAN) accepted[count++] = plan_option;
     if (what->accepts & ACCEPTS_CHECKPOINT) {
@@ -335,6 +367,8 @@ char *options_text(const command *what, const options *parsed)
   fprintf(out, "sgflow %s", what->name);
   put_quoted(out, parsed->config);
   put_option(out, "--trajectory", parsed->trajectory);
+  put_option(out, "--trajectory", parsed->record);
+  if (parsed->record_every > 0) fprintf(out, " --trajectory-every %zu", parsed->record_every);
   if (parsed->factor)
     put_option(out, "--factor", parsed->noise);
   else if (parsed->noise != NULL)

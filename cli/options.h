@@ -17,6 +17,7 @@ typedef enum {
   ACCEPTS_GRID = 32,     /* and requires; no output of its own but a folder */
   ACCEPTS_CHECKPOINT = 128,
   ACCEPTS_BUDGET = 256, /* and how often checkpoints are written */
+  ACCEPTS_RECORD = 512, /* a trajectory to write */
   ACCEPTS_FOLDER = 64   /* the folder of a sweep in the place of a config */
 } acceptance;
 
@@ -24,7 +25,9 @@ typedef struct options {
   const char *config;     /* or the file with the drift, or the folder of a sweep */
   const char *output;     /* NULL: none */
   const char *report;     /* NULL: none */
-  const char *trajectory; /* NULL: none */
+  const char *trajectory; /* to read; NULL: none */
+  const char *record;     /* trajectory to write; NULL: none */
+  size_t record_every;    /* steps; 0: chosen */
   const char **overrides; /* KEY=VALUE, in order */
   size_t override_count;
   int threads; /* 0: all */

@@ -370,5 +370,8 @@ void table_print(const job *run, const sgf_prediction *prediction)
     print_verdict(run);
   }
   if (run->asked->output != NULL) printf("output       %s\n", run->asked->output);
+  if (run->asked->record != NULL)
+    printf("trajectory   %s, weights (%zu, %zu, %zu)\n", run->asked->record, run->recorded_replicas,
+           run->recorded_snapshots, sgf_problem_weights(run->problem));
   if (run->asked->report != NULL) printf("report       %s\n", run->asked->report);
 }

@@ -592,6 +592,24 @@ SGF_API sgf_status sgf_simulation_create_on(const sgf_problem *problem, const sg
 /* Free a simulation and its ensemble; NULL is fine. */
 SGF_API void sgf_simulation_free(sgf_simulation *simulation);
 
+typedef struct sgf_provenance sgf_provenance; /* below, with the output */
+
+/* Before anything has run: write the weights of the plan's replicas as they go into an HDF5 file, dataset `weights` (R, T, n)
+ * with attributes stride and burn_in_steps, chunked and compressed, which sgf_trajectory_read reads. Replicas that are added
+ * later are not in it. Values do not depend on the number of threads; a checkpoint knows nothing of it.
+ *   every       steps between snapshots, the first one after the burn-in; 0: those of the moments
+ *   provenance  NULL, or what the file says of itself
+ * Errors: SGF_ERROR_VALUE for fewer than 2 snapshots, or when it is too late; SGF_ERROR_UNSUPPORTED for simulations in many
+ * processes; SGF_ERROR_CREATE, also when the disk has no room; SGF_ERROR_MEMORY. sgf_simulation_run can then fail with
+ * SGF_ERROR_WRITE. */
+SGF_API sgf_status sgf_simulation_record(sgf_simulation *simulation, const char *path, size_t every,
+                                         const sgf_provenance *provenance, sgf_error *error);
+
+/* Put the file in its place, with the replicas that are complete: *replicas of them, of *snapshots each; both 0 when nothing was
+ * recorded. Without it nothing is left of it. Errors: SGF_ERROR_WRITE. */
+SGF_API sgf_status sgf_simulation_record_end(sgf_simulation *simulation, size_t *replicas, size_t *snapshots,
+                                             sgf_error *error);
+
 /* Run until `replicas` replicas are complete, those of earlier calls included. The bits depend neither on threads nor on
  * interruptions nor on the numbers that earlier calls asked for. Errors: as for sgf_simulate; after
  * SGF_ERROR_INTERRUPTED nothing is lost, and the next call goes on. */
@@ -900,12 +918,12 @@ SGF_API void sgf_system_free(sgf_system *system);
 /* ------------------------------------------------------------------ output */
 
 /* Where a result comes from: strings of the caller, none NULL. */
-typedef struct sgf_provenance {
+struct sgf_provenance {
   const char *config;  /* the resolved config as YAML */
   const char *command; /* the command that reproduces the result */
   int threads;
   const char *request; /* the config as asked, before sizes, times and replicas were chosen: what a result is of */
-} sgf_provenance;
+};
 
 /* Write the HDF5 output: beside `path`, renamed when complete. Any of prediction, ensemble and
  * comparison may be NULL: their groups are then absent.

@@ -1,9 +1,11 @@
 /* Outputs that appear complete or not at all: written beside their place, synced, renamed. */
 #include "atomic_file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,12 +24,52 @@ static sgf_status text_join(const char *a, const char *b, char **joined, sgf_err
   return status;
 }
 
-/* A new empty file "STEM.part-PID-K" with the rights that the umask allows (mkstemp would give the owner's only). */
+/* What the names of this machine's processes begin with, "HOST-NAMESPACE-": within it a process is known by its number. */
+static void name_machine(char *name, size_t capacity)
+{
+  char host[128] = "", namespace[64] = "";
+  if (gethostname(host, sizeof host - 1) != 0) host[0] = '\0';
+  for (char *c = host; *c != '\0'; c++)
+    if (*c == '/') *c = '_';
+  ssize_t length = readlink("/proc/self/ns/pid", namespace, sizeof namespace - 1); /* "pid:[4026531836]" */
+  if (length > 0) namespace[length] = '\0';
+  snprintf(name, capacity, "%s-%lu-", host, strtoul(namespace + strcspn(namespace, "0123456789"), NULL, 10));
+}
+
+/* Whether a name goes on, behind the machine's, with the number of a process that is not there any more. */
+static bool is_of_the_dead(const char *rest)
+{
+  char *end;
+  long process = strtol(rest, &end, 10);
+  return *end == '-' && process > 0 && kill((pid_t)process, 0) != 0 && errno == ESRCH;
+}
+
+/* Remove what killed processes of this machine left beside `stem`. */
+static void remove_stale(const char *stem)
+{
+  char machine[256], prefix[1024], *place = strdup(stem), *name = strdup(stem);
+  const char *folder = place != NULL ? dirname(place) : NULL;
+  DIR *list = folder != NULL && name != NULL ? opendir(folder) : NULL;
+  if (list != NULL) {
+    name_machine(machine, sizeof machine);
+    int length = snprintf(prefix, sizeof prefix, "%s.part-%s", basename(name), machine);
+    bool fits = length > 0 && (size_t)length < sizeof prefix;
+    for (const struct dirent *entry; fits && (entry = readdir(list)) != NULL;)
+      if (strncmp(entry->d_name, prefix, (size_t)length) == 0 && is_of_the_dead(entry->d_name + length))
+        unlinkat(dirfd(list), entry->d_name, 0);
+    closedir(list);
+  }
+  free(place);
+  free(name);
+}
+
+/* A new empty file "STEM.part-HOST-NAMESPACE-PID-K" with the rights that the umask allows (mkstemp would give the owner's only). */
 static sgf_status create_beside(const char *path, const char *stem, char **temporary, sgf_error *error)
 {
-  char suffix[64];
+  char machine[256], suffix[320];
+  name_machine(machine, sizeof machine);
   for (int attempt = 0; attempt < 100; attempt++) {
-    snprintf(suffix, sizeof suffix, ".part-%ld-%d", (long)getpid(), attempt);
+    snprintf(suffix, sizeof suffix, ".part-%s%ld-%d", machine, (long)getpid(), attempt);
     sgf_status status = text_join(stem, suffix, temporary, error);
     if (status != SGF_OK) return status;
     int descriptor = open(*temporary, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
@@ -64,6 +106,7 @@ sgf_status sgf_atomic_begin(const char *path, sgf_atomic_file *file, sgf_error *
     SGF_TRY(text_join(folder != NULL && folder[0] != '\0' ? folder : "/tmp", "/sgflow", &stem, error));
   else
     SGF_TRY(sgf_copy_text(&stem, file->target, error));
+  remove_stale(stem);
   SGF_TRY(create_beside(path, stem, &file->temporary, error));
 done:
   free(stem);

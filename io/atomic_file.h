@@ -11,7 +11,7 @@ typedef struct sgf_atomic_file {
   bool device;   /* the target exists and is a device or a pipe: copied into, not replaced */
 } sgf_atomic_file;
 
-/* Choose and create the temporary file. Errors: SGF_ERROR_CREATE that names the folder and the reason. */
+/* Choose and create the temporary file; what killed processes of this machine left for the same target is removed. Errors: SGF_ERROR_CREATE that names the folder and the reason. */
 sgf_status sgf_atomic_begin(const char *path, sgf_atomic_file *file, sgf_error *error);
 
 /* The same for files that one process at a time writes: the temporary is the target's name and `suffix`, and what a

@@ -214,10 +214,21 @@ void sgf_trajectory_file_discard(sgf_trajectory_file *file)
   free(file);
 }
 
-sgf_status sgf_trajectory_file_finish(sgf_trajectory_file *file, sgf_error *error)
+/* Leave out the replicas from this one on. */
+static sgf_status cut(sgf_trajectory_file *file, size_t replicas, sgf_error *error)
+{
+  hsize_t extent[3] = {replicas, file->shape.snapshots, file->shape.weights};
+  herr_t outcome;
+  H5E_BEGIN_TRY { outcome = H5Dset_extent(file->set, extent); }
+  H5E_END_TRY
+  return outcome >= 0 ? SGF_OK : sgf_fail(error, SGF_ERROR_WRITE, "%s: HDF5 cannot cut weights", file->path);
+}
+
+sgf_status sgf_trajectory_file_finish(sgf_trajectory_file *file, size_t replicas, sgf_error *error)
 {
   sgf_status status = SGF_OK;
-  for (size_t r = 0; r < file->shape.replicas; r++)
+  if (replicas < file->shape.replicas) SGF_TRY(cut(file, replicas, error));
+  for (size_t r = 0; r < replicas; r++)
     for (size_t block = 0; block < file->blocks; block++)
       if (file->gathered[r * file->blocks + block] != NULL) SGF_TRY(write_block(file, r, block, error));
   if (!close_file(file))

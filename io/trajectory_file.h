@@ -30,9 +30,9 @@ sgf_hdf5_output *sgf_trajectory_file_output(sgf_trajectory_file *file);
 sgf_status sgf_trajectory_file_append(sgf_trajectory_file *file, size_t r, size_t t, const double *theta,
                                       sgf_error *error);
 
-/* Write what is left, put the file in its place, and free; after a failure an older file is intact and nothing else
- * is left. Errors: SGF_ERROR_WRITE. */
-sgf_status sgf_trajectory_file_finish(sgf_trajectory_file *file, sgf_error *error);
+/* Write what is left of the first `replicas`, of which alone the data set then is, put the file in its place, and free; after a
+ * failure an older file is intact and nothing else is left. Errors: SGF_ERROR_WRITE. */
+sgf_status sgf_trajectory_file_finish(sgf_trajectory_file *file, size_t replicas, sgf_error *error);
 
 /* Remove what has been written and free; NULL is fine. */
 void sgf_trajectory_file_discard(sgf_trajectory_file *file);

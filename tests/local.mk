@@ -13,6 +13,7 @@ test_programs = \
   %D%/test_multiplicative \
   %D%/test_observables \
   %D%/test_statistics \
+  %D%/test_power \
   %D%/test_time \
   %D%/test_time_simulation \
   %D%/test_chains \
@@ -28,7 +29,7 @@ test_programs = \
   %D%/test_files \
   %D%/test_trajectory_file \
   %D%/test_checkpoint
-test_scripts = %D%/separation.sh %D%/bad_input.sh %D%/commands.sh %D%/sweep.sh %D%/checkpoint.sh %D%/claims.sh
+test_scripts = %D%/separation.sh %D%/bad_input.sh %D%/commands.sh %D%/sweep.sh %D%/checkpoint.sh %D%/trajectory.sh %D%/claims.sh
 test_cflags = $(CORE_CFLAGS) $(CHECK_CFLAGS)
 test_ldadd = libcore.la $(CORE_LIBS) $(CHECK_LIBS)
 test_minibatches = %D%/minibatches.c %D%/minibatches.h
@@ -101,6 +102,10 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_statistics_SOURCES = %D%/test_statistics.c $(test_common)
 %C%_test_statistics_CFLAGS = $(test_cflags)
 %C%_test_statistics_LDADD = $(test_ldadd)
+
+%C%_test_power_SOURCES = %D%/test_power.c $(test_common)
+%C%_test_power_CFLAGS = $(test_cflags)
+%C%_test_power_LDADD = $(test_ldadd)
 
 %C%_test_time_SOURCES = %D%/test_time.c $(test_common)
 %C%_test_time_CFLAGS = $(test_cflags)

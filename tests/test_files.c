@@ -1,6 +1,8 @@
 /* Files in and out: the sets of the contract by name, atomic replacement, trajectories of another program. */
 #include <fcntl.h>
 #include <glob.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -247,6 +249,38 @@ START_TEST(files_appear_complete_or_not_at_all)
 }
 END_TEST
 
+/* What a killed process left is removed by the next one that writes the same; what a living one writes is not. */
+START_TEST(parts_of_the_dead_are_removed)
+{
+  sgf_atomic_file file;
+  sgf_error error = {SGF_OK, ""};
+  char path[1024], pattern[1200], byte = 0;
+  int ready[2];
+  snprintf(path, sizeof path, "%s", scratch_path("killed"));
+  snprintf(pattern, sizeof pattern, "%s.part-*", path);
+  ck_assert_int_eq(pipe(ready), 0);
+  pid_t child = fork();
+  if (child == 0) {
+    byte = sgf_atomic_begin(path, &file, &error) == SGF_OK;
+    if (write(ready[1], &byte, 1) == 1) pause();
+    _exit(1);
+  }
+  ck_assert(child > 0 && read(ready[0], &byte, 1) == 1 && byte == 1);
+  ASSERT_OK(sgf_atomic_begin(path, &file, &error), error);
+  ck_assert_uint_eq(leftovers(pattern), 2);
+  sgf_atomic_discard(&file);
+  ck_assert_uint_eq(leftovers(pattern), 1);
+  ck_assert_int_eq(kill(child, SIGKILL), 0);
+  ck_assert_int_eq(waitpid(child, NULL, 0), child);
+  ASSERT_OK(sgf_atomic_begin(path, &file, &error), error);
+  ck_assert_uint_eq(leftovers(pattern), 1);
+  sgf_atomic_discard(&file);
+  ck_assert_uint_eq(leftovers(pattern), 0);
+  close(ready[0]);
+  close(ready[1]);
+}
+END_TEST
+
 START_TEST(devices_are_written_to_and_not_replaced)
 {
   sgf_atomic_file file;
@@ -401,6 +435,7 @@ int main(void)
   tcase_add_test(tests, outputs_are_read_back);
   tcase_add_test(tests, report_is_self_contained);
   tcase_add_test(tests, files_appear_complete_or_not_at_all);
+  tcase_add_test(tests, parts_of_the_dead_are_removed);
   tcase_add_test(tests, devices_are_written_to_and_not_replaced);
   tcase_add_test(tests, recorded_runs_agree_and_perturbed_ones_do_not);
   tcase_add_test(tests, recorded_windows_are_seen_from_their_means);

@@ -39,7 +39,7 @@ static void write_file(const char *path, const sgf_trajectory_shape *shape, cons
   sgf_trajectory_file *file;
   ASSERT_OK(sgf_trajectory_file_create(path, shape, &file, &error), error);
   ASSERT_OK(append_all(file, shape, values, order, &error), error);
-  ASSERT_OK(sgf_trajectory_file_finish(file, &error), error);
+  ASSERT_OK(sgf_trajectory_file_finish(file, shape->replicas, &error), error);
 }
 
 static size_t leftovers(const char *path)
@@ -142,7 +142,7 @@ START_TEST(missing_snapshots_are_nan)
   ck_assert_int_eq(sgf_trajectory_file_append(file, 2, 0, theta, &error), SGF_ERROR_VALUE);
   ck_assert_int_eq(sgf_trajectory_file_append(file, 0, 9000, theta, &error), SGF_ERROR_VALUE);
   ck_assert_ptr_nonnull(strstr(error.message, "9000"));
-  ASSERT_OK(sgf_trajectory_file_finish(file, &error), error);
+  ASSERT_OK(sgf_trajectory_file_finish(file, shape.replicas, &error), error);
   ASSERT_OK(sgf_hdf5_open(path, &input, &error), error);
   ASSERT_OK(sgf_hdf5_read(&input, "weights", 3, found, &read, &error), error);
   sgf_hdf5_close(&input);
@@ -210,7 +210,7 @@ static void check_full_disk(const char *path, const sgf_trajectory_shape *shape,
   limit_files(most);
   sgf_status status = append_all(file, shape, values, order, &error);
   if (status == SGF_OK)
-    status = sgf_trajectory_file_finish(file, &error);
+    status = sgf_trajectory_file_finish(file, shape->replicas, &error);
   else
     sgf_trajectory_file_discard(file);
   limit_files(RLIM_INFINITY);

@@ -29,6 +29,9 @@ verify_sources = \
   %D%/plot.h \
   %D%/projection.c \
   %D%/projection.h \
+  %D%/recording.c \
+  %D%/recording.h \
+  %D%/output.h \
   %D%/ranks.c \
   %D%/ranks.h \
   %D%/report.c \

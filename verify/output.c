@@ -12,11 +12,12 @@
 #include "../theory/prediction.h"
 #include "compare.h"
 #include "ensemble.h"
+#include "output.h"
 
 /* Above this n the n x n sets are left out unless asked for. */
 enum { LARGE = 4000 };
 
-static void write_root(sgf_hdf5_output *out, const sgf_provenance *provenance, const sgf_problem *problem)
+void sgf_write_provenance(sgf_hdf5_output *out, const sgf_provenance *provenance, const sgf_problem *problem)
 {
   char text[512], date[32] = "";
   time_t now = time(NULL);
@@ -38,7 +39,7 @@ static void write_root(sgf_hdf5_output *out, const sgf_provenance *provenance, c
   sgf_hdf5_attribute_count(out, "/", "threads", (uint64_t)provenance->threads);
 }
 
-static void write_problem(sgf_hdf5_output *out, const sgf_problem *problem)
+void sgf_write_problem(sgf_hdf5_output *out, const sgf_problem *problem)
 {
   const sgf_dataset *data = &problem->data;
   const sgf_network *network = &problem->network;
@@ -352,8 +353,8 @@ sgf_status sgf_write_results(const char *path, const sgf_provenance *provenance,
   sgf_status status = sgf_atomic_begin(path, &file, error);
   if (status != SGF_OK) return status;
   sgf_hdf5_create(file.temporary, &out);
-  write_root(&out, provenance, problem);
-  write_problem(&out, problem);
+  sgf_write_provenance(&out, provenance, problem);
+  sgf_write_problem(&out, problem);
   if (prediction != NULL) write_prediction(&out, problem, prediction, full);
   if (ensemble != NULL) status = write_ensemble(&out, problem, ensemble, full, error);
   if (comparison != NULL) write_comparison(&out, comparison);

@@ -47,8 +47,8 @@ static sgf_status prepare_balance(sgf_simulation *simulation, sgf_error *error)
   ensemble->balance_size = size;
   ensemble->balance_points = SGF_BALANCE_POINTS;
   SGF_TRY(sgf_new_reals(&simulation->balance, size, 1, "balance of the layers", error));
-  SGF_TRY(sgf_new_reals(&ensemble->balance, ensemble->info.pools * SGF_BALANCE_POINTS, size, "balance of the replicas",
-                        error));
+  SGF_TRY(sgf_new_reals(&ensemble->balance, ensemble->info.pools * SGF_BALANCE_POINTS, size,
+                        "balance of the replicas", error));
   for (size_t l = 1; l < network->layers; l++) {
     sgf_balance(network, simulation->problem->theta, l, simulation->balance + at);
     at += network->widths[l] * network->widths[l];
@@ -188,6 +188,7 @@ void sgf_simulation_free(sgf_simulation *simulation)
 {
   if (simulation == NULL) return;
   sgf_workers_leave(simulation);
+  sgf_recording_discard(simulation->recording);
   free_wave(simulation);
   for (size_t k = 0; k < simulation->parts && simulation->part != NULL; k++)
     sgf_engine_free(simulation->part[k].engine);
@@ -251,6 +252,12 @@ static void record_end(const sgf_simulation *simulation, sgf_run *run, size_t wh
   sgf_ensemble_deviation(ensemble, run->theta, simulation->problem->theta, run->deviation, delta);
 }
 
+/* That of all layers together, if it is under way. */
+static sgf_recording *recording_of(const sgf_simulation *simulation)
+{
+  return simulation->active == 0 ? simulation->recording : NULL;
+}
+
 /* The first step after `step` at which something is recorded or looked at. */
 static uint64_t next_event(const sgf_simulation *simulation, const sgf_run *run, uint64_t step)
 {
@@ -262,6 +269,7 @@ static uint64_t next_event(const sgf_simulation *simulation, const sgf_run *run,
   if (snapshot < event) event = snapshot;
   if (run->points < run->accumulator.ensemble->balance_points && balance_step(simulation, run->points) < event)
     event = balance_step(simulation, run->points);
+  event = sgf_recording_next(recording_of(simulation), run->replica, step, event);
   return event < steps_of(simulation) ? event : steps_of(simulation);
 }
 
@@ -287,6 +295,10 @@ static void record(const sgf_simulation *simulation, sgf_run *run)
   if (step > plan->burn_in_steps && (step - plan->burn_in_steps) % plan->stride == 0) {
     sgf_sgd_weights(&run->sgd, run->theta);
     sgf_accumulate(&run->accumulator, run->theta, simulation->problem->theta);
+  }
+  if (sgf_recording_is_due(recording_of(simulation), run->replica, step)) {
+    sgf_sgd_weights(&run->sgd, run->theta);
+    sgf_recording_take(simulation->recording, run->replica, step, run->theta);
   }
   if (step % CHECK_INTERVAL == 0 || step == steps_of(simulation))
     run->diverged = !(sqrt(sgf_sgd_square_distance(&run->sgd)) < simulation->bound);
@@ -457,6 +469,8 @@ static sgf_status finish_round(sgf_simulation *simulation, bool wanted, sgf_erro
   size_t first = simulation->part[simulation->active].complete, end = first + simulation->running, diverged = end;
   for (size_t k = 0; k < simulation->running && diverged == end; k++)
     if (simulation->run[k].diverged) diverged = first + k;
+  sgf_status status = sgf_recording_check(simulation->recording, error); /* of one process alone */
+  if (status != SGF_OK) return status;
   uint64_t news[] = {diverged, wanted};
   sgf_workers_least(simulation, news, sizeof news / sizeof *news);
   if (news[0] < end) {

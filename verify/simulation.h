@@ -3,6 +3,7 @@
 #define SGF_SIMULATION_H
 
 #include "ensemble.h"
+#include "recording.h"
 #include "sgd.h"
 
 /* One run under way. All of its past is in its SGD, its accumulator and the row of its replica. */
@@ -32,14 +33,15 @@ struct sgf_simulation {
   sgf_plan plan;
   size_t parts; /* 1, or 1 + layers with simulation.uncoupled */
   sgf_part *part;
-  double *balance; /* (balance_size of the ensemble), at theta* */
-  double bound;    /* on |theta - theta*|, beyond it a run has diverged */
-  size_t active;   /* the part whose wave is under way */
-  size_t running;  /* runs of the wave, of replicas complete ... complete + running - 1; 0 between waves */
-  sgf_run *run;    /* (running); zero for those of other processes */
-  uint64_t step;   /* that all runs of the wave are at */
-  size_t ranks;    /* processes that share the work, each with the replicas of its rows; 1: this one alone */
-  double seconds;  /* wall time, of earlier processes too */
+  double *balance;          /* (balance_size of the ensemble), at theta* */
+  double bound;             /* on |theta - theta*|, beyond it a run has diverged */
+  size_t active;            /* the part whose wave is under way */
+  size_t running;           /* runs of the wave, of replicas complete ... complete + running - 1; 0 between waves */
+  sgf_run *run;             /* (running); zero for those of other processes */
+  uint64_t step;            /* that all runs of the wave are at */
+  size_t ranks;             /* processes that share the work, each with the replicas of its rows; 1: this one alone */
+  sgf_recording *recording; /* NULL: weights are not written as they go */
+  double seconds;           /* wall time, of earlier processes too */
 };
 
 /* Open a wave of `count` replicas of a part, at theta*, with the runs of this process. Errors: SGF_ERROR_MEMORY; no wave
