@@ -1,14 +1,14 @@
-/* A bias of 2 % in the gradient noise is found with a probability of 99 % or more, and none is found where there is none.
+/* A bias of 2 % in the gradient noise is found with a probability of 99 % or more, and none is found where none is.
  *
- * One layer of n = 3 weights, the exact equation, tolerance 0.5 %, level 0.01. Residuals that are larger by sqrt(1.02) make
- * the noise, and with it the covariance, larger by 2 %. Of m quantities the trace is claimed to disagree when it is
- * beyond 0.5 % by q = t(0.005 / m) standard errors s (half of the level is the elements'), so that it is found with a
- * probability of 99 % when 2 % - 0.5 % >= (q + 2.33) s: s = 0.26 % for the m = 10 quantities here. A window of w relaxation
- * times of the slowest mode gives the trace a relative variance of about 2 / (n w), up to 2 / w where that mode has most of it:
- * R w = 2 / 0.0026^2 = 3e5 relaxation times are enough, for instance 400 replicas of 750. The s that is measured is held to the
- * bound.
+ * One layer of n = 3 weights, the exact equation, tolerance 0.5 %, level 0.01. Residuals that are larger by sqrt(1.02)
+ * make the noise, and with it the covariance, larger by 2 %. Of m quantities the trace is claimed to disagree when it
+ * is beyond 0.5 % by q = t(0.005 / m) standard errors s (half of the level is the elements'), so that it is found with
+ * a probability of 99 % when 2 % - 0.5 % >= (q + 2.33) s: s = 0.26 % for the m = 10 quantities here. A window of w
+ * relaxation times of the slowest mode gives the trace a relative variance of about 2 / (n w), up to 2 / w where that
+ * mode has most of it: R w = 2 / 0.0026^2 = 3e5 relaxation times are enough, for instance 400 replicas of 750. The s
+ * that is measured is held to the bound.
  *
- * PROBLEMS can be set for a larger measurement; 400 were run once (theory/README.md, section 11). */
+ * PROBLEMS can be set for a larger measurement; theory/README.md, section 11, has one of 400. */
 #include <gsl/gsl_cdf.h>
 
 #include "testing.h"
@@ -52,7 +52,7 @@ static sgf_problem *plant(const sgf_problem *problem, const sgf_settings *settin
   return made;
 }
 
-/* The theory of one problem against SGD with the bias. Returns the verdict; *power that the trace's error stands for. */
+/* The theory of one problem against SGD with the bias: the verdict, and the power that the trace's error means. */
 static sgf_verdict verdict_of(uint64_t seed, double bias, double *power)
 {
   sgf_settings settings;
