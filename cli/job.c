@@ -204,7 +204,7 @@ sgf_status job_check_costs(job *run)
       "network.widths give n = %zu weights: the path %s (%s) needs about %.3g GiB and %.3g s, the machine has %.3g "
       "GiB%s",
       costs->weights, cost->path, costs->reason, cost->bytes / GIB, cost->seconds, costs->memory / GIB,
-      costs->chosen == 0 ? "; n x n matrices have at most 46340 rows" : "");
+      costs->chosen == 0 && costs->weights > 46340 ? "; n x n matrices have at most 46340 rows" : "");
   return run->error.status = SGF_ERROR_VALUE;
 }
 
