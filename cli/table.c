@@ -85,6 +85,9 @@ static void print_theory(const job *run, const sgf_prediction_info *info)
          : info->layers == 1        ? ""
          : info->stability_is_bound ? "; in mean square, on range(H): a bound, the limit is not below"
                                     : "; in mean square, on range(H)");
+  if (!isnan(info->mean_square_limit))
+    printf("             in mean square%s below %.6g (here %.3g of it)\n", info->layers > 1 ? ", on range(H)," : "",
+           info->mean_square_limit, rate / info->mean_square_limit);
   printf("covariance   trace %.6g, residual %.2g%s\n", info->trace, info->residual,
          info->diffusing_directions > 0 ? " (that of the noise without drift, which has no solution)" : "");
   if (!isnan(info->next_order))

@@ -267,6 +267,8 @@ typedef struct sgf_prediction_info {
       stability_limit; /* largest learning rate with a finite second moment, with hidden layers that of linearized SGD
                               on range(H); an estimate for epochs. With momentum, or a path that is not dense:
                               2 (1 + beta) / h_max, that of the drift alone, noise lowers it */
+  double
+      mean_square_limit; /* with momentum, that of linearized SGD in mean square (epochs: an estimate), where affordable; else NaN */
   bool stability_is_bound; /* it is only known that the limit is not below stability_limit: the network is large, and
                               the learning rate below half of this (equation multiplicative: never) */
   double noise_strength;   /* kappa / S */

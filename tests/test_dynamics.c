@@ -10,6 +10,8 @@
 #include "../verify/sgd.h"
 #include "testing.h"
 
+#include <lapacke.h>
+
 static const double *array_of(const sgf_prediction *prediction, const char *name)
 {
   size_t rows, columns;
@@ -618,6 +620,72 @@ START_TEST(operator_has_momentum)
 }
 END_TEST
 
+/* Spectral radius of E[F_mu (x) F_mu] over the samples, F_mu the step of (delta, v) with the sample's own Hessian on range(H):
+ * batches of one sample, drawn independently. */
+static double spectral_radius(const sgf_problem *problem, const sgf_range *range, double lambda)
+{
+  size_t n = range->n, rank = range->rank, m = 2 * rank, all = m * m;
+  samples_by_one of = sample_by_sample(problem, 0);
+  const double *V = range->V + (n - rank) * n;
+  double *K = new_reals(all * all), *half = new_reals(rank * n), *H = new_reals(rank * rank), *F = new_reals(m * m);
+  double *real = new_reals(all), *imaginary = new_reals(all), radius = 0.0,
+         beta = problem->settings.training.momentum;
+  for (size_t s = 0; s < of.P; s++) {
+    sgf_multiply(rank, n, n, SGF_PLAIN, V, SGF_PLAIN, of.H + s * n * n, half);
+    sgf_multiply(rank, rank, n, SGF_PLAIN, half, SGF_TRANSPOSED, V, H);
+    for (size_t k = 0; k < rank; k++) H[k * (rank + 1)] += problem->settings.training.weight_decay;
+    for (size_t i = 0; i < m; i++)
+      for (size_t j = 0; j < m; j++) {
+        double diagonal = i % rank == j % rank ? 1.0 : 0.0;
+        F[i * m + j] =
+            j >= rank ? beta * diagonal : (i < rank ? diagonal : 0.0) - lambda * H[(i % rank) * rank + j % rank];
+      }
+    for (size_t i = 0; i < all; i++)
+      for (size_t j = 0; j < all; j++)
+        K[i * all + j] += F[(i / m) * m + j / m] * F[(i % m) * m + j % m] / (double)of.P;
+  }
+  ck_assert_int_eq(
+      LAPACKE_dgeev(LAPACK_ROW_MAJOR, 'N', 'N', (int)all, K, (int)all, real, imaginary, NULL, 1, NULL, 1), 0);
+  for (size_t k = 0; k < all; k++) radius = fmax(radius, hypot(real[k], imaginary[k]));
+  free(K);
+  free(half);
+  free(H);
+  free(F);
+  free(real);
+  free(imaginary);
+  free(of.H);
+  free(of.g);
+  return radius;
+}
+
+/* At the limit in mean square the radius is 1, one percent below and above it is on the right side; beyond it nothing is
+ * predicted, though the drift is stable. */
+START_TEST(momentum_is_stable_up_to_the_limit_in_mean_square)
+{
+  static const setup shapes[] = {{{3, 1}, 2, 7, 1, 0.6, 0.0},
+                                 {{2, 2}, 2, 6, 1, 0.9, 0.1},
+                                 {{2, 2, 2}, 3, 9, 1, 0.8, 0.0},
+                                 {{2, 2, 1, 2}, 4, 9, 1, 0.3, 0.0}};
+  sgf_problem *problem = problem_of(&shapes[_i], 1e-4, SGF_SAMPLING_REPLACEMENT);
+  sgf_prediction *prediction = predict(problem), *beyond;
+  sgf_error error = {SGF_OK, ""};
+  const sgf_range *range = &prediction->joint.range;
+  double limit = prediction->info.mean_square_limit;
+  ck_assert(limit > 0.0 && limit < 0.95 * prediction->info.stability_limit);
+  ASSERT_NEAR(spectral_radius(problem, range, limit), 1.0, 1e-6);
+  ck_assert(spectral_radius(problem, range, 0.99 * limit) < 1.0 &&
+            spectral_radius(problem, range, 1.01 * limit) > 1.0);
+  problem->settings.training.learning_rate = 1.01 * limit;
+  ck_assert_int_eq(sgf_predict(problem, false, &beyond, &error), SGF_ERROR_UNSTABLE);
+  sgf_prediction_free(prediction);
+  problem->settings.training.momentum = 0.0;
+  prediction = predict(problem);
+  ck_assert(isnan(prediction->info.mean_square_limit));
+  sgf_prediction_free(prediction);
+  sgf_problem_free(problem);
+}
+END_TEST
+
 /* Epochs tell of the crossover, and of psi with independent draws: those of the config with fresh subsets instead. */
 START_TEST(epochs_tell_of_independent_draws)
 {
@@ -764,6 +832,7 @@ int main(void)
   tcase_add_test(tests, one_batch_makes_no_noise);
   tcase_add_loop_test(tests, mean_of_epochs_is_the_driven_one, 0, SETUP_COUNT);
   tcase_add_loop_test(tests, predictions_have_the_stein_solution, 2, SETUP_COUNT);
+  tcase_add_loop_test(tests, momentum_is_stable_up_to_the_limit_in_mean_square, 0, 4);
   tcase_add_loop_test(tests, operator_has_momentum, 0, 18);
   tcase_add_loop_test(tests, epochs_tell_of_independent_draws, 0, SETUP_COUNT);
   tcase_add_test(tests, momentum_changes_the_balance_exactly);

@@ -264,7 +264,7 @@ sgf_status sgf_hessian_noise_bound(const sgf_hessian_noise *noise, double *bound
 }
 
 /* Of the products of one application, without those of the samples. */
-static double operations(const sgf_hessian_noise *noise)
+double sgf_hessian_noise_operations(const sgf_hessian_noise *noise)
 {
   double rank = (double)noise->rank, sum = 0.0;
   for (int f = 0; f < FACTORS; f++) sum += 4.0 * (double)noise->factors[f].rows * rank * rank;
@@ -284,7 +284,7 @@ sgf_status sgf_hessian_noise_limit(const sgf_hessian_noise *noise, double lambda
   *limit = drift;
   *is_bound = false;
   if (!(noise->strength > 0.0)) return SGF_OK;
-  if (LIMIT_STEPS * operations(noise) > SPARE_OPERATIONS) {
+  if (LIMIT_STEPS * sgf_hessian_noise_operations(noise) > SPARE_OPERATIONS) {
     SGF_TRY(sgf_hessian_noise_bound(noise, limit, error));
     *is_bound = lambda < CLEARLY_BELOW * *limit;
     if (*is_bound) return SGF_OK;

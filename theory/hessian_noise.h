@@ -47,6 +47,9 @@ sgf_status sgf_hessian_noise_covariance(const sgf_hessian_noise *noise, const sg
 sgf_status sgf_hessian_noise_window(const sgf_hessian_noise *noise, double lambda, const sgf_plan *plan,
                                     double *Sigma, sgf_error *error);
 
+/* Multiply-adds of one application of B, without those of the samples. */
+double sgf_hessian_noise_operations(const sgf_hessian_noise *noise);
+
 /* out (rank, rank) = B(Z) for a symmetric Z, in the modes of range(H). */
 void sgf_hessian_noise_apply(const sgf_hessian_noise *noise, const double *Z, double *out);
 

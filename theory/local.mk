@@ -60,6 +60,8 @@ theory_sources = \
   %D%/minimum.h \
   %D%/mode_covariance.c \
   %D%/mode_covariance.h \
+  %D%/momentum_limit.c \
+  %D%/momentum_limit.h \
   %D%/multiplicative_noise.c \
   %D%/multiplicative_noise.h \
   %D%/network.c \

@@ -11,6 +11,7 @@
 #include "heavy_ball.h"
 #include "linear_algebra.h"
 #include "memory.h"
+#include "momentum_limit.h"
 #include "prediction.h"
 #include "reduced.h"
 #include "spectrum.h"
@@ -182,6 +183,20 @@ done:
   return status;
 }
 
+/* With momentum the limit is that of the drift; in mean square it is told beside it where it is affordable. */
+static sgf_status find_momentum_limit(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
+{
+  sgf_prediction_info *info = &prediction->info;
+  sgf_hessian_noise *noise = NULL;
+  sgf_status status =
+      sgf_hessian_noise_create(problem, 0, &prediction->joint.range, info->noise_strength, &noise, error);
+  if (status == SGF_OK)
+    status = sgf_momentum_limit(noise, &prediction->joint.range, problem->settings.training.momentum,
+                                &info->mean_square_limit, error);
+  sgf_hessian_noise_free(noise);
+  return status;
+}
+
 /* Mean-square limit of draws that are independent in time, with hidden layers of linearized SGD on range(H). For
  * reshuffled epochs the products of a permutation do not close: the limit of fresh subsets of the same size is the
  * estimate. Momentum: 2 (1 + beta) / h_max, that of the drift, necessary. */
@@ -192,7 +207,8 @@ static sgf_status find_stability_limit(const sgf_problem *problem, sgf_predictio
   bool asked = settings->theory.equation == SGF_EQUATION_MULTIPLICATIVE;
   sgf_status status = SGF_OK;
   info->stability_limit = 2.0 * (1.0 + settings->training.momentum) / info->largest_curvature;
-  if (settings->training.momentum > 0.0) return SGF_OK;
+  info->mean_square_limit = NAN;
+  if (settings->training.momentum > 0.0) return find_momentum_limit(problem, prediction, error);
   if (problem->network.layers == 1) {
     SGF_TRY(sgf_multiplicative_create(&problem->data, settings->training.weight_decay, info->noise_strength,
                                       settings->theory.noise, &prediction->exact, error));

@@ -61,10 +61,17 @@ sgf_status sgf_prediction_add_layer(sgf_prediction *prediction, size_t layer, co
 
 /* ------------------------------------------------------------------ driver */
 
+/* Of the drift, and with momentum in mean square where that is known. */
+static double limit_of(const sgf_prediction_info *info)
+{
+  return isnan(info->mean_square_limit) ? info->stability_limit
+                                        : fmin(info->stability_limit, info->mean_square_limit);
+}
+
 static sgf_status check_stable(const sgf_problem *problem, const sgf_prediction *prediction, bool force,
                                sgf_error *error)
 {
-  double rate = problem->settings.training.learning_rate, limit = prediction->info.stability_limit;
+  double rate = problem->settings.training.learning_rate, limit = limit_of(&prediction->info);
   if (rate < limit || force) return SGF_OK;
   return sgf_fail(
       error, SGF_ERROR_UNSTABLE,
@@ -100,7 +107,7 @@ static sgf_status build(const sgf_problem *problem, bool force, sgf_prediction *
   sgf_status status;
   SGF_TRY(sgf_build_operators(problem, prediction, error));
   SGF_TRY(check_stable(problem, prediction, force, error));
-  if (!(problem->settings.training.learning_rate < prediction->info.stability_limit))
+  if (!(problem->settings.training.learning_rate < limit_of(&prediction->info)))
     return no_stationary_state(problem, prediction, error);
   SGF_TRY(sgf_solve(problem, prediction, error));
   SGF_TRY(sgf_observe(problem, prediction, error));
@@ -227,6 +234,7 @@ size_t sgf_prediction_numbers(const sgf_prediction *prediction, sgf_number *numb
                             {"rate_ratio", info->rate_ratio, false},
                             {"lifetime", info->lifetime, false},
                             {"stability_limit", info->stability_limit, false},
+                            {"mean_square_limit", info->mean_square_limit, false},
                             {"stability_is_bound", dense ? info->stability_is_bound : NAN, true},
                             {"noise_strength", info->noise_strength, false},
                             {"temperature", info->temperature, false},

@@ -45,6 +45,7 @@ static void copy_numbers(const sgf_problem *problem, const sgf_covariance_operat
   info->largest_curvature = from->largest_curvature;
   info->condition_number = from->largest_curvature / from->relaxation_rate;
   info->stability_limit = from->stability_limit;
+  info->mean_square_limit = NAN;
   info->noise_strength = from->noise_strength;
   info->temperature = from->temperature;
   info->trace = from->trace;

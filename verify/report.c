@@ -211,6 +211,9 @@ static void put_numbers(const report *page)
       : info->stability_is_bound ? " in mean square, on range(H) (a bound: the limit is not below)"
                                  : " in mean square, on range(H)",
       page->problem->settings.training.learning_rate / info->stability_limit);
+  if (!isnan(info->mean_square_limit))
+    row(page, "in mean square", "&lambda; &lt; %.4g for linearized SGD with momentum; here %.3g of it",
+        info->mean_square_limit, page->problem->settings.training.learning_rate / info->mean_square_limit);
   row(page, "detailed balance",
       "&#8214;[H,C]&#8214; = %.3g (%.3g of &#8214;H&#8214;&#8214;C&#8214;), "
       "&#8214;Q&#8214;/&#8214;H&Sigma;&#8214; = %.3g, entropy production %.3g per unit of time%s",
