@@ -222,9 +222,9 @@ static sgf_status run_sgd(const network *net, size_t runs, double *moved, sgf_er
 }
 
 /* Frobenius norm of the runs' second moment about `centre` less the predicted one, relative, without the bias of its
- * noise. */
+ * noise; and what it is below, by two standard errors of its square. */
 static sgf_status deviation_of(size_t runs, const double *moved, const double *centre, const double *predicted,
-                               double *products, double *deviation, sgf_error *error)
+                               double *products, double deviation[2], sgf_error *error)
 {
   double square, square_error;
   for (size_t r = 0; r < runs; r++) {
@@ -234,7 +234,9 @@ static sgf_status deviation_of(size_t runs, const double *moved, const double *c
           (delta[k / WEIGHTS] - centre[k / WEIGHTS]) * (delta[k % WEIGHTS] - centre[k % WEIGHTS]) - predicted[k];
   }
   sgf_status status = sgf_squared_mean(products, runs, WEIGHTS * WEIGHTS, &square, &square_error, error);
-  *deviation = sqrt(fmax(square, 0.0)) / sgf_norm(WEIGHTS * WEIGHTS, predicted);
+  double norm = sgf_norm(WEIGHTS * WEIGHTS, predicted);
+  deviation[0] = sqrt(fmax(square, 0.0)) / norm;
+  deviation[1] = sqrt(fmax(square, 0.0) + 2.0 * square_error) / norm;
   return status;
 }
 
@@ -242,7 +244,7 @@ static sgf_status deviation_of(size_t runs, const double *moved, const double *c
 static sgf_status print_row(const network *net, double time, size_t runs, const double *moved, double *room,
                             sgf_error *error)
 {
-  double *angles = room, *squares = room + runs, theta[WEIGHTS], leading, joined, about;
+  double *angles = room, *squares = room + runs, theta[WEIGHTS], leading[2], joined[2], about[2];
   double zero[WEIGHTS] = {0}, centre[WEIGHTS] = {0}, covariance[WEIGHTS * WEIGHTS];
   forecast at;
   sgf_status status;
@@ -256,19 +258,19 @@ static sgf_status print_row(const network *net, double time, size_t runs, const 
     angles[r] = angle_of(net, theta);
     squares[r] = sgf_dot(WEIGHTS, delta, delta);
   }
-  SGF_TRY(deviation_of(runs, moved, zero, at.second, room + 2 * runs, &leading, error));
-  SGF_TRY(deviation_of(runs, moved, zero, at.joined, room + 2 * runs, &joined, error));
+  SGF_TRY(deviation_of(runs, moved, zero, at.second, room + 2 * runs, leading, error));
+  SGF_TRY(deviation_of(runs, moved, zero, at.joined, room + 2 * runs, joined, error));
   const double *mean = sgf_closure_mean(net->closure);
   for (size_t k = 0; k < WEIGHTS * WEIGHTS; k++) covariance[k] = at.joined[k] - mean[k / WEIGHTS] * mean[k % WEIGHTS];
-  SGF_TRY(deviation_of(runs, moved, centre, covariance, room + 2 * runs, &about, error));
+  SGF_TRY(deviation_of(runs, moved, centre, covariance, room + 2 * runs, about, error));
   double whole = at.range + at.rotation + at.path;
   double root = sqrt((double)runs), trace = gsl_stats_mean(squares, 1, runs);
-  printf("%zu,%g,%.5g,%.5g,%.2g,%.4g,%.4g,%.4g,%.4g,%.4g,%.5g,%.5g,%.2g,%+.4f,%.4f,%.5g,%+.4f,%.4f,%.4g,%.4f\n",
+  printf("%zu,%g,%.5g,%.5g,%.2g,%.4g,%.4g,%.4g,%.4g,%.4g,%.5g,%.5g,%.2g,%+.4f,%.4f,%.5g,%+.4f,%.4f,%.4g,%.4f,%.4f\n",
          net->problem->data.samples, time, at.angle, gsl_stats_mean(angles, 1, runs),
          gsl_stats_sd(angles, 1, runs) / root, at.spread, gsl_stats_sd(angles, 1, runs), at.range, at.rotation,
-         at.path, whole, trace, gsl_stats_sd(squares, 1, runs) / root, trace / whole - 1.0, leading,
-         sgf_trace(WEIGHTS, at.joined), trace / sgf_trace(WEIGHTS, at.joined) - 1.0, joined,
-         sgf_trace(WEIGHTS, covariance), about);
+         at.path, whole, trace, gsl_stats_sd(squares, 1, runs) / root, trace / whole - 1.0, leading[0],
+         sgf_trace(WEIGHTS, at.joined), trace / sgf_trace(WEIGHTS, at.joined) - 1.0, joined[0],
+         sgf_trace(WEIGHTS, covariance), about[0], about[1]);
   fflush(stdout);
 done:
   return status;
@@ -309,8 +311,9 @@ int main(int argc, char **argv)
   puts("P,time,angle_theory,angle_sgd,angle_sgd_se,angle_sd_theory,angle_sd_sgd,trace_range,trace_rotations,trace_"
        "path,"
        "trace_theory,trace_sgd,trace_sgd_se,trace_deviation,matrix_deviation,"
-       "trace_joined,trace_joined_deviation,matrix_joined_deviation,covariance_trace,covariance_deviation");
-  if (run(16, fast ? 200 : 2000, &error) == SGF_OK && run(400, fast ? 200 : 2000, &error) == SGF_OK)
+       "trace_joined,trace_joined_deviation,matrix_joined_deviation,covariance_trace,covariance_deviation,covariance_"
+       "below");
+  if (run(16, fast ? 200 : 8000, &error) == SGF_OK && run(400, fast ? 200 : 8000, &error) == SGF_OK)
     return EXIT_SUCCESS;
   fprintf(stderr, "rotation: %s\n", error.message);
   return EXIT_FAILURE;
