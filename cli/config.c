@@ -16,36 +16,36 @@
 
 /* KEY(section, key, kind, names of a choice). Kinds: real, count (1 or more), seed, choice, text, flag; LIST for
  * sequences. `names` are in the order of the enum. */
-#define SCALARS(KEY)                                                       \
-  KEY(data, source, CHOICE, "gaussian|file")                               \
-  KEY(data, samples, COUNT, "")                                            \
-  KEY(data, input_power_law, REAL, "")                                     \
-  KEY(data, teacher, CHOICE, "gaussian|none|low-rank")                     \
-  KEY(data, teacher_rank, COUNT, "")                                       \
-  KEY(data, label_noise, REAL, "")                                         \
-  KEY(data, file, TEXT, "")                                                \
-  KEY(network, init_scale, REAL, "")                                       \
-  KEY(network, weights, TEXT, "")                                          \
-  KEY(network, relax, FLAG, "")                                            \
-  KEY(training, learning_rate, REAL, "")                                   \
-  KEY(training, batch_size, COUNT, "")                                     \
-  KEY(training, sampling, CHOICE, "replacement|without-replacement|epoch") \
-  KEY(training, momentum, REAL, "")                                        \
-  KEY(training, weight_decay, REAL, "")                                    \
-  KEY(theory, noise, CHOICE, "empirical|population|isotropic")             \
+#define SCALARS(KEY)                                                               \
+  KEY(data, source, CHOICE, "gaussian|file")                                       \
+  KEY(data, samples, COUNT, "")                                                    \
+  KEY(data, input_power_law, REAL, "")                                             \
+  KEY(data, teacher, CHOICE, "gaussian|none|low-rank")                             \
+  KEY(data, teacher_rank, COUNT, "")                                               \
+  KEY(data, label_noise, REAL, "")                                                 \
+  KEY(data, file, TEXT, "")                                                        \
+  KEY(network, init_scale, REAL, "")                                               \
+  KEY(network, weights, TEXT, "")                                                  \
+  KEY(network, relax, FLAG, "")                                                    \
+  KEY(training, learning_rate, REAL, "")                                           \
+  KEY(training, batch_size, COUNT, "")                                             \
+  KEY(training, sampling, CHOICE, "replacement|without-replacement|epoch")         \
+  KEY(training, momentum, REAL, "")                                                \
+  KEY(training, weight_decay, REAL, "")                                            \
+  KEY(theory, noise, CHOICE, "empirical|population|isotropic")                     \
   KEY(theory, equation, CHOICE, "continuum|discrete|exact|closure|multiplicative") \
-  KEY(theory, rank_tolerance, REAL, "")                                    \
-  KEY(theory, modes, COUNT, "")                                            \
-  KEY(theory, flatness_factor, REAL, "")                                   \
-  KEY(simulation, dynamics, CHOICE, "sgd|langevin")                        \
-  KEY(simulation, langevin_noise, CHOICE, "state|frozen")                  \
-  KEY(simulation, time_step, REAL, "")                                     \
-  KEY(simulation, protocol, CHOICE, "ensemble|window-pca")                 \
-  KEY(simulation, uncoupled, FLAG, "")                                     \
-  KEY(simulation, replicas, COUNT, "")                                     \
-  KEY(simulation, burn_in, REAL, "")                                       \
-  KEY(simulation, window, REAL, "")                                        \
-  KEY(verify, tolerance, REAL, "")                                         \
+  KEY(theory, rank_tolerance, REAL, "")                                            \
+  KEY(theory, modes, COUNT, "")                                                    \
+  KEY(theory, flatness_factor, REAL, "")                                           \
+  KEY(simulation, dynamics, CHOICE, "sgd|langevin")                                \
+  KEY(simulation, langevin_noise, CHOICE, "state|frozen")                          \
+  KEY(simulation, time_step, REAL, "")                                             \
+  KEY(simulation, protocol, CHOICE, "ensemble|window-pca")                         \
+  KEY(simulation, uncoupled, FLAG, "")                                             \
+  KEY(simulation, replicas, COUNT, "")                                             \
+  KEY(simulation, burn_in, REAL, "")                                               \
+  KEY(simulation, window, REAL, "")                                                \
+  KEY(verify, tolerance, REAL, "")                                                 \
   KEY(verify, level, REAL, "")
 
 /* ------------------------------------------------- the file as libcyaml sees it */

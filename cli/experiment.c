@@ -78,14 +78,17 @@ static sgf_status record(job *run)
   return status;
 }
 
-/* A new simulation, on the prediction's directions if it has some. */
+/* A new simulation, on the prediction's directions if it has some, else with its slowest modes followed. */
 static sgf_status begin(job *run)
 {
-  size_t count;
-  const double *directions = sgf_prediction_directions(run->prediction, &count);
+  size_t count, slow;
+  const double *directions = sgf_prediction_directions(run->prediction, &count), *modes;
   sgf_status status = count == 0 ? sgf_simulation_create(run->problem, &run->plan, &run->simulation, &run->error)
                                  : sgf_simulation_create_on(run->problem, &run->plan, count, directions,
                                                             &run->simulation, &run->error);
+  slow = sgf_prediction_slow_modes(run->prediction, SGF_SLOW_MODES, &modes);
+  if (status == SGF_OK && count == 0 && slow > 0)
+    status = sgf_simulation_follow(run->simulation, slow, modes, &run->error);
   return status == SGF_OK ? record(run) : status;
 }
 

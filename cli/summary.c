@@ -78,6 +78,11 @@ static json_t *comparison(const sgf_comparison *made)
     json_object_set_new(all, quantities[k].name, quantity(&quantities[k]));
   json_object_set_new(object, "verdict", json_string(sgf_verdict_text(info->verdict)));
   json_object_set_new(object, "quantities", all);
+  const sgf_mode_diagnostics *mode;
+  json_t *modes = json_array();
+  for (size_t k = 0; (mode = sgf_comparison_get_mode(made, k)) != NULL; k++)
+    json_array_append_new(modes, object_of(numbers, sgf_mode_numbers(mode, numbers, SGF_MOST_NUMBERS)));
+  json_object_set_new(object, "slow_modes", modes);
   return object;
 }
 

@@ -315,11 +315,22 @@ static void print_quantities(const sgf_comparison *comparison)
   if (hidden > 0) printf("  (%zu more principal directions agree)\n", hidden);
 }
 
+static void print_slow_modes(const sgf_comparison *comparison)
+{
+  const sgf_mode_diagnostics *mode;
+  for (size_t k = 0; (mode = sgf_comparison_get_mode(comparison, k)) != NULL; k++)
+    printf("slow mode %zu  rate %.4g, R-hat %.3f, ESS bulk %.3g tail %.3g, MCSE %.2g; correlation time %.4g +- %.2g, "
+           "predicted %.4g\n",
+           k + 1, mode->rate, mode->r_hat, mode->ess_bulk, mode->ess_tail, mode->mcse_mean, mode->correlation_time,
+           mode->correlation_time_error, mode->correlation_time_predicted);
+}
+
 static void print_verdict(const job *run)
 {
   const sgf_comparison_info *info = sgf_comparison_get_info(run->comparison);
   const sgf_settings *settings = sgf_problem_settings(run->problem);
   printf("\nslowest mode R-hat %.4f, effective samples %.4g\n", info->r_hat, info->effective_samples);
+  print_slow_modes(run->comparison);
   if (info->directions > 0)
     printf("directions   %zu of range(H), with %.3g of the predicted trace; of all weights |theta - theta*|^2 is "
            "%.6g +- "

@@ -594,6 +594,16 @@ SGF_API sgf_status sgf_simulation_create_on(const sgf_problem *problem, const sg
 /* Free a simulation and its ensemble; NULL is fine. */
 SGF_API void sgf_simulation_free(sgf_simulation *simulation);
 
+/* Before anything has run: follow theta - theta* along a few modes (count, n), in up to 256 replicas, for the
+ * diagnostics of the comparison. A checkpoint has them. Errors: SGF_ERROR_VALUE when it is too late, or for moments on
+ * directions; SGF_ERROR_MEMORY. */
+SGF_API sgf_status sgf_simulation_follow(sgf_simulation *simulation, size_t count, const double *modes,
+                                         sgf_error *error);
+#define SGF_SLOW_MODES 3 /* of which diagnostics are kept at most */
+/* The slowest modes of the drift that fluctuate, slowest first: how many, at most `most`, and where they are, (count, n).
+ * 0 and NULL for a prediction without n x n matrices. */
+SGF_API size_t sgf_prediction_slow_modes(const sgf_prediction *prediction, size_t most, const double **modes);
+
 typedef struct sgf_provenance sgf_provenance; /* below, with the output */
 
 /* Before anything has run: write the weights of the plan's replicas as they go into an HDF5 file, dataset `weights` (R, T, n)
@@ -777,6 +787,24 @@ SGF_API void sgf_comparison_free(sgf_comparison *comparison);
  * Both belong to the comparison. */
 SGF_API const sgf_comparison_info *sgf_comparison_get_info(const sgf_comparison *comparison);
 SGF_API const sgf_quantity *sgf_comparison_quantities(const sgf_comparison *comparison);
+
+/* A slow mode along the runs, of up to 256 replicas with up to 256 draws of each window. */
+typedef struct sgf_mode_diagnostics {
+  double rate;                    /* p^T H p, 1 / continuum time */
+  double r_hat;                   /* split, rank-normalized, folded: the larger. Windows of n times tau have about
+                                     sqrt(1 + 2 / n) */
+  double ess_bulk, ess_tail;      /* effective sample sizes of all draws together */
+  double mean, mcse_mean;         /* of p . (theta - theta*), and its Monte Carlo standard error */
+  double variance, mcse_variance; /* of the draws about their mean */
+  double correlation_time; /* integrated, continuum time: half of 1 + 2 sum rho in draws, times their distance */
+  double correlation_time_error;
+  double correlation_time_predicted; /* of the same sum over the same window; NaN where it is not known */
+} sgf_mode_diagnostics;
+
+/* Diagnostics of slow mode k = 0, 1, ...; NULL for what was not followed. It belongs to the comparison. And as numbers, in
+ * the way of sgf_prediction_numbers. Source: theory/README.md, section 11. */
+SGF_API const sgf_mode_diagnostics *sgf_comparison_get_mode(const sgf_comparison *comparison, size_t k);
+SGF_API size_t sgf_mode_numbers(const sgf_mode_diagnostics *mode, sgf_number *numbers, size_t capacity);
 
 /* "agree", "disagree" or "inconclusive"; never NULL. */
 SGF_API const char *sgf_verdict_text(sgf_verdict verdict);

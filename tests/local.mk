@@ -14,6 +14,7 @@ test_programs = \
   %D%/test_observables \
   %D%/test_statistics \
   %D%/test_power \
+  %D%/test_slow_modes \
   %D%/test_time \
   %D%/test_time_simulation \
   %D%/test_chains \
@@ -102,6 +103,10 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_statistics_SOURCES = %D%/test_statistics.c $(test_common)
 %C%_test_statistics_CFLAGS = $(test_cflags)
 %C%_test_statistics_LDADD = $(test_ldadd)
+
+%C%_test_slow_modes_SOURCES = %D%/test_slow_modes.c $(test_common)
+%C%_test_slow_modes_CFLAGS = $(test_cflags)
+%C%_test_slow_modes_LDADD = $(test_ldadd)
 
 %C%_test_power_SOURCES = %D%/test_power.c $(test_common)
 %C%_test_power_CFLAGS = $(test_cflags)

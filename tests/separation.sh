@@ -15,9 +15,9 @@ check() { # description, output that must be empty
   fi
 }
 
-allowed='sgflow|status|memory|random|problem|network|dataset|sampler|sgd|ensemble|simulation|hdf5_file|version|certificate|kernels|kernel_text|engine|ranks|workers|checkpoint|state_file|recording|trajectory_file|output'
+allowed='sgflow|status|memory|random|problem|network|dataset|sampler|sgd|ensemble|simulation|hdf5_file|version|certificate|kernels|kernel_text|engine|ranks|workers|checkpoint|state_file|recording|trajectory_file|output|followed'
 for file in kernels.c kernels.h kernel_text.h kernels_portable.c kernels_avx2.c kernels_avx512.c sampler.c sampler.h \
-  engine.c engine.h sgd.c sgd.h simulation.c simulation.h recording.c recording.h output.h ensemble.c ensemble.h ranks.c ranks.h workers.c workers.h trajectory.c; do
+  engine.c engine.h sgd.c sgd.h simulation.c simulation.h recording.c recording.h followed.c followed.h output.h ensemble.c ensemble.h ranks.c ranks.h workers.c workers.h trajectory.c; do
   check "verify/$file includes the theory" \
     "$(grep -nE '^#include "' "$srcdir/verify/$file" | grep -vE "\"(\.\./(theory|io)/)?($allowed)\.h\"")"
 done

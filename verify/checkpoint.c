@@ -264,6 +264,29 @@ done:
   return status;
 }
 
+/* What is followed along the runs; when reading room is made for it here. */
+static sgf_status exchange_followed(sgf_state_file *state, sgf_simulation *simulation, sgf_error *error)
+{
+  sgf_followed *followed = &simulation->part[0].ensemble->followed;
+  size_t count = followed->count, n = simulation->problem->network.weights;
+  double *directions = followed->directions, *read = NULL;
+  sgf_status status;
+  SGF_TRY(exchange_within(state, "directions that are followed", 0, n, &count, error));
+  if (count == 0) return SGF_OK;
+  if (state->reading) {
+    if (count > sgf_state_left(state) / (n * sizeof(double)))
+      return not_a_state(state, "directions that are followed", count, error);
+    SGF_TRY(sgf_new_reals(&read, count, n, "directions that are followed", error));
+    directions = read;
+  }
+  SGF_TRY(exchange_reals(state, directions, count * n, error));
+  if (state->reading) SGF_TRY(sgf_simulation_follow(simulation, count, directions, error));
+  SGF_TRY(exchange_reals(state, followed->values, followed->chains * count * followed->draws, error));
+done:
+  free(read);
+  return status;
+}
+
 static sgf_status exchange_state(sgf_state_file *state, sgf_simulation *simulation, size_t replicas, sgf_error *error)
 {
   sgf_status status;
@@ -271,6 +294,7 @@ static sgf_status exchange_state(sgf_state_file *state, sgf_simulation *simulati
   SGF_TRY(exchange_within(state, "replicas", simulation->plan.replicas,
                           most_replicas(state, simulation->part[0].ensemble->n), &replicas, error));
   SGF_TRY(sgf_state_expect(state, simulation->parts, "the number of parts", error));
+  SGF_TRY(exchange_followed(state, simulation, error));
   if (state->reading) SGF_TRY(sgf_simulation_grow(simulation, replicas, error));
   for (size_t k = 0; k < simulation->parts; k++) SGF_TRY(exchange_part(state, &simulation->part[k], error));
   SGF_TRY(exchange_wave(state, simulation, error));

@@ -585,6 +585,7 @@ static sgf_status compare(sgf_comparing *all, sgf_error *error)
   SGF_TRY(sgf_compare_rotations(all, error));
   SGF_TRY(sgf_compare_windows(all, error));
   SGF_TRY(sgf_diagnose(all, error));
+  SGF_TRY(sgf_diagnose_slow_modes(all, error));
   SGF_TRY(sgf_compare_window_means(all, error));
   sgf_test_elements(all);
   SGF_TRY(sgf_decide(all, error));

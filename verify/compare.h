@@ -49,6 +49,8 @@ struct sgf_comparison {
   size_t set_count;
   sgf_balance_curve *balances;
   size_t balance_count;
+  sgf_mode_diagnostics slow[SGF_SLOW_MODES];
+  size_t slow_count;
   sgf_rotation_drift *rotations; /* of the hidden layers that were compared */
   size_t rotation_count;
   sgf_time_set *times; /* joint, then the layers */

@@ -83,6 +83,9 @@ sgf_status sgf_compare_rotations(sgf_comparing *all, sgf_error *error);
  * null space, and psi of the components of each run. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. Source: section 14. */
 sgf_status sgf_compare_windows(sgf_comparing *all, sgf_error *error);
 
+/* Diagnostics of the slowest modes, where the simulation followed them. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_diagnose_slow_modes(sgf_comparing *all, sgf_error *error);
+
 /* With the exact equation: z-scores of all elements. */
 void sgf_test_elements(sgf_comparing *all);
 

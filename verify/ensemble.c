@@ -80,6 +80,7 @@ void sgf_ensemble_free(sgf_ensemble *ensemble)
   free(ensemble->directions);
   free(ensemble->square_ends);
   free(ensemble->squares);
+  sgf_followed_free(&ensemble->followed);
   free(ensemble->snapshots);
   free(ensemble);
 }

@@ -3,6 +3,7 @@
 #define SGF_ENSEMBLE_H
 
 #include "../theory/network.h"
+#include "followed.h"
 
 /* A row for each replica, or for several where all their second moments would not fit (SGF_ENSEMBLE_MEMORY), so that
  * every error bar comes from the spread over independent rows. Replica r belongs to row r mod rows; a row holds the mean
@@ -31,6 +32,7 @@ struct sgf_ensemble {
   size_t
       *square_ends; /* (square_count), weights up to the end of each layer; 0 for all of them together, the first */
   double *squares;  /* (rows, square_count), mean of |theta - theta*|^2 of all weights and of each layer */
+  sgf_followed followed; /* draws along single directions; of a simulation of all weights, if asked for */
   double *
       snapshots; /* (replicas, length, n), delta of every snapshot of a trajectory whose stride is known; else NULL */
   size_t length, stride; /* snapshots of a run, and steps between them */

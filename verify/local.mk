@@ -11,6 +11,9 @@ verify_sources = \
   %D%/diagnostics.c \
   %D%/engine.c \
   %D%/engine.h \
+  %D%/followed.c \
+  %D%/followed.h \
+  %D%/slow_modes.c \
   %D%/ensemble.c \
   %D%/ensemble.h \
   %D%/figures.c \

@@ -332,6 +332,22 @@ static void write_quantity(sgf_hdf5_output *out, const sgf_quantity *quantity)
   sgf_hdf5_write_text(out, name, sgf_verdict_text(quantity->verdict));
 }
 
+/* Diagnostics of the slowest modes: a dataset for each, (modes). */
+static void write_slow_modes(sgf_hdf5_output *out, const sgf_comparison *comparison)
+{
+  sgf_number numbers[SGF_SLOW_MODES][SGF_MOST_NUMBERS];
+  char name[64];
+  size_t count = 0, modes = comparison->slow_count;
+  for (size_t k = 0; k < modes; k++) count = sgf_mode_numbers(&comparison->slow[k], numbers[k], SGF_MOST_NUMBERS);
+  if (modes > 0) sgf_hdf5_group(out, "diagnostics");
+  for (size_t i = 0; i < count; i++) {
+    double values[SGF_SLOW_MODES];
+    for (size_t k = 0; k < modes; k++) values[k] = numbers[k][i].value;
+    snprintf(name, sizeof name, "diagnostics/%s", numbers[0][i].name);
+    sgf_hdf5_write(out, name, 1, &modes, values);
+  }
+}
+
 static void write_comparison(sgf_hdf5_output *out, const sgf_comparison *comparison)
 {
   sgf_number numbers[SGF_MOST_NUMBERS];
@@ -340,6 +356,7 @@ static void write_comparison(sgf_hdf5_output *out, const sgf_comparison *compari
   sgf_hdf5_attribute_text(out, "comparison", "verdict", sgf_verdict_text(comparison->info.verdict));
   write_numbers(out, "comparison", numbers, sgf_comparison_numbers(comparison, numbers, SGF_MOST_NUMBERS));
   write_modes(out, comparison);
+  write_slow_modes(out, comparison);
   write_turning(out, comparison);
   write_times(out, comparison);
 }

@@ -274,6 +274,15 @@ static void put_simulation(const report *page)
   if (page->comparison != NULL) {
     const sgf_comparison_info *tests = &page->comparison->info;
     row(page, "slowest mode", "R&#770; = %.4f, effective samples %.4g", tests->r_hat, tests->effective_samples);
+    const sgf_mode_diagnostics *mode;
+    for (size_t k = 0; (mode = sgf_comparison_get_mode(page->comparison, k)) != NULL; k++)
+      row(page, "slow mode",
+          "rate %.4g: R&#770; = %.3f, effective samples bulk %.3g, tail %.3g; mean %.2g, MCSE %.2g; variance %.4g, "
+          "MCSE "
+          "%.2g; autocorrelation time %.4g &plusmn; %.2g, predicted %.4g",
+          mode->rate, mode->r_hat, mode->ess_bulk, mode->ess_tail, mode->mean, mode->mcse_mean, mode->variance,
+          mode->mcse_variance, mode->correlation_time, mode->correlation_time_error,
+          mode->correlation_time_predicted);
     if (tests->directions > 0)
       row(page, "directions",
           "%zu orthonormal ones of range(H), with %.3g of the predicted trace; of all weights "

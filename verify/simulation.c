@@ -167,6 +167,26 @@ sgf_status sgf_simulation_create_on(const sgf_problem *problem, const sgf_plan *
   return create(problem, plan, &(directions){count, rows}, simulation, error);
 }
 
+sgf_status sgf_simulation_follow(sgf_simulation *simulation, size_t count, const double *modes, sgf_error *error)
+{
+  sgf_ensemble *joint = simulation->part[0].ensemble;
+  size_t n = simulation->problem->network.weights;
+  sgf_followed *followed = &joint->followed;
+  bool late = sgf_simulation_replicas(simulation) > 0 || followed->count > 0;
+  if (late || joint->directions != NULL || count == 0)
+    return sgf_fail(error, SGF_ERROR_VALUE,
+                    "%zu directions cannot be followed: some are, before the start, in moments of all weights",
+                    count);
+  sgf_workers_order(simulation, SGF_ORDER_FOLLOW, count, 0);
+  sgf_status status = sgf_followed_create(&simulation->plan, count, n, modes, followed, error);
+  status = sgf_workers_agree(simulation, status, error);
+  if (status != SGF_OK)
+    sgf_followed_free(followed);
+  else if (simulation->ranks > 1)
+    sgf_ranks_broadcast(followed->directions, count * n * sizeof(double));
+  return status;
+}
+
 static void free_run(sgf_run *run)
 {
   sgf_sgd_free(&run->sgd);
@@ -294,6 +314,8 @@ static void record(const sgf_simulation *simulation, sgf_run *run)
   if (step == plan->burn_in_steps) record_end(simulation, run, 0);
   if (step > plan->burn_in_steps && (step - plan->burn_in_steps) % plan->stride == 0) {
     sgf_sgd_weights(&run->sgd, run->theta);
+    sgf_followed_take(&run->accumulator.ensemble->followed, run->replica, run->accumulator.taken, run->theta,
+                      simulation->problem->theta);
     sgf_accumulate(&run->accumulator, run->theta, simulation->problem->theta);
   }
   if (sgf_recording_is_due(recording_of(simulation), run->replica, step)) {

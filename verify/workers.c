@@ -179,6 +179,8 @@ static void transfer_rows(const sgf_simulation *simulation, bool back)
     transfer(simulation, rows, made->gradient_square, rows, 1, back);
     transfer(simulation, rows, made->balance, rows, made->balance_points * made->balance_size, back);
     transfer(simulation, rows, made->ends, made->info.replicas, 2 * n, back);
+    transfer(simulation, rows, made->followed.values, made->followed.chains,
+             made->followed.count * made->followed.draws, back);
   }
 }
 
@@ -341,6 +343,7 @@ static void obey(const order *next, sgf_progress progress, void *context, workpl
   case SGF_ORDER_RUN:
     sgf_simulation_run(here->simulation, (size_t)next->replicas, (int)next->threads, progress, context, &error);
     break;
+  case SGF_ORDER_FOLLOW: sgf_simulation_follow(here->simulation, (size_t)next->replicas, NULL, &error); break;
   case SGF_ORDER_END: sgf_simulation_end(here->simulation, &replicas, &error); break;
   case SGF_ORDER_COLLECT: sgf_workers_collect(here->simulation, &error); break;
   case SGF_ORDER_DISTRIBUTE: sgf_workers_distribute(here->simulation, &error); break;

@@ -10,6 +10,7 @@
 typedef enum {
   SGF_ORDER_CREATE,
   SGF_ORDER_RUN,     /* numbers: replicas, threads */
+  SGF_ORDER_FOLLOW,  /* numbers: directions */
   SGF_ORDER_END,     /* with the complete replicas */
   SGF_ORDER_COLLECT, /* rows and runs under way to process 0 */
   SGF_ORDER_DISTRIBUTE,
