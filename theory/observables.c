@@ -240,8 +240,6 @@ static sgf_status observe_layer(const sgf_problem *problem, sgf_prediction *pred
                      coupled);
   if (problem->network.layers == 1)
     memcpy(alone, coupled, size * size * sizeof *alone); /* no other layer to freeze */
-  else if (problem->settings.theory.equation == SGF_EQUATION_CLOSURE)
-    SGF_TRY(sgf_closure_uncoupled(problem, prediction, layer, alone, error));
   else
     SGF_TRY(sgf_solve_frozen(problem, prediction, layer, alone, error));
   info->trace = sgf_trace(size, coupled);

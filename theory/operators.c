@@ -364,7 +364,7 @@ sgf_status sgf_build_operators(const sgf_problem *problem, sgf_prediction *predi
   prediction->layers = info;
   prediction->info.mean_shift = prediction->info.mean_drift = prediction->info.next_order = NAN;
   if (problem->settings.theory.equation == SGF_EQUATION_CLOSURE) {
-    SGF_TRY(sgf_allocate(&known, layers + 1, 1, sizeof *prediction->known, "closure", error));
+    SGF_TRY(sgf_allocate(&known, 1, 1, sizeof *prediction->known, "closure", error));
     prediction->known = known;
   }
   if (layers > 1) {

@@ -138,8 +138,7 @@ void sgf_prediction_free(sgf_prediction *prediction)
   for (size_t l = 0; l < prediction->info.layers && prediction->frozen != NULL; l++)
     sgf_fluctuations_free(&prediction->frozen[l]);
   free(prediction->arrays);
-  for (size_t l = 0; l <= prediction->info.layers && prediction->known != NULL; l++)
-    sgf_known_moments_free(&prediction->known[l]);
+  sgf_known_moments_free(prediction->known);
   free(prediction->known);
   free(prediction->layers);
   free(prediction->frozen);

@@ -23,10 +23,9 @@ typedef struct sgf_named_array {
 /* Moments over the snapshots of a plan that take long to find, kept for the next comparison. */
 typedef struct sgf_known_moments {
   sgf_plan plan;
-  double *moments; /* (n + 1, n), mean and second moment; NULL: none yet */
-  size_t points;   /* of the drift of the balance */
-  double *
-      balance; /* (points, sum of N_l^2 over hidden layers) balances less those at theta*, of all weights; else NULL */
+  double *moments;   /* (n + 1, n), mean and second moment; NULL: none yet */
+  size_t points;     /* of the drift of the balance */
+  double *balance;   /* (points, sum of N_l^2 over hidden layers) balances less those at theta*, of all weights */
   double anharmonic; /* <delta . g> - <delta . H delta> over the snapshots, of all weights */
 } sgf_known_moments;
 
@@ -39,7 +38,7 @@ struct sgf_prediction {
   sgf_fluctuations *frozen;            /* (L), of layer l at [l - 1] with the others frozen; NULL for one layer */
   sgf_multiplicative *exact;           /* one layer, NULL otherwise */
   sgf_hessian_noise *linearized;       /* several layers and their equation multiplicative, NULL otherwise */
-  sgf_known_moments *known;            /* (L + 1), equation closure: of all weights, of each layer; else NULL */
+  sgf_known_moments *known;            /* equation closure, NULL otherwise */
   sgf_covariance_operator *covariance; /* in the modes of H, of a prediction on directions; NULL otherwise */
   sgf_tested *tested;                  /* its directions */
   sgf_rotation_info *rotations;        /* (L - 1), of hidden layer l at [l - 1]; NULL without n x n matrices */
@@ -67,19 +66,16 @@ sgf_status sgf_solve(const sgf_problem *problem, sgf_prediction *prediction, sgf
 sgf_status sgf_solve_frozen(const sgf_problem *problem, const sgf_prediction *prediction, size_t layer, double *Sigma,
                             sgf_error *error);
 
-/* The quasi-stationary state of the Gaussian closure into Sigma (n, n) and the arrays `mean`, `mean_drift`, and its
- * numbers; of layer l = 1 ... L alone, the others frozen, Sigma of its size. Errors: as of sgf_closure_settle. Source:
- * section 13. */
+/* The quasi-stationary state of the Gaussian closure into Sigma (n, n) and the arrays `mean` and `mean_drift`, and its
+ * numbers. Errors: as of sgf_closure_settle. Source: section 13. */
 sgf_status sgf_solve_closure(const sgf_problem *problem, sgf_prediction *prediction, double *Sigma, sgf_error *error);
-sgf_status sgf_closure_uncoupled(const sgf_problem *problem, const sgf_prediction *prediction, size_t layer,
-                                 double *Sigma, sgf_error *error);
 
-/* Forget the moments that are kept. */
+/* Forget the moments that are kept; NULL is fine. */
 void sgf_known_moments_free(sgf_known_moments *known);
 
-/* As sgf_prediction_window, by the closure. The last plan's moments are kept in the prediction, as `known`. */
-sgf_status sgf_closure_moments(const sgf_problem *problem, const sgf_prediction *prediction, size_t layer,
-                               const sgf_plan *plan, double *second, double *mean, sgf_error *error);
+/* As sgf_prediction_window of all weights, by the closure. The last plan's moments are kept in the prediction, as `known`. */
+sgf_status sgf_closure_moments(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan,
+                               double *second, double *mean, sgf_error *error);
 
 /* Rates of the balance of the layers: how long the state lasts. Part of the next. Source: section 4. */
 sgf_status sgf_observe_balance(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error);

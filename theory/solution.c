@@ -62,7 +62,7 @@ static sgf_status frozen_covariance(const sgf_problem *problem, const sgf_predic
   double lambda = problem->settings.training.learning_rate, residual;
   sgf_hessian_noise *noise = NULL;
   sgf_status status;
-  if (method_of(&problem->settings) != LINEARIZED)
+  if (method_of(&problem->settings) != LINEARIZED && problem->settings.theory.equation != SGF_EQUATION_CLOSURE)
     return sgf_covariance(problem, frozen, sgf_configured_time(&problem->settings), plan, Sigma, error);
   SGF_TRY(sgf_hessian_noise_create(problem, layer, &frozen->range, prediction->info.noise_strength, &noise, error));
   SGF_TRY(sgf_hessian_noise_covariance(noise, frozen, lambda, Sigma, &residual, error));
@@ -111,8 +111,8 @@ sgf_status sgf_prediction_window(const sgf_problem *problem, const sgf_predictio
 {
   const sgf_fluctuations *fluctuations = layer == 0 ? &prediction->joint : &prediction->frozen[layer - 1];
   sgf_status status;
-  if (problem->settings.theory.equation == SGF_EQUATION_CLOSURE)
-    return sgf_closure_moments(problem, prediction, layer, plan, second, mean, error);
+  if (layer == 0 && problem->settings.theory.equation == SGF_EQUATION_CLOSURE)
+    return sgf_closure_moments(problem, prediction, plan, second, mean, error);
   memset(mean, 0, fluctuations->range.n * sizeof *mean);
   if (layer > 0)
     SGF_TRY(frozen_covariance(problem, prediction, layer, plan, second, error));

@@ -72,7 +72,7 @@ done:
 /* What the closure found for all weights over the snapshots of the ensemble; NULL by another equation. */
 static const sgf_known_moments *of_closure(const sgf_comparing *all)
 {
-  return all->prediction->known != NULL ? &all->prediction->known[0] : NULL;
+  return all->prediction->known;
 }
 
 /* From the start of the window to its end, of each row: the growth of |P delta|^2 a step, by the closure of |delta|^2, and what of the mean of
