@@ -355,6 +355,31 @@ START_TEST(hidden_layer_may_be_rotated)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ leading order */
+
+/* What the quasi-stationary state adds to the leading order falls as lambda, and its motion along null(H) tends to that of
+ * the mean by the leading order, which is found from areas and balances (section 14). */
+START_TEST(small_learning_rates_are_leading_order)
+{
+  double beyond[2], drift[2];
+  for (int half = 0; half < 2; half++) {
+    sgf_problem *problem = random_problem(3, (size_t[]){3, 3, 2}, 30, 3, 0.0, half ? 0.002 : 0.004);
+    problem->settings.theory.equation = SGF_EQUATION_CLOSURE;
+    sgf_prediction *prediction = predict(problem);
+    beyond[half] = prediction->info.next_order;
+    drift[half] = prediction->info.mean_drift / prediction->info.null_drift - 1.0;
+    ASSERT_CLOSE(problem->network.weights, sgf_prediction_find(prediction, "mean_drift"),
+                 sgf_prediction_find(prediction, "null_drift"), 0.01);
+    sgf_prediction_free(prediction);
+    sgf_problem_free(problem);
+  }
+  ck_assert(beyond[1] > 1e-5 && beyond[1] < 5e-3);
+  ASSERT_NEAR(beyond[0] / beyond[1], 2.0, 0.02);
+  ck_assert_msg(fabs(drift[1]) < 5e-3, "drift along null(H) off by %g", drift[1]);
+  ASSERT_NEAR(drift[0] / drift[1], 2.0, 0.05);
+}
+END_TEST
+
 /* --------------------------------------------------------------------- intervals */
 
 /* Many steps at once against every step by itself, over displacements of the mean that are not small. */
@@ -534,6 +559,7 @@ static Suite *closure_suite(void)
   tcase_add_test(cases, two_weights_by_hand);
   tcase_add_test(cases, all_sequences_of_batches);
   tcase_add_test(cases, hidden_layer_may_be_rotated);
+  tcase_add_test(cases, small_learning_rates_are_leading_order);
   tcase_add_test(cases, intervals_are_as_good_as_steps);
   tcase_add_test(cases, sgd_agrees_with_the_closure);
   tcase_add_test(cases, verdicts_tell_the_orders_apart);

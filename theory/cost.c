@@ -92,16 +92,28 @@ static double hessian_noise(const shape *of)
   return asked ? 60.0 * application : fmin(17.0 * application, 6e10) + 2.0 * application;
 }
 
+/* The quasi-stationary state of the closure: some twelve passes, each of averaged operators, products with the basis of
+ * range(H) and an eigenproblem of its size. */
+static double closure_operations(const shape *of)
+{
+  double n = of->weights, rank = fmin(of->map, n), widths = 0.0;
+  if (of->settings->theory.equation != SGF_EQUATION_CLOSURE) return 0.0;
+  for (size_t l = 0; l <= of->layers; l++) widths += 2.0 * (double)of->settings->network.widths[l];
+  double averages = n * n * 12.0 * (of->samples + rank) + 2.0 * of->samples * rank * widths * widths;
+  return 12.0 * (averages + 8.0 * rank * n * n + 40.0 * cube(rank));
+}
+
 static double dense_operations(const shape *of)
 {
   double n = of->weights, operations = of->layers == 1 ? 90.0 * cube(n) : 50.0 * cube(n) + hessian_noise(of);
-  return operations + n * n * of->samples + 4e7 * sqrt(n);
+  return operations + closure_operations(of) + n * n * of->samples + 4e7 * sqrt(n);
 }
 
 static double dense_bytes(const shape *of)
 {
   bool krylov = of->layers > 1 && of->settings->theory.equation == SGF_EQUATION_MULTIPLICATIVE;
-  return 8.0 * (krylov ? 50.0 : 20.0) * of->weights * of->weights;
+  bool closure = of->settings->theory.equation == SGF_EQUATION_CLOSURE; /* runs are followed in all directions */
+  return 8.0 * (krylov ? 50.0 : closure ? 44.0 : 20.0) * of->weights * of->weights;
 }
 
 /* Variance and curvature of one layer. */
