@@ -79,7 +79,7 @@ static void record(const sgf_problem *problem, const experiment *what, uint64_t 
     }
     sgf_sgd_free(&run);
   }
-  ASSERT_OK(sgf_trajectory_file_finish(file, &error), error);
+  ASSERT_OK(sgf_trajectory_file_finish(file, what->runs, &error), error);
   sgf_engine_free(engine);
   free(theta);
 }
