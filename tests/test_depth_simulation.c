@@ -97,28 +97,6 @@ static sgf_plan plan_for(const sgf_problem *problem, const sgf_prediction *predi
 
 /* ------------------------------------------------- the order of the deviation in lambda */
 
-/* Gradients of the single samples at theta*, on range(H): (P, rank). */
-static double *sample_gradients(const sgf_problem *problem, const sgf_range *range)
-{
-  sgf_error error = {SGF_OK, ""};
-  const sgf_dataset *data = &problem->data;
-  const double *V = range->V + (range->n - range->rank) * range->n;
-  double *rows = new_reals(data->samples * range->rank), *gradient = new_reals(range->n);
-  for (size_t m = 0; m < data->samples; m++) {
-    sgf_dataset one;
-    ASSERT_OK(sgf_dataset_from_arrays(1, data->inputs, data->outputs, data->X + m * data->inputs,
-                                      data->Y + m * data->outputs, &one, &error),
-              error);
-    ASSERT_OK(sgf_gradient(&problem->network, &one, problem->theta, problem->settings.training.weight_decay, gradient,
-                           &error),
-              error);
-    sgf_multiply(range->rank, 1, range->n, SGF_PLAIN, V, SGF_PLAIN, gradient, rows + m * range->rank);
-    sgf_dataset_free(&one);
-  }
-  free(gradient);
-  return rows;
-}
-
 /* Runs of SGD, and beside each the linear one of the same batches with constant drift and noise, whose second moment is
  * the discrete equation's exactly: what they differ by has a far smaller scatter. `control` (replicas): the linear runs'
  * trace over the window. */

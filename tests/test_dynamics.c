@@ -817,6 +817,38 @@ START_TEST(modes_forget_at_the_rate_of_their_roots)
 }
 END_TEST
 
+/* Times are measured in relaxation times with momentum; with epochs the window is of whole ones and every step a snapshot, and
+ * need not be long against the relaxation of modes that an epoch calms. */
+START_TEST(plans_know_the_dynamics)
+{
+  const setup plain = {{3, 4, 2}, 3, 20, 4, 0.0, 0.0}, heavy = {{3, 4, 2}, 3, 20, 4, 0.9, 0.0};
+  sgf_error error = {SGF_OK, ""};
+  double burn_in[2], window[2];
+  for (int k = 0; k < 2; k++) {
+    sgf_problem *problem = problem_of(k == 0 ? &plain : &heavy, k == 0 ? 0.002 : 0.0002, SGF_SAMPLING_REPLACEMENT);
+    sgf_prediction *prediction = predict(problem);
+    sgf_plan plan;
+    ASSERT_OK(sgf_plan_simulation(problem, prediction, &plan, &error), error);
+    burn_in[k] = (double)plan.burn_in_steps;
+    window[k] = (double)plan.window_steps;
+    double steps = burn_in[k] + window[k], lambda = problem->settings.training.learning_rate;
+    ASSERT_NEAR(log(plan.relaxed), -steps * lambda * prediction->info.decay_rate, 1e-9 * fabs(log(plan.relaxed)));
+    ASSERT_NEAR(plan.lifetime, steps * lambda / prediction->info.lifetime, 1e-12);
+    problem->settings.training.sampling = SGF_SAMPLING_EPOCH;
+    sgf_prediction *epochs = predict(problem);
+    ASSERT_OK(sgf_plan_simulation(problem, epochs, &plan, &error), error);
+    ck_assert(plan.stride == 1 && plan.window_steps % 5 == 0 && plan.burn_in_steps % 5 == 0);
+    ck_assert((double)plan.window_steps < 0.5 * window[k]);
+    sgf_prediction_free(epochs);
+    sgf_prediction_free(prediction);
+    sgf_problem_free(problem);
+  }
+  /* the same learning rate over 1 - beta */
+  ASSERT_NEAR(burn_in[1] / burn_in[0], 1.0, 0.05);
+  ASSERT_NEAR(window[1] / window[0], 1.0, 0.05);
+}
+END_TEST
+
 int main(void)
 {
   Suite *suite = suite_create("dynamics");
@@ -837,6 +869,7 @@ int main(void)
   tcase_add_loop_test(tests, epochs_tell_of_independent_draws, 0, SETUP_COUNT);
   tcase_add_test(tests, momentum_changes_the_balance_exactly);
   tcase_add_loop_test(tests, balance_speed_is_that_of_the_velocities, 0, 6);
+  tcase_add_test(tests, plans_know_the_dynamics);
   tcase_add_test(tests, modes_forget_at_the_rate_of_their_roots);
   suite_add_tcase(suite, tests);
   return run_suite(suite);

@@ -150,26 +150,6 @@ END_TEST
 
 /* ---------------------------------------- orders in lambda, and the mean under epochs */
 
-/* Gradients of the single samples at theta*, in the modes of the range: (P, rank). */
-static double *sample_gradients(const sgf_problem *problem, const sgf_range *range)
-{
-  sgf_error error = {SGF_OK, ""};
-  const sgf_dataset *data = &problem->data;
-  const double *V = range->V + (range->n - range->rank) * range->n;
-  double *rows = new_reals(data->samples * range->rank), *gradient = new_reals(range->n);
-  for (size_t m = 0; m < data->samples; m++) {
-    sgf_dataset one;
-    ASSERT_OK(sgf_dataset_from_arrays(1, data->inputs, data->outputs, data->X + m * data->inputs,
-                                      data->Y + m * data->outputs, &one, &error),
-              error);
-    ASSERT_OK(sgf_gradient(&problem->network, &one, problem->theta, 0.0, gradient, &error), error);
-    sgf_multiply(range->rank, 1, range->n, SGF_PLAIN, V, SGF_PLAIN, gradient, rows + m * range->rank);
-    sgf_dataset_free(&one);
-  }
-  free(gradient);
-  return rows;
-}
-
 /* Of one run of SGD less the linear one of the same batches, with constant drift and noise, whose second moment is the
  * theory's exactly: mean over the snapshots of |delta|^2 on the range and of delta. */
 typedef struct {

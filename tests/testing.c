@@ -1,6 +1,8 @@
 /* What the test programs share. */
 #include "testing.h"
 
+#include "../theory/drift.h"
+
 #include <gsl/gsl_errno.h>
 #include <lapacke.h>
 #include <unistd.h>
@@ -75,6 +77,27 @@ sgf_problem *planted_problem(const sgf_settings *settings, const double *theta, 
   free(M);
   sgf_network_free(&network);
   return problem;
+}
+
+double *sample_gradients(const sgf_problem *problem, const sgf_range *range)
+{
+  sgf_error error = {SGF_OK, ""};
+  const sgf_dataset *data = &problem->data;
+  const double *V = range->V + (range->n - range->rank) * range->n;
+  double *rows = new_reals(data->samples * range->rank), *gradient = new_reals(range->n);
+  for (size_t m = 0; m < data->samples; m++) {
+    sgf_dataset one;
+    ASSERT_OK(sgf_dataset_from_arrays(1, data->inputs, data->outputs, data->X + m * data->inputs,
+                                      data->Y + m * data->outputs, &one, &error),
+              error);
+    ASSERT_OK(sgf_gradient(&problem->network, &one, problem->theta, problem->settings.training.weight_decay, gradient,
+                           &error),
+              error);
+    sgf_multiply(range->rank, 1, range->n, SGF_PLAIN, V, SGF_PLAIN, gradient, rows + m * range->rank);
+    sgf_dataset_free(&one);
+  }
+  free(gradient);
+  return rows;
 }
 
 void make_dataset(size_t samples, size_t inputs, size_t outputs, uint64_t seed, sgf_dataset *data)

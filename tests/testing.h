@@ -10,6 +10,7 @@
 
 #include "../theory/linear_algebra.h"
 #include "../theory/memory.h"
+#include "../theory/nullspace.h"
 #include "../theory/problem.h"
 #include "../theory/random.h"
 
@@ -45,6 +46,9 @@ void make_dataset(size_t samples, size_t inputs, size_t outputs, uint64_t seed, 
 
 /* Weights theta at an exact minimum: Y = M X + residuals that are orthogonal to the inputs, so that G = 0. */
 sgf_problem *planted_problem(const sgf_settings *settings, const double *theta, size_t P, uint64_t seed);
+
+/* Gradients of the single samples at theta*, in the modes of the range of the drift: (P, rank). */
+double *sample_gradients(const sgf_problem *problem, const sgf_range *range);
 
 /* Path of an oracle file, "NAME.h5"; static storage. */
 const char *case_path(const char *file);
