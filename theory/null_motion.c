@@ -18,6 +18,7 @@ const char *sgf_null_motion_missing(const sgf_problem *problem, const sgf_predic
   size_t count = sgf_symmetry_count(network);
   if (first == NULL) return "there is no hidden layer, or no dense prediction";
   if (first->left_out != NULL) return first->left_out;
+  if (problem->settings.training.weight_decay > 0.0) return "training.weight_decay holds the scalings";
   if (count > SGF_MOST_SYMMETRIES) return "the hidden layers have more than 1000 modes of their symmetry";
   if (sgf_motion_cost(network, prediction->info.rank_hessian, count) > SGF_MOST_ROTATION_WORK)
     return "more than 1e11 multiply-adds";
