@@ -281,23 +281,26 @@ done:
   return status;
 }
 
-/* Row and column scales, powers of 2, that bring the largest element of each to about 1, and A scaled by them; the product
- * of the smallest of each. Zero rows and columns stay. */
-static double scale_elements(size_t n, const double *A, double *scaled)
+/* Powers of 2 that bring the norm of every row and then the largest element of every column to about 1, (n) each; the
+ * product of the largest of both is the reciprocal of what is returned. Zero rows and columns stay. */
+static double element_scales(size_t n, const double *A, double *rows, double *columns)
 {
   double least_row = 1.0, least_column = 1.0;
+  memset(columns, 0, n * sizeof *columns);
   for (size_t i = 0; i < n; i++) {
-    int shift = sgf_exponent(n, A + i * n);
-    least_row = fmin(least_row, ldexp(1.0, shift));
-    sgf_scaled_copy(n, A + i * n, -shift, scaled + i * n);
+    const double *row = A + i * n;
+    rows[i] = ldexp(1.0, -sgf_exponent(n, row));
+    least_row = fmin(least_row, 1.0 / rows[i]);
+    for (size_t j = 0; j < n; j++) {
+      double size = fabs(row[j]) * rows[i];
+      columns[j] = size > columns[j] ? size : columns[j];
+    }
   }
   for (size_t j = 0; j < n; j++) {
-    double largest = 0.0;
     int shift = 0;
-    for (size_t i = 0; i < n; i++) largest = fmax(largest, fabs(scaled[i * n + j]));
-    if (largest > 0.0) frexp(largest, &shift);
-    least_column = fmin(least_column, ldexp(1.0, shift));
-    for (size_t i = 0; i < n; i++) scaled[i * n + j] = ldexp(scaled[i * n + j], -shift);
+    if (columns[j] > 0.0) frexp(columns[j], &shift);
+    columns[j] = ldexp(1.0, -shift);
+    least_column = fmin(least_column, 1.0 / columns[j]);
   }
   return least_row * least_column;
 }
@@ -308,13 +311,15 @@ static double scale_elements(size_t n, const double *A, double *scaled)
 static sgf_status check_elements(const problem *all, double tolerance, sgf_error *error)
 {
   size_t n = all->n, rank = all->certificate->rank, of_elements = 0;
-  double *scaled = NULL, *values = NULL;
+  double *scaled = NULL, *values = NULL, *scales = NULL;
   sgf_status status;
   if (all->discrete || all->form.null == 0 || !isnan(tolerance)) return SGF_OK;
   if (all->certificate->null_noise == 0.0 && !all->starts) return SGF_OK;
+  SGF_TRY(sgf_new_reals(&scales, 2 * n, 1, "scaled A", error));
+  if (element_scales(n, all->A, scales, scales + n) > 1e2 * (double)n * sgf_rank_round_off(n)) goto done;
   SGF_TRY(sgf_new_reals(&scaled, n, n, "scaled A", error));
-  if (scale_elements(n, all->A, scaled) > 1e2 * (double)n * sgf_rank_round_off(n)) goto done;
   SGF_TRY(sgf_new_reals(&values, n, 1, "singular values of A", error));
+  for (size_t k = 0; k < n * n; k++) scaled[k] = all->A[k] * scales[k / n] * scales[n + k % n];
   lapack_int size = (lapack_int)n,
              info = LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'N', size, size, scaled, size, values, NULL, size, NULL, size);
   while (of_elements < n && values[of_elements] > 1e3 * sgf_rank_round_off(n) * values[0]) of_elements++;
@@ -327,6 +332,7 @@ static sgf_status check_elements(const problem *all, double tolerance, sgf_error
                       "tolerance decides it",
                       rank, n, of_elements);
 done:
+  free(scales);
   free(scaled);
   free(values);
   return status;
