@@ -281,7 +281,8 @@ option without its value   | 64 | 'o'                           | predict good.y
 --set without its value    | 64 | --set                         | predict good.yaml --set
 flag with a value          | 64 | --json                        | predict good.yaml --json=yes
 report of predict          | 64 | --report                      | predict good.yaml --report r.html
-trajectory of verify       | 64 | --trajectory                  | verify good.yaml --trajectory trajectory.h5
+trajectory of a predict    | 64 | --trajectory                  | predict good.yaml --trajectory new.h5
+trajectory with checkpoint | 64 | --trajectory                  | verify good.yaml --trajectory new.h5 --checkpoint new.checkpoint
 no trajectory              | 64 | --trajectory                  | compare good.yaml
 threads 0                  | 64 | --threads.*'0'                | verify good.yaml --threads 0
 threads -1                 | 64 | --threads.*'-1'               | verify good.yaml --threads=-1

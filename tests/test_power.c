@@ -8,7 +8,7 @@
  * mode has most of it: R w = 2 / 0.0026^2 = 3e5 relaxation times are enough, for instance 400 replicas of 750. The s
  * that is measured is held to the bound.
  *
- * PROBLEMS can be set for a larger measurement; theory/README.md, section 11, has one of 400. */
+ * PROBLEMS can be set for a larger measurement; theory/README.md, section 11, has one of 300. */
 #include <gsl/gsl_cdf.h>
 
 #include "testing.h"
