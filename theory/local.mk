@@ -3,6 +3,7 @@ theory_sources = \
   %D%/averaged_operators.h \
   %D%/balance.c \
   %D%/balance.h \
+  %D%/balanced_state.c \
   %D%/certificate.h \
   %D%/closed_form.c \
   %D%/closed_form.h \
@@ -68,6 +69,8 @@ theory_sources = \
   %D%/network.h \
   %D%/nullspace.c \
   %D%/nullspace.h \
+  %D%/noise_balance.c \
+  %D%/noise_balance.h \
   %D%/null_motion.c \
   %D%/null_motion.h \
   %D%/observables.c \
