@@ -28,23 +28,36 @@ static void single_layer(sgf_settings *settings, size_t inputs, size_t outputs, 
 
 /* ---------------------------------------------------------------- the steps */
 
-/* The products of snapshots against plain loops. */
+static void check_products(const sgf_kernels *kernels, size_t n, size_t count, const double *A)
+{
+  double *packed = new_reals(n * (n + 1) / 2 + 1), accuracy = 1e-13 * (1.0 + sqrt((double)count));
+  packed[n * (n + 1) / 2] = 7.0;
+  kernels->add_products(n, count, A, -1.0, packed);
+  for (size_t i = 0, at = 0; i < n; i++)
+    for (size_t j = 0; j <= i; j++, at++) {
+      double sum = 0.0;
+      for (size_t k = 0; k < count; k++) sum += -A[k * n + i] * A[k * n + j];
+      ck_assert_msg(fabs(sum - packed[at]) <= accuracy, "%s, %zu products of %zu at %zu, %zu", kernels->name, count,
+                    n, i, j);
+    }
+  ck_assert(packed[n * (n + 1) / 2] == 7.0);
+  free(packed);
+}
+
+/* The products of snapshots against plain loops, by the kernels of all widths that the machine has. */
 START_TEST(products_are_those_of_plain_loops)
 {
-  enum { MOST = 110 };
-  static double A[MOST * MOST], packed[MOST * (MOST + 1) / 2];
-  fill_normal(71, MOST * MOST, A);
-  for (size_t n = 1; n <= MOST; n += n < 20 ? 1 : 9) {
-    size_t count = n % 17 + 1;
-    memset(packed, 0, sizeof packed);
-    sgf_add_products(n, count, A, -1.0, packed);
-    for (size_t i = 0, at = 0; i < n; i++)
-      for (size_t j = 0; j <= i; j++, at++) {
-        double sum = 0.0;
-        for (size_t k = 0; k < count; k++) sum += -A[k * n + i] * A[k * n + j];
-        ck_assert_msg(fabs(sum - packed[at]) <= 1e-13, "%zu products of %zu at %zu, %zu", count, n, i, j);
-      }
+  enum { MOST = 130 };
+  double *A = new_reals(MOST * 300);
+  fill_normal(71, MOST * 300, A);
+  for (sgf_kernel_width w = SGF_KERNELS_PORTABLE; w < SGF_KERNEL_TABLES; w++) {
+    const sgf_kernels *kernels = sgf_kernels_of(w);
+    if (kernels == NULL || kernels->lanes > sgf_kernels_of_machine()->lanes) continue;
+    for (size_t n = 1; n <= MOST; n += n < 30 ? 1 : 9) check_products(kernels, n, n % 17 + 1, A);
+    check_products(kernels, 97, 128, A);
+    check_products(kernels, 97, 300, A);
   }
+  free(A);
 }
 END_TEST
 

@@ -1,9 +1,26 @@
 /* Allocation with every size checked for overflow. */
 #include "memory.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
+
+/* Blocks of at least so many bytes ask for large pages: the first touch of 164 MB of second moments takes 40 000 faults
+ * with small ones, as long as a fifth of the simulation that they are of. */
+#define LARGE ((size_t)4 << 20)
+
+static void ask_for_large_pages(void *block, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)block;
+  uintptr_t first = (start + page - 1) / page * page, end = (start + bytes) / page * page;
+  if (bytes >= LARGE) madvise((char *)block + (first - start), end - first, MADV_HUGEPAGE);
+#else
+  (void)block, (void)bytes;
+#endif
+}
 
 sgf_status sgf_allocate(void **block, size_t count_a, size_t count_b, size_t item_size, const char *what,
                         sgf_error *error)
@@ -18,6 +35,7 @@ sgf_status sgf_allocate(void **block, size_t count_a, size_t count_b, size_t ite
   if (*block == NULL)
     return sgf_fail(error, SGF_ERROR_MEMORY, "%s: no memory for %zu x %zu items (%.3g MiB)", what, count_a, count_b,
                     (double)bytes / 1048576.0);
+  ask_for_large_pages(*block, bytes);
   return SGF_OK;
 }
 

@@ -211,7 +211,7 @@ static sgf_status check_run(const sgf_state_file *state, const sgf_simulation *s
   if (step >= total || step != simulation->run[0].sgd.step)
     return not_a_state(state, "the step of a replica", step, error);
   if (run->accumulator.taken != taken) return not_a_state(state, "snapshots", run->accumulator.taken, error);
-  if (run->accumulator.held != taken % sgf_accumulator_block())
+  if (run->accumulator.held != taken % run->accumulator.room)
     return not_a_state(state, "snapshots that are held", run->accumulator.held, error);
   if (run->points != sgf_simulation_points(simulation, step)) return not_a_state(state, "points", run->points, error);
   return SGF_OK;
@@ -228,7 +228,7 @@ sgf_status sgf_checkpoint_run(sgf_state_file *state, sgf_run *run, sgf_error *er
   SGF_TRY(exchange_size(state, &run->points, error));
   SGF_TRY(exchange_size(state, &accumulator->taken, error));
   SGF_TRY(exchange_size(state, &accumulator->held, error));
-  SGF_TRY(exchange_reals(state, accumulator->block, sgf_accumulator_size(accumulator->ensemble), error));
+  SGF_TRY(exchange_reals(state, accumulator->block, sgf_accumulator_size(accumulator), error));
   if (!state->reading) sgf_sgd_save(&run->sgd, room);
   SGF_TRY(sgf_state_exchange(state, room, size, error));
   if (state->reading && !sgf_sgd_load(&run->sgd, room))

@@ -9,8 +9,8 @@
 #include "../theory/memory.h"
 #include "kernels.h"
 
-/* Snapshots are added to the second moment this many at a time, so that each element is loaded once a block. */
-enum { BLOCK = 64 };
+/* Snapshots are added to the second moment at most this many at a time, so that each element is loaded once a block. */
+enum { MOST_TOGETHER = 128 };
 /* However large the moments, there are this many rows for the error bars. */
 enum { LEAST_ROWS = 24 };
 
@@ -143,7 +143,14 @@ void sgf_ensemble_close_row(sgf_ensemble *ensemble, size_t row, size_t turn)
   if (turn > 0) scale_row(ensemble, row, 1.0 / (double)(turn + 1));
 }
 
-size_t sgf_accumulator_block(void) { return BLOCK; }
+/* Blocks of equal size, but for the last: a few snapshots by themselves would cost almost as much as a whole block. Whole
+ * vectors, as columns of such blocks are multiplied. */
+static size_t block_for(size_t expected)
+{
+  size_t blocks = (expected + MOST_TOGETHER - 1) / MOST_TOGETHER, vectors = 8;
+  size_t block = blocks > 0 ? (expected + blocks - 1) / blocks : 1;
+  return (block + vectors - 1) / vectors * vectors;
+}
 
 /* Numbers of a snapshot as the block has them. */
 static size_t snapshot_size(const sgf_ensemble *ensemble)
@@ -151,17 +158,21 @@ static size_t snapshot_size(const sgf_ensemble *ensemble)
   return ensemble->directions != NULL ? ensemble->weights : ensemble->n;
 }
 
-size_t sgf_accumulator_size(const sgf_ensemble *ensemble) { return BLOCK * snapshot_size(ensemble) + ensemble->n; }
+size_t sgf_accumulator_size(const sgf_accumulator *accumulator)
+{
+  return accumulator->room * snapshot_size(accumulator->ensemble) + accumulator->ensemble->n;
+}
 
 sgf_status sgf_accumulator_create(sgf_ensemble *ensemble, size_t row, size_t expected, sgf_accumulator *accumulator,
                                   sgf_error *error)
 {
   sgf_status status;
-  *accumulator = (sgf_accumulator){.ensemble = ensemble, .row = row, .expected = expected};
-  SGF_TRY(sgf_new_reals(&accumulator->block, sgf_accumulator_size(ensemble), 1, "snapshots", error));
-  accumulator->sum = accumulator->block + BLOCK * snapshot_size(ensemble);
+  *accumulator =
+      (sgf_accumulator){.ensemble = ensemble, .row = row, .expected = expected, .room = block_for(expected)};
+  SGF_TRY(sgf_new_reals(&accumulator->block, sgf_accumulator_size(accumulator), 1, "snapshots", error));
+  accumulator->sum = accumulator->block + accumulator->room * snapshot_size(ensemble);
   if (ensemble->directions != NULL)
-    SGF_TRY(sgf_new_reals(&accumulator->inside, 2 * BLOCK, ensemble->n, "snapshots", error));
+    SGF_TRY(sgf_new_reals(&accumulator->inside, 2 * accumulator->room, ensemble->n, "snapshots", error));
 done:
   return status;
 }
@@ -190,16 +201,16 @@ static void add_to_means(sgf_accumulator *accumulator, size_t taken, const doubl
   }
 }
 
-/* The block (weights, BLOCK) in the directions, (BLOCK, n), and its means. Columns beyond those held count for nothing. */
+/* The block (weights, room) in the directions, (room, n), and its means. Columns beyond those held count for nothing. */
 static const double *project_block(sgf_accumulator *accumulator)
 {
   const sgf_ensemble *ensemble = accumulator->ensemble;
-  size_t n = ensemble->n, held = accumulator->held;
-  double *columns = accumulator->inside, *rows = columns + BLOCK * n;
-  sgf_kernels_of_machine()->multiply(n, BLOCK, ensemble->weights, ensemble->directions, ensemble->weights, 1,
-                                     accumulator->block, BLOCK, columns, BLOCK, false);
+  size_t n = ensemble->n, held = accumulator->held, room = accumulator->room;
+  double *columns = accumulator->inside, *rows = columns + room * n;
+  sgf_kernels_of_machine()->multiply(n, room, ensemble->weights, ensemble->directions, ensemble->weights, 1,
+                                     accumulator->block, room, columns, room, false);
   for (size_t s = 0; s < held; s++) {
-    for (size_t k = 0; k < n; k++) rows[s * n + k] = columns[k * BLOCK + s];
+    for (size_t k = 0; k < n; k++) rows[s * n + k] = columns[k * room + s];
     add_to_means(accumulator, accumulator->taken - held + s, rows + s * n);
   }
   return rows;
@@ -208,8 +219,8 @@ static const double *project_block(sgf_accumulator *accumulator)
 static void add_block(sgf_accumulator *accumulator)
 {
   const double *block = accumulator->ensemble->directions != NULL ? project_block(accumulator) : accumulator->block;
-  sgf_add_products(accumulator->ensemble->n, accumulator->held, block, 1.0 / (double)accumulator->expected,
-                   second_of(accumulator));
+  sgf_kernels_of_machine()->add_products(accumulator->ensemble->n, accumulator->held, block,
+                                         1.0 / (double)accumulator->expected, second_of(accumulator));
   accumulator->held = 0;
 }
 
@@ -222,7 +233,7 @@ static void hold_column(sgf_accumulator *accumulator, const double *theta, const
     double square = 0.0;
     for (; k < ensemble->square_ends[l]; k++) {
       double delta = theta[k] - reference[k];
-      accumulator->block[k * BLOCK + accumulator->held] = delta;
+      accumulator->block[k * accumulator->room + accumulator->held] = delta;
       square += delta * delta;
     }
     squares[l] += square / (double)accumulator->expected;
@@ -241,7 +252,7 @@ void sgf_accumulate(sgf_accumulator *accumulator, const double *theta, const dou
     add_to_means(accumulator, accumulator->taken, delta);
   }
   accumulator->taken++;
-  if (++accumulator->held == BLOCK) add_block(accumulator);
+  if (++accumulator->held == accumulator->room) add_block(accumulator);
 }
 
 void sgf_accumulator_end(sgf_accumulator *accumulator)
@@ -251,7 +262,7 @@ void sgf_accumulator_end(sgf_accumulator *accumulator)
   add_block(accumulator);
   if (!accumulator->ensemble->info.centred || accumulator->taken == 0) return;
   scale(n, 1.0 / taken, accumulator->sum);
-  sgf_add_products(n, 1, accumulator->sum, -1.0, second_of(accumulator));
+  sgf_kernels_of_machine()->add_products(n, 1, accumulator->sum, -1.0, second_of(accumulator));
 }
 
 void sgf_ensemble_deviation(const sgf_ensemble *ensemble, const double *theta, const double *reference, double *work,

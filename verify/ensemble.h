@@ -71,6 +71,7 @@ typedef struct sgf_accumulator {
   size_t row;
   size_t expected, taken; /* snapshots of the run */
   size_t held;            /* of these in the block */
+  size_t room;            /* snapshots that the block has room for */
   double *block;          /* of snapshots, in rows (n); with directions in columns, of all weights */
   double *sum;            /* (n), of the run's snapshots */
   double *inside;         /* with directions: room for a block in them */
@@ -80,10 +81,8 @@ typedef struct sgf_accumulator {
 sgf_status sgf_accumulator_create(sgf_ensemble *ensemble, size_t row, size_t expected, sgf_accumulator *accumulator,
                                   sgf_error *error);
 void sgf_accumulator_free(sgf_accumulator *accumulator);
-/* Snapshots that a block has room for. */
-size_t sgf_accumulator_block(void);
 /* Doubles in block and sum together: all that a run in flight keeps there. */
-size_t sgf_accumulator_size(const sgf_ensemble *ensemble);
+size_t sgf_accumulator_size(const sgf_accumulator *accumulator);
 /* Add theta - reference, both whole vectors of weights. */
 void sgf_accumulate(sgf_accumulator *accumulator, const double *theta, const double *reference);
 /* All snapshots are in: complete the row's moments. */

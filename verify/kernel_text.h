@@ -163,6 +163,112 @@ TARGET static double step(size_t count, double rate, double momentum, double dec
   return sum_of_lanes(&square);
 }
 
+/* ------------------------------------------------- products of snapshots */
+
+/* Tiles of the triangle: sums that fill the registers, 24 of 32 with eight lanes and 12 of 16 else. A panel of 24 columns
+ * of 128 snapshots stays in the first cache; rows go through 4 panels at a time, so that they are few long stretches of
+ * memory and not many short ones.
+ *
+ * Why not a BLAS: for 64 rows of 800 weights on an AMD EPYC, blocks of 128 snapshots take 5.8 microseconds a snapshot of
+ * one thread, cblas_dsyrk of OpenBLAS 0.3.21 on whole matrices 12.4, and tiles of 4 rows without FETCH 8.0. */
+enum { PRODUCT_ROWS = LANES == 8 ? 8 : 4, PANEL = 24, PANELS = 4, TOGETHER = 128, LINE = 8 };
+
+#define START_SUMS(row) vector s##row##0 = {0}, s##row##1 = {0}, s##row##2 = {0};
+#define ADD_PRODUCTS(row)                            \
+  if (PRODUCT_ROWS > row) {                          \
+    double factor = A[row];                          \
+    s##row##0 = MULTIPLY_ADD(factor, b0, s##row##0); \
+    s##row##1 = MULTIPLY_ADD(factor, b1, s##row##1); \
+    s##row##2 = MULTIPLY_ADD(factor, b2, s##row##2); \
+  }
+#define END_SUMS(row)                                 \
+  if (PRODUCT_ROWS > row) {                           \
+    STORE(sums + row * PANEL, s##row##0);             \
+    STORE(sums + row * PANEL + LANES, s##row##1);     \
+    STORE(sums + row * PANEL + 2 * LANES, s##row##2); \
+  }
+
+/* sums (PRODUCT_ROWS, 3 vectors) = sum_k A_k B_k, k < count; rows of B and of the sums are a panel apart. */
+KERNEL void product_tile(size_t count, const double *A, size_t A_step, const double *B, double *sums)
+{
+  START_SUMS(0)
+  START_SUMS(1)
+  START_SUMS(2) START_SUMS(3) START_SUMS(4) START_SUMS(5) START_SUMS(6)
+      START_SUMS(7) for (size_t k = 0; k < count; k++, A += A_step, B += PANEL)
+  {
+    vector b0 = LOAD(B), b1 = LOAD(B + LANES), b2 = LOAD(B + 2 * LANES);
+    ADD_PRODUCTS(0)
+    ADD_PRODUCTS(1) ADD_PRODUCTS(2) ADD_PRODUCTS(3) ADD_PRODUCTS(4) ADD_PRODUCTS(5) ADD_PRODUCTS(6) ADD_PRODUCTS(7)
+  }
+  END_SUMS(0) END_SUMS(1) END_SUMS(2) END_SUMS(3) END_SUMS(4) END_SUMS(5) END_SUMS(6) END_SUMS(7)
+}
+
+/* Columns `from` ... of the block side by side, zeros beyond the last. */
+KERNEL void pack_columns(size_t n, size_t count, const double *block, size_t from, size_t columns, double *packed)
+{
+  size_t held = n - from < columns ? n - from : columns;
+  for (size_t k = 0; k < count; k++, packed += columns) {
+    const double *row = block + k * n + from;
+    size_t j = 0;
+    for (; j + LANES <= held; j += LANES) STORE(packed + j, LOAD(row + j));
+    for (size_t rest = j; rest < columns; rest += LANES) STORE(packed + rest, (vector){0});
+    for (; j < held; j++) packed[j] = row[j];
+  }
+}
+
+/* Ask for a strip of the triangle before its sums are made: nobody has touched it since the last block of this row, and
+ * rows of a triangle are no regular pattern. A macro, since gcc drops calls of functions that do nothing else. */
+#ifdef __GNUC__
+#define FETCH(line) __builtin_prefetch(line, 1)
+#else
+#define FETCH(line) (void)(line)
+#endif
+
+KERNEL void add_strip(size_t columns, double sign, const double *sums, double *row)
+{
+  size_t j = 0;
+  for (; j + LANES <= columns; j += LANES) STORE(row + j, MULTIPLY_ADD(sign, LOAD(sums + j), LOAD(row + j)));
+  for (; j < columns; j++) row[j] += sign * sums[j];
+}
+
+/* Rows first ... first + rows - 1, as far as they reach into the columns from `from` on, of which `packed` has the panels. */
+KERNEL void add_rows(size_t count, const double *A, size_t A_step, size_t first, size_t rows, size_t from,
+                     const double *packed, double sign, double *second)
+{
+  double sums[PRODUCT_ROWS * PANEL];
+  for (size_t p = 0; p < PANELS && from < first + rows; p++, from += PANEL, packed += TOGETHER * PANEL) {
+    for (size_t i = first; i < first + rows; i++)
+      for (size_t j = from; j <= i && j < from + PANEL + LINE; j += LINE) FETCH(second + i * (i + 1) / 2 + j);
+    for (size_t at = 0; at < PANEL; at += 3 * LANES) product_tile(count, A, A_step, packed + at, sums + at);
+    for (size_t i = first; i < first + rows; i++)
+      if (i >= from)
+        add_strip(i + 1 - from < PANEL ? i + 1 - from : PANEL, sign, sums + (i - first) * PANEL,
+                  second + i * (i + 1) / 2 + from);
+  }
+}
+
+TARGET static void add_some_products(size_t n, size_t count, const double *block, double sign, double *second)
+{
+  double packed[PANELS * TOGETHER * PANEL], last[TOGETHER * PRODUCT_ROWS];
+  for (size_t from = 0; from < n; from += PANELS * PANEL) {
+    for (size_t p = 0; p < PANELS && from + p * PANEL < n; p++)
+      pack_columns(n, count, block, from + p * PANEL, PANEL, packed + p * TOGETHER * PANEL);
+    size_t first = from;
+    for (; first + PRODUCT_ROWS <= n; first += PRODUCT_ROWS)
+      add_rows(count, block + first, n, first, PRODUCT_ROWS, from, packed, sign, second);
+    if (first == n) continue;
+    pack_columns(n, count, block, first, PRODUCT_ROWS, last);
+    add_rows(count, last, PRODUCT_ROWS, first, n - first, from, packed, sign, second);
+  }
+}
+
+TARGET static void add_products(size_t n, size_t count, const double *block, double sign, double *second)
+{
+  for (; count > TOGETHER; count -= TOGETHER, block += TOGETHER * n)
+    add_some_products(n, TOGETHER, block, sign, second);
+  add_some_products(n, count, block, sign, second);
+}
+
 /* ------------------------------------------------------------- one output */
 
 #define DOT(row) \
@@ -232,5 +338,5 @@ TARGET static void gradient_of_row(size_t samples, size_t count, const double *w
 #define TEXT_OF(variant) #variant
 #define TEXT(variant) TEXT_OF(variant)
 extern const sgf_kernels TABLE(VARIANT);
-const sgf_kernels TABLE(VARIANT) = {TEXT(VARIANT),      LANES, multiply,       transpose,
-                                    subtract_and_scale, step,  gradient_of_row};
+const sgf_kernels TABLE(VARIANT) = {TEXT(VARIANT),      LANES, multiply,        transpose,
+                                    subtract_and_scale, step,  gradient_of_row, add_products};

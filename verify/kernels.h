@@ -33,6 +33,10 @@ typedef struct sgf_kernels {
    * x: pointers to the samples, e (samples) is room. */
   void (*gradient_of_row)(size_t samples, size_t count, const double *weights, const double *const *x,
                           const double *y, const double *factors, double *e, double *gradient, bool accumulate);
+
+  /* second += sign sum_k d_k d_k^T for the `count` rows d_k of block (count, n), any numbers of both; packed lower
+   * triangle, row after row. */
+  void (*add_products)(size_t n, size_t count, const double *block, double sign, double *second);
 } sgf_kernels;
 
 /* In the order of their width. The last two are for machines that have these instructions, NULL where the compiler does
@@ -42,9 +46,5 @@ const sgf_kernels *sgf_kernels_of(sgf_kernel_width width);
 
 /* The widest kernels that this machine can run: AVX-512F, AVX2 with FMA, or portable ones. */
 const sgf_kernels *sgf_kernels_of_machine(void);
-
-/* second += sign sum_k d_k d_k^T for the `count` rows d_k of block (count, n), packed lower triangle, with the
- * kernels of the machine. */
-void sgf_add_products(size_t n, size_t count, const double *block, double sign, double *second);
 
 #endif
