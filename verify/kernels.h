@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* The kernels of a step, for one width of vectors. Matrices are row-major with their own distance between rows ("step",
  * in doubles); counts and columns are multiples of `lanes`, what pads them is zero and stays zero. Sums over samples and
@@ -37,6 +38,11 @@ typedef struct sgf_kernels {
   /* second += sign sum_k d_k d_k^T for the `count` rows d_k of block (count, n), any numbers of both; packed lower
    * triangle, row after row. */
   void (*add_products)(size_t n, size_t count, const double *block, double sign, double *second);
+
+  /* What sgf_random_indices draws in `lanes` steps from `step` on: index k of step + j at [k lanes + j]. bound < 2^32.
+   * NULL where one step after the other is as fast. */
+  void (*draw_indices)(uint64_t seed, uint64_t stream, uint64_t step, size_t bound, size_t per_word, size_t count,
+                       uint64_t *indices);
 } sgf_kernels;
 
 /* In the order of their width. The last two are for machines that have these instructions, NULL where the compiler does

@@ -9,5 +9,6 @@
 #define LANES 4
 #define MULTIPLY_ADD(a, x, sum) _mm256_fmadd_pd(_mm256_set1_pd(a), x, sum)
 #define MULTIPLY_ADD_VECTORS(a, x, sum) _mm256_fmadd_pd(a, x, sum)
+#define MULTIPLY_HALVES(a, b) ((words)_mm256_mul_epu32((__m256i)(a), (__m256i)(b)))
 #include "kernel_text.h"
 #endif

@@ -9,5 +9,6 @@
 #define LANES 8
 #define MULTIPLY_ADD(a, x, sum) _mm512_fmadd_pd(_mm512_set1_pd(a), x, sum)
 #define MULTIPLY_ADD_VECTORS(a, x, sum) _mm512_fmadd_pd(a, x, sum)
+#define MULTIPLY_HALVES(a, b) ((words)_mm512_mul_epu32((__m512i)(a), (__m512i)(b)))
 #include "kernel_text.h"
 #endif

@@ -11,6 +11,9 @@ typedef struct sgf_sampler {
   uint64_t seed, replica;
   size_t per_word; /* indices below P that share a random word */
   size_t *order;   /* a permutation of the samples; unused with replacement */
+  uint64_t *ahead; /* with replacement, what the next steps draw, as kernels do it; NULL: step by step */
+  uint64_t first;  /* of these steps */
+  size_t held;     /* steps */
 } sgf_sampler;
 
 /* A sampler of one replica; its draws depend on seed, replica and step only through the steps taken in order

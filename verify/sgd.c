@@ -17,7 +17,12 @@ static sgf_status create_sampler(sgf_sgd *run, uint64_t replica, sgf_error *erro
   uint64_t stream = replica + engine->layer * SGF_ALONE;
   size_t P = engine->problem->data.samples;
   if (engine->langevin) { /* all samples with random weights: no minibatches */
-    run->sampler = (sgf_sampler){SGF_SAMPLING_REPLACEMENT, P, P, settings->seed, stream, 1, NULL};
+    run->sampler = (sgf_sampler){.mode = SGF_SAMPLING_REPLACEMENT,
+                                 .samples = P,
+                                 .batch = P,
+                                 .seed = settings->seed,
+                                 .replica = stream,
+                                 .per_word = 1};
     return SGF_OK;
   }
   return sgf_sampler_create(settings->training.sampling, P, settings->training.batch_size, settings->seed, stream,
