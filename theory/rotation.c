@@ -184,50 +184,91 @@ static double saturation(const sgf_lags *lags, double s)
   return (0.5 * K * (K - 1.0) - (powers - K)) / (K * K);
 }
 
-/* u of two rotations (0), two scalings (1), a rotation and a scaling (2), each (r, r). */
+/* Which u a pair of modes has. */
+enum { TWO_ROTATIONS, TWO_SCALINGS, MIXED, PAIRINGS };
+
+/* The u of each pairing, (r, r), for sums over the triangle i >= j: twice below the diagonal, zero above. */
 static void fill_weights(const sgf_motion *motion, const sgf_lags *lags, double *weights)
 {
   size_t rank = motion->rank;
   double time = mean_time(lags);
   for (size_t i = 0; i < rank; i++)
-    for (size_t j = 0; j < rank; j++) {
+    for (size_t j = 0; j <= i; j++) {
       double h = motion->h[i], other = motion->h[j], sum = h + other, ratio = (h - other) / sum;
-      double held = 0.5 * saturation(lags, sum);
+      double held = 0.5 * saturation(lags, sum), times = i == j ? 1.0 : 2.0;
       double *u = weights + i * rank + j;
-      u[0] = 2.0 * h * other / sum * time + ratio * ratio * held;
-      u[rank * rank] = held;
-      u[2 * rank * rank] = ratio * held;
+      u[TWO_ROTATIONS * rank * rank] = times * (2.0 * h * other / sum * time + ratio * ratio * held);
+      u[TWO_SCALINGS * rank * rank] = times * held;
+      u[MIXED * rank * rank] = times * ratio * held;
     }
 }
 
-/* The components (size, r) of one unit's weights, with the signs that a mode gives them. */
-static void gather(const sgf_motion *motion, const sgf_mode *mode, size_t unit, bool with_sign, double *block)
+/* Rows `first` ... first + height - 1 of the triangles i >= j of all modes at once, and the columns j < width that these
+ * have. N_a and S N_a S are symmetric or antisymmetric as the generator is, and so is u: the triangle is all. */
+typedef struct {
+  size_t first, height, width;
+  double *one;    /* (height, width), N_a of one mode */
+  double *alike;  /* (count, height, width), u N_a with the u for modes of its own kind */
+  double *mixed;  /* the same with the other u; NULL where all modes are of one kind */
+  double *turned; /* (count, height, width), S N_a S */
+} panel;
+
+/* Numbers of a panel of all modes, at most, unless one row has more. */
+enum { PANEL_NUMBERS = 1 << 20 };
+
+static size_t panel_height(size_t rank, size_t count)
 {
-  size_t rank = motion->rank, size = sgf_unit_size(motion->network, mode->hidden);
-  for (size_t k = 0; k < size; k++) {
-    const double *row = motion->rows + sgf_unit_weight(motion->network, mode->hidden, unit, k) * rank;
-    double sign = with_sign ? sgf_unit_sign(motion->network, mode, k) : 1.0;
-    for (size_t i = 0; i < rank; i++) block[k * rank + i] = sign * row[i];
+  size_t height = PANEL_NUMBERS / (count * rank);
+  return height < 1 ? 1 : height < rank ? height : rank;
+}
+
+/* block (height, width) = times * block + sign * sum_k s_k R_ik^T R_jk: the weights of unit i with those of unit j, R their
+ * rows of `rows` (n, r), s_k the mode's signs. */
+static void add_units(const sgf_motion *motion, const double *rows, const sgf_mode *mode, size_t i, size_t j,
+                      double sign, double times, const panel *of, double *block)
+{
+  const sgf_network *network = motion->network;
+  size_t below = network->widths[mode->hidden - 1], size = sgf_unit_size(network, mode->hidden), rank = motion->rank;
+  const size_t begin[] = {0, below, size}, leading[] = {rank, network->widths[mode->hidden] * rank};
+  for (int part = 0; part < 2; part++) { /* into the unit, and out of it */
+    const double *left = rows + sgf_unit_weight(network, mode->hidden, i, begin[part]) * rank + of->first;
+    const double *right = rows + sgf_unit_weight(network, mode->hidden, j, begin[part]) * rank;
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)of->height, (int)of->width,
+                (int)(begin[part + 1] - begin[part]), sign * sgf_unit_sign(network, mode, begin[part]), left,
+                (int)leading[part], right, (int)leading[part], part == 0 ? times : 1.0, block, (int)of->width);
   }
 }
 
-/* N_a in the modes of H, (r, r), of which `blocks` (2, size, r) is room. */
-static void mode_in_range(const sgf_motion *motion, const sgf_mode *mode, double *blocks, double *N)
+/* The panel's part of sum_pq (N_a)_pq R_p^T R_q. */
+static void mode_in_range(const sgf_motion *motion, const double *rows, const sgf_mode *mode, const panel *of,
+                          double *block)
 {
-  size_t rank = motion->rank, size = sgf_unit_size(motion->network, mode->hidden);
-  gather(motion, mode, mode->i, true, blocks);
-  gather(motion, mode, mode->j, false, blocks + size * rank);
-  sgf_multiply(rank, rank, size, SGF_TRANSPOSED, blocks, SGF_PLAIN, blocks + size * rank, N);
-  if (mode->i == mode->j) return;
-  for (size_t i = 0; i < rank; i++)
-    for (size_t j = 0; j <= i; j++) {
-      double forth = N[i * rank + j], back = N[j * rank + i];
-      N[i * rank + j] = mode->rotation ? forth - back : forth + back;
-      N[j * rank + i] = mode->rotation ? back - forth : forth + back;
-    }
+  add_units(motion, rows, mode, mode->i, mode->j, 1.0, 0.0, of, block);
+  if (mode->i != mode->j)
+    add_units(motion, rows, mode, mode->j, mode->i, mode->rotation ? -1.0 : 1.0, 1.0, of, block);
 }
 
-/* Runs of modes of one kind, so that each has one weight with another mode. */
+/* product (height, width) = u o N. */
+static void weigh(size_t rank, const double *u, const panel *of, double *product)
+{
+  for (size_t i = 0; i < of->height; i++)
+    for (size_t j = 0; j < of->width; j++)
+      product[i * of->width + j] = u[(of->first + i) * rank + j] * of->one[i * of->width + j];
+}
+
+static void fill_panel(const sgf_motion *motion, const double *weights, size_t count, const sgf_mode *modes,
+                       panel *of)
+{
+  size_t rank = motion->rank, square = rank * rank, length = of->height * of->width;
+  for (size_t a = 0; a < count; a++) {
+    mode_in_range(motion, motion->rows, &modes[a], of, of->one);
+    weigh(rank, weights + (modes[a].rotation ? TWO_ROTATIONS : TWO_SCALINGS) * square, of, of->alike + a * length);
+    if (of->mixed != NULL) weigh(rank, weights + MIXED * square, of, of->mixed + a * length);
+    mode_in_range(motion, motion->spread, &modes[a], of, of->turned + a * length);
+  }
+}
+
+/* Runs of modes of one kind, so that each has one u with another mode. */
 static size_t same_kind(size_t count, const sgf_mode *modes)
 {
   size_t length = 1;
@@ -235,24 +276,73 @@ static size_t same_kind(size_t count, const sgf_mode *modes)
   return length;
 }
 
-static const double *weight_of(size_t rank, const double *weights, bool rotation, bool other)
+/* W (count, count) += the panel's part of sum_ij u_ij (N_a)_ij (S N_b S)_ij. */
+static void add_panel(size_t count, const sgf_mode *modes, const panel *of, double *W)
 {
-  size_t which = rotation != other ? 2 : rotation ? 0 : 1;
-  return weights + which * rank * rank;
+  size_t inner = of->height * of->width;
+  for (size_t a = 0, rows; a < count; a += rows) {
+    rows = same_kind(count - a, modes + a);
+    for (size_t b = 0, columns; b < count; b += columns) {
+      columns = same_kind(count - b, modes + b);
+      const double *weighted = modes[a].rotation == modes[b].rotation ? of->alike : of->mixed;
+      cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)columns, (int)inner, 1.0,
+                  weighted + a * inner, (int)inner, of->turned + b * inner, (int)inner, 1.0, W + a * count + b,
+                  (int)count);
+    }
+  }
 }
 
-/* Row a of W: sum_ij u_ij (N_a)_ij (S N_b S)_ij for all b. */
-static void fill_row(const sgf_motion *motion, const double *weights, size_t count, const sgf_mode *modes, size_t a,
-                     double *N, double *room, double *row)
+static sgf_status panel_create(size_t rank, size_t count, const sgf_mode *modes, panel *made, sgf_error *error)
 {
-  size_t rank = motion->rank;
-  double *weighted = room, *turned = room + rank * rank;
-  for (size_t b = 0, length; b < count; b += length) {
-    length = same_kind(count - b, modes + b);
-    const double *u = weight_of(rank, weights, modes[a].rotation, modes[b].rotation);
-    for (size_t k = 0; k < rank * rank; k++) weighted[k] = u[k] * N[k];
-    contract(motion, motion->spread, weighted, length, modes + b, turned, row + b);
+  size_t height = panel_height(rank, count);
+  sgf_status status;
+  *made = (panel){.height = height};
+  SGF_TRY(sgf_new_reals(&made->one, height, rank, "mode of the symmetry", error));
+  SGF_TRY(sgf_new_reals(&made->alike, count, height * rank, "modes of the symmetry", error));
+  SGF_TRY(sgf_new_reals(&made->turned, count, height * rank, "modes of the symmetry", error));
+  if (same_kind(count, modes) < count)
+    SGF_TRY(sgf_new_reals(&made->mixed, count, height * rank, "modes of the symmetry", error));
+done:
+  return status;
+}
+
+static void panel_free(panel *made)
+{
+  free(made->one);
+  free(made->alike);
+  free(made->mixed);
+  free(made->turned);
+}
+
+sgf_status sgf_motion_covariance(const sgf_motion *motion, const sgf_lags *lags, size_t count, const sgf_mode *modes,
+                                 double *covariance, sgf_error *error)
+{
+  size_t rank = motion->rank, height;
+  double *weights = NULL;
+  panel of = {0};
+  sgf_status status = SGF_OK;
+  memset(covariance, 0, count * count * sizeof *covariance);
+  if (count == 0 || rank == 0) return SGF_OK;
+  SGF_TRY(sgf_new_reals(&weights, PAIRINGS * rank, rank, "weights of the modes", error));
+  SGF_TRY(panel_create(rank, count, modes, &of, error));
+  fill_weights(motion, lags, weights);
+  height = of.height;
+  for (; of.first < rank; of.first += height) {
+    of.height = height < rank - of.first ? height : rank - of.first;
+    of.width = of.first + of.height;
+    fill_panel(motion, weights, count, modes, &of);
+    add_panel(count, modes, &of, covariance);
   }
+  for (size_t a = 0; a < count; a++)
+    for (size_t b = 0; b <= a; b++) {
+      double sum = covariance[a * count + b] + covariance[b * count + a];
+      covariance[a * count + b] = covariance[b * count + a] = sum;
+    }
+done:
+  if (status != SGF_OK) sgf_fill_nan(count * count, covariance);
+  free(weights);
+  panel_free(&of);
+  return status;
 }
 
 static size_t largest_unit(const sgf_network *network)
@@ -265,37 +355,8 @@ static size_t largest_unit(const sgf_network *network)
   return size;
 }
 
-sgf_status sgf_motion_covariance(const sgf_motion *motion, const sgf_lags *lags, size_t count, const sgf_mode *modes,
-                                 double *covariance, sgf_error *error)
-{
-  size_t rank = motion->rank, n = motion->network->weights;
-  double *weights = NULL, *N = NULL, *blocks = NULL, *room = NULL;
-  sgf_status status;
-  SGF_TRY(sgf_new_reals(&weights, 3 * rank, rank, "weights of the modes", error));
-  SGF_TRY(sgf_new_reals(&N, rank, rank, "mode of the symmetry", error));
-  SGF_TRY(sgf_new_reals(&blocks, 2 * largest_unit(motion->network), rank, "mode of the symmetry", error));
-  SGF_TRY(sgf_new_reals(&room, rank + n, rank, "mode of the symmetry", error));
-  fill_weights(motion, lags, weights);
-  for (size_t a = 0; a < count; a++) {
-    mode_in_range(motion, &modes[a], blocks, N);
-    fill_row(motion, weights, count, modes, a, N, room, covariance + a * count);
-  }
-  for (size_t a = 0; a < count; a++)
-    for (size_t b = 0; b <= a; b++) {
-      double sum = covariance[a * count + b] + covariance[b * count + a];
-      covariance[a * count + b] = covariance[b * count + a] = sum;
-    }
-done:
-  if (status != SGF_OK) sgf_fill_nan(count * count, covariance);
-  free(weights);
-  free(N);
-  free(blocks);
-  free(room);
-  return status;
-}
-
 double sgf_motion_cost(const sgf_network *network, size_t rank, size_t count)
 {
   double r = (double)rank, modes = (double)count;
-  return modes * r * ((double)network->weights * r + modes * (double)largest_unit(network));
+  return modes * r * r * (0.5 * modes + 2.0 * (double)largest_unit(network));
 }
