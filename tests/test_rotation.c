@@ -539,6 +539,38 @@ START_TEST(covariance_of_a_window_is_that_of_its_pairs)
 }
 END_TEST
 
+/* Modes enough for several panels of the triangle: each pair of them alone, which fits in one, has the same covariance. */
+START_TEST(covariance_of_many_modes_is_that_of_each_pair)
+{
+  const shape wide = {{14, 14, 14}, 3, 100, SGF_NOISE_EMPIRICAL, false};
+  sgf_problem *problem = make(&wide);
+  sgf_prediction *prediction = predict(problem);
+  sgf_error error = {SGF_OK, ""};
+  sgf_motion motion;
+  size_t count;
+  sgf_mode *modes = all_modes(&problem->network, &count);
+  const sgf_lags lags = {1.0, 0.5 / prediction->info.relaxation_rate};
+  double *covariance = new_reals(count * count), alone[4];
+  ASSERT_OK(sgf_motion_create(&problem->network, &prediction->joint, &motion, &error), error);
+  ASSERT_OK(sgf_motion_covariance(&motion, &lags, count, modes, covariance, &error), error);
+  for (size_t a = 0; a < count; a += 7)
+    for (size_t b = 0; b < a; b += 11) {
+      sgf_mode pair[] = {modes[a], modes[b]};
+      double scale = sqrt(covariance[a * count + a] * covariance[b * count + b]);
+      ASSERT_OK(sgf_motion_covariance(&motion, &lags, 2, pair, alone, &error), error);
+      ASSERT_NEAR(covariance[a * count + a] / alone[0], 1.0, 1e-12);
+      ASSERT_NEAR(covariance[a * count + b], alone[1], 1e-12 * scale);
+      ASSERT_NEAR(covariance[b * count + a], alone[1], 1e-12 * scale);
+      ASSERT_NEAR(covariance[b * count + b] / alone[3], 1.0, 1e-12);
+    }
+  sgf_motion_free(&motion);
+  free(covariance);
+  free(modes);
+  sgf_prediction_free(prediction);
+  sgf_problem_free(problem);
+}
+END_TEST
+
 /* int_0^time tr(N^T H S_t) dt, S_t = S - exp(-Ht) S exp(-Ht), by Simpson's rule. */
 static double mean_by_quadrature(const dense *of, const double *N, double time)
 {
@@ -693,6 +725,7 @@ int main(void)
   tcase_add_test(tests, motion_is_that_of_any_basis_of_the_hidden_layer);
   tcase_add_test(tests, covariance_over_a_time_by_the_moment_equations);
   tcase_add_test(tests, covariance_of_a_window_is_that_of_its_pairs);
+  tcase_add_test(tests, covariance_of_many_modes_is_that_of_each_pair);
   tcase_add_loop_test(tests, mean_motion_is_that_of_the_balance_and_the_rotations, 0, SHAPE_COUNT);
   tcase_add_loop_test(tests, lifted_motion_lies_in_the_null_space, 0, SHAPE_COUNT);
   tcase_add_loop_test(tests, path_keeps_the_minimum_and_drifts_as_the_balance, 0, SHAPE_COUNT);

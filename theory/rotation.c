@@ -214,7 +214,7 @@ typedef struct {
 } panel;
 
 /* Numbers of a panel of all modes, at most, unless one row has more. */
-enum { PANEL_NUMBERS = 1 << 20 };
+enum { PANEL_NUMBERS = 1 << 21 };
 
 static size_t panel_height(size_t rank, size_t count)
 {

@@ -54,7 +54,7 @@ typedef struct sgf_lags {
 sgf_status sgf_motion_covariance(const sgf_motion *motion, const sgf_lags *lags, size_t count, const sgf_mode *modes,
                                  double *covariance, sgf_error *error);
 
-/* Multiply-adds of the covariance of `count` modes, with r = rank. */
+/* Multiply-adds of the covariance of `count` modes: in panels of the triangles of N_a and S N_a S for all modes. */
 double sgf_motion_cost(const sgf_network *network, size_t rank, size_t count);
 
 #endif
