@@ -15,21 +15,17 @@ export LC_ALL
 absolute() { case $1 in /*) echo "$1" ;; *) echo "$PWD/$1" ;; esac; }
 SGFLOW=$(absolute "${SGFLOW:?path of the program sgflow}")
 FIXTURES=$(absolute "${FIXTURES:?path of the program make_fixtures}")
-work=$(mktemp -d) || exit 1
+. "$(dirname "$0")/shell.sh"
 mounted=
 leave() {
   cd /
   [ -z "$mounted" ] || umount "$mounted"
-  chmod -R u+w "$work"
-  rm -rf "$work"
+  chmod -R u+w "$folder"
+  rm -rf "$folder"
 }
-trap leave EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-cd "$work" || exit 1
-TMPDIR=$work
+cd "$folder" || exit 1
+TMPDIR=$folder
 export TMPDIR
-passed=0 failed=0
 
 # ---------------------------------------------------------------- ways to run
 
@@ -92,10 +88,10 @@ row() { # name, codes, regex, arguments
   code=$?
   case ,${codes%+}, in *,$code,*) ;; *) complain "exit code $code, expected $codes" ;; esac
   case $codes in [012]) check_result ;; *) check_failure ;; esac
-  left=$(find "$work" -name '*.part-*')
+  left=$(find "$folder" -name '*.part-*')
   if [ -n "$left" ]; then
     complain "left behind: $left"
-    find "$work" -name '*.part-*' -exec rm -f {} +
+    find "$folder" -name '*.part-*' -exec rm -f {} +
   fi
   [ -z "$device" ] || [ -c /dev/full ] || complain "/dev/full is no device any more"
   if [ -z "$problems" ]; then
@@ -674,7 +670,7 @@ END
 
 mkdir small
 if mount -t tmpfs -o size=64k none small 2>/dev/null; then
-  mounted=$work/small
+  mounted=$folder/small
   # An older output, a file that fills the rest.
   cp weights.h5 small/out.h5
   cp weights.h5 small/out.html
@@ -713,5 +709,4 @@ SIGINT, simulate           | 75 | stopped.*--resume              | interrupted s
 SIGTERM                    | 75 | stopped.*--resume              | terminated verify long.yaml
 END
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+conclude

@@ -1,44 +1,10 @@
 #!/bin/sh
 # Checkpoints: runs that are killed, stopped, limited and continued, and every way in which their files can be damaged.
 # SGFLOW is the program, FIXTURES make_fixtures; KILLS says how often runs are killed in all (10).
-folder=$(mktemp -d) || exit 1
-trap 'chmod -R u+w "$folder"; rm -rf "$folder"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-passed=0
-failed=0
+. "$(dirname "$0")/shell.sh"
 kills=${KILLS:-10}
 # Delays from a generator of our own, so that they are the same again.
 seed=${SEED:-1}
-
-report() { # description, status (0 passes)
-  if [ "$2" -eq 0 ]; then
-    passed=$((passed + 1))
-  else
-    failed=$((failed + 1))
-    echo "FAIL $1"
-  fi
-}
-
-expect() { # exit code, description, command...
-  code=$1
-  what=$2
-  shift 2
-  timeout 120 "$@" >out 2>err
-  got=$?
-  [ "$got" -eq "$code" ] || { echo "exit $got, not $code:"; cat err; }
-  report "$what" $((got != code))
-}
-
-has() { # description, pattern, file
-  grep -qE -e "$2" "$3"
-  report "$1" $?
-}
-
-same() { # description, two outputs
-  "$FIXTURES" --same "$2" "$3"
-  report "$1" $?
-}
 
 # A delay of 0.05 to 0.85 s.
 next_delay() {
@@ -365,5 +331,4 @@ same "and point 1" whole/point-00001.h5 points/point-00001.h5
 [ "$(ls points | wc -l)" -eq 3 ]
 report "nothing is left" $?
 
-printf '%d passed, %d failed\n' "$passed" "$failed"
-[ "$failed" -eq 0 ]
+conclude

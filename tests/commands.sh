@@ -1,34 +1,8 @@
 #!/bin/sh
 # The commands as a user runs them: exit codes by verdict, the same bits for any number of threads, the resolved config
 # gives the same result again, help and versions. SGFLOW is the program, FIXTURES make_fixtures.
-folder=$(mktemp -d) || exit 1
-trap 'rm -rf "$folder"' EXIT INT TERM
-passed=0
-failed=0
-
-report() { # description, status (0 passes)
-  if [ "$2" -eq 0 ]; then
-    passed=$((passed + 1))
-  else
-    failed=$((failed + 1))
-    echo "FAIL $1"
-  fi
-}
-
-expect() { # exit code, description, command...
-  code=$1
-  what=$2
-  shift 2
-  "$@" >"$folder/out" 2>"$folder/err"
-  got=$?
-  [ "$got" -eq "$code" ] || { echo "exit $got, not $code:"; cat "$folder/err"; }
-  report "$what" $((got != code))
-}
-
-has() { # description, pattern, file
-  grep -qE -e "$2" "$3"
-  report "$1" $?
-}
+limit=0
+. "$(dirname "$0")/shell.sh"
 
 cat >"$folder/config.yaml" <<'EOF'
 data:
@@ -264,5 +238,4 @@ if [ -s "$folder/bindings" ]; then
   report "products are by the BLAS that configure found" $?
 fi
 
-printf '%d passed, %d failed\n' "$passed" "$failed"
-[ "$failed" -eq 0 ]
+conclude

@@ -177,4 +177,4 @@ AM_TESTS_ENVIRONMENT = \
   CLAIMS=$(abs_builddir)/results/claims; export CLAIMS; \
   MPIRUN=$(MPIRUN); export MPIRUN; \
   FIXTURES=$(abs_builddir)/%D%/make_fixtures; export FIXTURES;
-EXTRA_DIST += %D%/cases $(test_scripts) %D%/ranks.sh
+EXTRA_DIST += %D%/cases %D%/shell.sh $(test_scripts) %D%/ranks.sh

@@ -2,44 +2,11 @@
 # Many processes: the same bits as one, interruptions, checkpoints that another number of processes continues, failures that
 # end all. SGFLOW is the program, FIXTURES make_fixtures, MPIRUN the launcher of Open MPI. No machine has as many cores
 # as there are processes here: they are told to share.
-folder=$(mktemp -d) || exit 1
-trap 'rm -rf "$folder"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-passed=0
-failed=0
+limit=300
+. "$(dirname "$0")/shell.sh"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
 export OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_orte_abort_print_stack=0
-
-report() { # description, status (0 passes)
-  if [ "$2" -eq 0 ]; then
-    passed=$((passed + 1))
-  else
-    failed=$((failed + 1))
-    echo "FAIL $1"
-  fi
-}
-
-expect() { # exit code, description, command...
-  code=$1
-  what=$2
-  shift 2
-  timeout 300 "$@" >"$folder/out" 2>"$folder/err"
-  got=$?
-  [ "$got" -eq "$code" ] || { echo "exit $got, not $code:"; cat "$folder/err"; }
-  report "$what" $((got != code))
-}
-
-has() { # description, pattern, file
-  grep -qE -e "$2" "$3"
-  report "$1" $?
-}
-
-same() { # description, file, file
-  "$FIXTURES" --same "$2" "$3"
-  report "$1" $?
-}
 
 cd "$folder" || exit 1
 cat >one.yaml <<'END_OF_FILE'
@@ -200,5 +167,4 @@ timeout 300 "$MPIRUN" -q -n 3 "$SGFLOW" verify long.yaml -o many.h5 --threads 1 
 [ $? -le 75 ]
 report "--max-time ends all" $?
 
-printf '%d passed, %d failed\n' "$passed" "$failed"
-[ "$failed" -eq 0 ]
+conclude

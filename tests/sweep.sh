@@ -1,36 +1,7 @@
 #!/bin/sh
 # Sweeps: the grid, what is run again and what is not, jobs at once, failures, jobs that are killed, and the merged table.
 # SGFLOW is the program, FIXTURES make_fixtures.
-folder=$(mktemp -d) || exit 1
-trap 'rm -rf "$folder"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-passed=0
-failed=0
-
-report() { # description, status (0 passes)
-  if [ "$2" -eq 0 ]; then
-    passed=$((passed + 1))
-  else
-    failed=$((failed + 1))
-    echo "FAIL $1"
-  fi
-}
-
-expect() { # exit code, description, command...
-  code=$1
-  what=$2
-  shift 2
-  timeout 120 "$@" >"$folder/out" 2>"$folder/err"
-  got=$?
-  [ "$got" -eq "$code" ] || { echo "exit $got, not $code:"; cat "$folder/err"; }
-  report "$what" $((got != code))
-}
-
-has() { # description, pattern, file
-  grep -qE -e "$2" "$3"
-  report "$1" $?
-}
+. "$(dirname "$0")/shell.sh"
 
 # What changes when a file is written again.
 marks() { stat -c '%n %i %y %s' "$@"; }
@@ -261,5 +232,4 @@ has "quotes a list" '^0,"\[3,3,2\]",done,agree,' table.csv
 [ -z "$(find . -name '*.part-*')" ]
 report "nothing is left behind" $?
 
-printf '%d passed, %d failed\n' "$passed" "$failed"
-[ "$failed" -eq 0 ]
+conclude

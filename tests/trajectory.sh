@@ -1,41 +1,7 @@
 #!/bin/sh
 # Trajectories that simulate and verify write: values, the same for any number of threads and as compare reads them, and
 # what can go wrong with the file. SGFLOW is the program, FIXTURES make_fixtures.
-folder=$(mktemp -d) || exit 1
-trap 'rm -rf "$folder"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-passed=0
-failed=0
-
-report() { # description, status (0 passes)
-  if [ "$2" -eq 0 ]; then
-    passed=$((passed + 1))
-  else
-    failed=$((failed + 1))
-    echo "FAIL $1"
-  fi
-}
-
-expect() { # exit code, description, command...
-  code=$1
-  what=$2
-  shift 2
-  timeout 120 "$@" >out 2>err
-  got=$?
-  [ "$got" -eq "$code" ] || { echo "exit $got, not $code:"; cat err; }
-  report "$what" $((got != code))
-}
-
-has() { # description, pattern, file
-  grep -qE -e "$2" "$3"
-  report "$1" $?
-}
-
-same() { # description, two outputs
-  "$FIXTURES" --same "$2" "$3"
-  report "$1" $?
-}
+. "$(dirname "$0")/shell.sh"
 
 cd "$folder" || exit 1
 cat >single.yaml <<'EOF_SINGLE'
@@ -116,5 +82,4 @@ wait $job
 [ $? -eq 143 ] && ! ls t.h5* 2>/dev/null
 report "interrupted" $?
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+conclude
