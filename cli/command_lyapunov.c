@@ -152,11 +152,13 @@ static void print_table(const equation *work)
   printf("%-12s %s, n = %zu, A %s\n", "equation", work->asked->discrete ? "X - A X A^T = Q" : "A X + X A^T = Q",
          work->system.n, work->system.A != NULL ? "dense" : "sparse");
   printf("%-12s %s%s\n", "method", sgf_method_text(certificate->method), certificate->refined ? ", refined" : "");
-  printf("%-12s %zu of %zu, gap %.3g\n", "rank", certificate->rank, certificate->size, certificate->gap);
+  printf("%-12s %zu of %zu", "rank", certificate->rank, certificate->size);
+  if (isfinite(certificate->gap)) printf(", gap %.3g", certificate->gap);
+  printf("%s\n", certificate->rank == 0 ? ", there is no drift" : "");
   print_eigenvalue(certificate);
   print_number("null noise", certificate->null_noise);
   print_number("residual", certificate->residual);
-  print_number("separation", certificate->separation);
+  if (isfinite(certificate->separation)) print_number("separation", certificate->separation);
   print_number("error bound", certificate->error_bound);
   print_output(work);
 }

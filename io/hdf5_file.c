@@ -111,6 +111,8 @@ sgf_status sgf_hdf5_read_attribute(const sgf_hdf5_input *input, const char *name
     if (!number || H5Aread(found, H5T_NATIVE_DOUBLE, value) < 0)
       status =
           sgf_fail(error, SGF_ERROR_VALUE, "%s: attribute %s of %s is not one number", input->path, attribute, name);
+    else if (isnan(*value)) /* which stands for none */
+      status = sgf_fail(error, SGF_ERROR_VALUE, "%s: attribute %s of %s is nan", input->path, attribute, name);
     H5Tclose(type);
     H5Sclose(space);
     H5Aclose(found);
@@ -384,8 +386,8 @@ sgf_status sgf_hdf5_read_sparse(const sgf_hdf5_input *input, const char *group, 
   SGF_TRY(read_shape(input, group, shape, error));
   SGF_TRY(read_format(input, group, &by_rows, error));
   SGF_TRY(read_compressed(input, group, shape[by_rows ? 0 : 1], shape[by_rows ? 1 : 0], sparse, error));
-  snprintf(what, sizeof what, "%s: %s%s", input->path, group, by_rows ? "^T" : "");
-  SGF_TRY(sgf_sparse_check(sparse, what, error));
+  snprintf(what, sizeof what, "%s: %s", input->path, group);
+  SGF_TRY(sgf_sparse_check(sparse, what, by_rows, error));
   if (!by_rows) goto done;
   turned = *sparse;
   status = sgf_sparse_transpose(&turned, sparse, error);

@@ -25,7 +25,7 @@ sgf_status sgf_hdf5_read(const sgf_hdf5_input *input, const char *name, size_t r
                          sgf_error *error);
 
 /* A numeric attribute of a dataset; *value is NaN when the dataset has none of that name. Errors: SGF_ERROR_VALUE
- * when the dataset is missing or the attribute is not one number. */
+ * when the dataset is missing or the attribute is not one number, or NaN. */
 sgf_status sgf_hdf5_read_attribute(const sgf_hdf5_input *input, const char *dataset, const char *name, double *value,
                                    sgf_error *error);
 

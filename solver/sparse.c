@@ -35,7 +35,7 @@ void sgf_sparse_free(sgf_sparse *A)
   *A = (sgf_sparse){0};
 }
 
-static sgf_status check_starts(const sgf_sparse *A, const char *what, sgf_error *error)
+static sgf_status check_starts(const sgf_sparse *A, const char *what, bool by_rows, sgf_error *error)
 {
   if (A->rows != A->columns)
     return sgf_fail(error, SGF_ERROR_VALUE, "%s has shape (%zu, %zu), not square", what, A->rows, A->columns);
@@ -44,38 +44,40 @@ static sgf_status check_starts(const sgf_sparse *A, const char *what, sgf_error 
     return sgf_fail(error, SGF_ERROR_VALUE, "%s has %zu rows, a sparse matrix has at most %d", what, A->rows,
                     INT_MAX);
   if (A->starts[0] != 0)
-    return sgf_fail(error, SGF_ERROR_VALUE, "%s: its columns start at entry %lld, not 0", what,
-                    (long long)A->starts[0]);
+    return sgf_fail(error, SGF_ERROR_VALUE, "%s: its %ss start at entry %lld, not 0", what,
+                    by_rows ? "row" : "column", (long long)A->starts[0]);
   for (size_t j = 0; j < A->columns; j++)
     if (A->starts[j + 1] < A->starts[j])
-      return sgf_fail(error, SGF_ERROR_VALUE, "%s: column %zu starts at entry %lld and ends before, at %lld", what, j,
-                      (long long)A->starts[j], (long long)A->starts[j + 1]);
+      return sgf_fail(error, SGF_ERROR_VALUE, "%s: %s %zu starts at entry %lld and ends before, at %lld", what,
+                      by_rows ? "row" : "column", j, (long long)A->starts[j], (long long)A->starts[j + 1]);
   return SGF_OK;
 }
 
-static sgf_status check_column(const sgf_sparse *A, size_t j, int64_t *seen, const char *what, sgf_error *error)
+static sgf_status check_column(const sgf_sparse *A, size_t j, int64_t *seen, const char *what, bool by_rows,
+                               sgf_error *error)
 {
   for (int64_t k = A->starts[j]; k < A->starts[j + 1]; k++) {
     int64_t i = A->indices[k];
     if (i < 0 || i >= (int64_t)A->rows)
-      return sgf_fail(error, SGF_ERROR_VALUE, "%s: entry %lld is in row %lld of %zu", what, (long long)k,
-                      (long long)i, A->rows);
+      return sgf_fail(error, SGF_ERROR_VALUE, "%s: entry %lld is in %s %lld of %zu", what, (long long)k,
+                      by_rows ? "column" : "row", (long long)i, A->rows);
+    long long row = by_rows ? (long long)j : (long long)i, column = by_rows ? (long long)i : (long long)j;
     if (!isfinite(A->values[k]))
-      return sgf_fail(error, SGF_ERROR_VALUE, "%s[%lld, %zu] is %g", what, (long long)i, j, A->values[k]);
+      return sgf_fail(error, SGF_ERROR_VALUE, "%s[%lld, %lld] is %g", what, row, column, A->values[k]);
     if (seen[i] == (int64_t)j + 1)
-      return sgf_fail(error, SGF_ERROR_VALUE, "%s[%lld, %zu] is given twice", what, (long long)i, j);
+      return sgf_fail(error, SGF_ERROR_VALUE, "%s[%lld, %lld] is given twice", what, row, column);
     seen[i] = (int64_t)j + 1;
   }
   return SGF_OK;
 }
 
-sgf_status sgf_sparse_check(const sgf_sparse *A, const char *what, sgf_error *error)
+sgf_status sgf_sparse_check(const sgf_sparse *A, const char *what, bool by_rows, sgf_error *error)
 {
   void *seen = NULL;
   sgf_status status;
-  SGF_TRY(check_starts(A, what, error));
+  SGF_TRY(check_starts(A, what, by_rows, error));
   SGF_TRY(sgf_allocate(&seen, A->rows, 1, sizeof(int64_t), what, error));
-  for (size_t j = 0; j < A->columns; j++) SGF_TRY(check_column(A, j, seen, what, error));
+  for (size_t j = 0; j < A->columns; j++) SGF_TRY(check_column(A, j, seen, what, by_rows, error));
 done:
   free(seen);
   return status;

@@ -10,8 +10,8 @@ sgf_status sgf_sparse_create(size_t rows, size_t columns, size_t entries, sgf_sp
 void sgf_sparse_free(sgf_sparse *A);
 
 /* Whether the arrays of a caller make a square matrix of finite entries, none given twice. Errors: SGF_ERROR_VALUE
- * that names the column or the entry, SGF_ERROR_MEMORY. */
-sgf_status sgf_sparse_check(const sgf_sparse *A, const char *what, sgf_error *error);
+ * that names the column or the entry (by_rows: of the transpose, which is what the caller has), SGF_ERROR_MEMORY. */
+sgf_status sgf_sparse_check(const sgf_sparse *A, const char *what, bool by_rows, sgf_error *error);
 
 /* B = A^T, rows ascending in each column and zeros left out: twice, it brings A in order. A must have been checked.
  * */

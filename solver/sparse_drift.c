@@ -445,7 +445,7 @@ sgf_status sgf_sparse_drift_create(const sgf_sparse *A, const sgf_lyapunov_optio
                               .apart = INFINITY,
                               .scale = scale};
   drift->memory = options->memory > 0.0 ? options->memory : sgf_memory_to_use();
-  SGF_TRY(sgf_sparse_check(A, "A", error));
+  SGF_TRY(sgf_sparse_check(A, "A", false, error));
   SGF_TRY(sgf_sparse_order(A, &drift->A, error));
   SGF_TRY(sgf_sparse_is_symmetric(&drift->A, &drift->symmetric, error));
   if (drift->discrete)

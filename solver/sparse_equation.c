@@ -117,7 +117,7 @@ static sgf_status scale_question(const question *asked, scaled_question *scaled,
   const double *initial = asked->options->initial;
   sgf_status status;
   *scaled = (scaled_question){.n = asked->n, .columns = asked->columns, .discrete = asked->options->discrete};
-  SGF_TRY(sgf_sparse_check(asked->A, "A", error));
+  SGF_TRY(sgf_sparse_check(asked->A, "A", false, error));
   SGF_TRY(sgf_sparse_order(asked->A, &scaled->given, error));
   size_t entries = sgf_sparse_entries(&scaled->given);
   int shift = sgf_exponent(entries, scaled->given.values);
@@ -234,7 +234,7 @@ static bool fits_dense(const question *asked)
 static sgf_status solve_dense(const question *asked, double *X, sgf_certificate *certificate, sgf_error *error)
 {
   double *A;
-  sgf_status status = sgf_sparse_check(asked->A, "A", error);
+  sgf_status status = sgf_sparse_check(asked->A, "A", false, error);
   if (status == SGF_OK) status = sgf_new_reals(&A, asked->n, asked->n, "A", error);
   if (status != SGF_OK) return status;
   sgf_sparse_to_dense(asked->A, A);
@@ -318,7 +318,7 @@ static bool is_symmetric(const sgf_sparse *A)
 {
   sgf_sparse ordered = {0};
   bool symmetric = false;
-  if (sgf_sparse_check(A, "A", NULL) == SGF_OK && sgf_sparse_order(A, &ordered, NULL) == SGF_OK &&
+  if (sgf_sparse_check(A, "A", false, NULL) == SGF_OK && sgf_sparse_order(A, &ordered, NULL) == SGF_OK &&
       sgf_sparse_is_symmetric(&ordered, &symmetric, NULL) != SGF_OK)
     symmetric = false;
   sgf_sparse_free(&ordered);

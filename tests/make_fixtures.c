@@ -166,6 +166,13 @@ static void group_for_X(const char *path)
   finish(file);
 }
 
+static void scaled_X(const char *path, double factor)
+{
+  double scaled[SAMPLES * INPUTS];
+  for (size_t k = 0; k < SAMPLES * INPUTS; k++) scaled[k] = factor * X[k];
+  other_X(path, SHAPE(SAMPLES, INPUTS), scaled);
+}
+
 static void few_samples(const char *path)
 {
   hid_t file = create(path);
@@ -203,6 +210,7 @@ static void write_data(void)
   changed_X("nan_X.h5", 17, 2, NAN);
   changed_Y("inf_Y.h5", 31, 1, INFINITY);
   changed_X("overflow_X.h5", 17, 2, 1e200);
+  scaled_X("tiny_X.h5", 1e-80);
   changed_X("constant_column.h5", -1, 1, 1.5);
   changed_X("zero_column.h5", -1, 1, 0.0);
   few_samples("few_samples.h5");
@@ -221,8 +229,25 @@ static void write_weights(void)
   single("weights_nan.h5", "W1", SHAPE(OUTPUTS, INPUTS), theta);
 }
 
+/* With an attribute `stride`. */
+static void trajectory(const char *path, double stride)
+{
+  hid_t file = create(path), space = H5Screate(H5S_SCALAR);
+  put(file, "weights", SHAPE(16, 50, WEIGHTS), weights);
+  hid_t attribute =
+      H5Acreate_by_name(file, "weights", "stride", H5T_IEEE_F64LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+  check(H5Awrite(attribute, H5T_NATIVE_DOUBLE, &stride) >= 0, path);
+  H5Aclose(attribute);
+  H5Sclose(space);
+  finish(file);
+}
+
 static void write_trajectories(void)
 {
+  trajectory("trajectory_stride_nan.h5", NAN);
+  trajectory("trajectory_stride_0.h5", 0.0);
+  trajectory("trajectory_stride_negative.h5", -2.0);
+  trajectory("trajectory_stride_huge.h5", 1e300);
   single("trajectory.h5", "weights", SHAPE(16, 50, WEIGHTS), weights);
   single("trajectory_one_run.h5", "weights", SHAPE(480, WEIGHTS), weights);
   single("trajectory_missing.h5", "theta", SHAPE(16, 50, WEIGHTS), weights);
@@ -233,6 +258,8 @@ static void write_trajectories(void)
   single("trajectory_one_snapshot.h5", "weights", SHAPE(16, 1, WEIGHTS), weights);
   single("trajectory_two_runs.h5", "weights", SHAPE(2, 50, WEIGHTS), weights);
   single("trajectory_huge.h5", "weights", SHAPE((hsize_t)1 << 31, (hsize_t)1 << 31, WEIGHTS), NULL);
+  weights[(3 * 50 + 20) * WEIGHTS + 5] = 1e200;
+  single("trajectory_overflow.h5", "weights", SHAPE(16, 50, WEIGHTS), weights);
   weights[(3 * 50 + 20) * WEIGHTS + 5] = NAN; /* run 3, snapshot 20, weight 5 */
   single("trajectory_nan.h5", "weights", SHAPE(16, 50, WEIGHTS), weights);
 }
@@ -328,6 +355,7 @@ static void write_equations(void)
   changed_equation("system_driven.h5", "A", 8, 0.0);
   changed_equation("system_ambiguous.h5", "A", 8, 1e-13);
   sparse_equation("system_csc.h5", NULL, SIZE, 5, 2);
+  sparse_equation("system_rows.h5", "csr", SIZE, 5, 7);
   sparse_equation("system_csr.h5", "csr", SIZE, 5, 2);
   sparse_equation("system_coo.h5", "coo", SIZE, 5, 2);
   sparse_equation("system_index.h5", "csc", SIZE, 5, 3);
