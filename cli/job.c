@@ -30,13 +30,32 @@ static sgf_status go_on(job *run)
   return progress_signal() == 0 ? SGF_OK : fail(run, SGF_ERROR_INTERRUPTED, "interrupted");
 }
 
+/* The folder of a file's path, "" where it has none, and the name in it. */
+static const char *split_path(const char *path, char *folder, size_t capacity)
+{
+  const char *slash = strrchr(path, '/');
+  snprintf(folder, capacity, "%.*s", slash != NULL ? (int)(slash - path) + 1 : 0, path);
+  return slash != NULL ? slash + 1 : path;
+}
+
+/* Of files that are not there yet: the same name in one folder, whatever the way there. */
+static bool same_new_file(const char *one, const char *other)
+{
+  char first[4096], second[4096];
+  struct stat a, b;
+  if (strcmp(split_path(one, first, sizeof first), split_path(other, second, sizeof second)) != 0) return false;
+  return stat(first[0] != '\0' ? first : ".", &a) == 0 && stat(second[0] != '\0' ? second : ".", &b) == 0 &&
+         a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 bool job_same_file(const char *one, const char *other)
 {
   struct stat a, b;
   if (one == NULL || other == NULL) return false;
   if (strcmp(one, other) == 0) return true;
-  return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino &&
-         S_ISREG(a.st_mode);
+  bool one_is = stat(one, &a) == 0, other_is = stat(other, &b) == 0;
+  if (!one_is && !other_is) return same_new_file(one, other);
+  return one_is && other_is && a.st_dev == b.st_dev && a.st_ino == b.st_ino && S_ISREG(a.st_mode);
 }
 
 /* A file named in the config, relative to its folder. */
@@ -225,8 +244,7 @@ sgf_status job_predict(job *run)
         stderr,
         "sgflow: warning: training.learning_rate is %g, beyond the stability limit %.6g: the second moment of SGD "
         "is not finite, what is measured is only what these runs did\n",
-        sgf_problem_settings(run->problem)->training.learning_rate,
-        sgf_prediction_get_info(run->prediction)->stability_limit);
+        sgf_problem_settings(run->problem)->training.learning_rate, sgf_learning_rate_limit(run->prediction));
   if (status == SGF_OK && sgf_prediction_get_info(run->prediction)->diffusing_directions > 0)
     fprintf(stderr,
             "sgflow: warning: %zu directions have noise and no drift: their variance grows by up to %.3g per unit of "
@@ -255,7 +273,7 @@ static void add_limit(job *run)
 {
   size_t used = strlen(run->error.message);
   snprintf(run->error.message + used, sizeof run->error.message - used, ", stability limit %.6g",
-           sgf_prediction_get_info(run->prediction)->stability_limit);
+           sgf_learning_rate_limit(run->prediction));
 }
 
 /* Recorded weights far off the minimum that the config leads to are about another one. */
@@ -308,8 +326,7 @@ sgf_status job_compare(job *run)
 
 bool job_is_unstable(const job *run)
 {
-  return !(sgf_problem_settings(run->problem)->training.learning_rate <
-           sgf_prediction_get_info(run->prediction)->stability_limit);
+  return !(sgf_problem_settings(run->problem)->training.learning_rate < sgf_learning_rate_limit(run->prediction));
 }
 
 static sgf_status write_outputs(job *run, const sgf_prediction *prediction)

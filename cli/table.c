@@ -45,6 +45,16 @@ static void print_scaling(const char *name, const sgf_time_scaling *scaling)
     printf("%s ~ flatness^%.3g (%.3g ... %.3g)", name, scaling->exponent, scaling->low, scaling->high);
 }
 
+/* A number, or the word that stands where there is none; into `text`. */
+static const char *shown(char text[32], const char *format, double value)
+{
+  if (isnan(value))
+    snprintf(text, 32, "undefined");
+  else
+    snprintf(text, 32, format, value);
+  return text;
+}
+
 /* Correlation times, displacement. */
 static void print_time(const sgf_prediction_info *info)
 {
@@ -59,6 +69,28 @@ static void print_time(const sgf_prediction_info *info)
   if (!isnan(info->null_drift))
     printf("; on null(H) %.3g * time + (%.3g * time)^2", info->null_diffusion, info->null_drift);
   printf("\n");
+}
+
+/* The covariance and what follows from it; nothing where there is no stationary state, which print_time says. */
+static void print_covariance(const sgf_prediction_info *info)
+{
+  if (isnan(info->trace)) {
+    printf("loss         minimum %.6g\nirreversible |[H,C]| / |H||C| = %.3g\n", info->min_loss,
+           info->commutator_relative);
+    return;
+  }
+  printf("covariance   trace %.6g, residual %.2g%s\n", info->trace, info->residual,
+         info->diffusing_directions > 0 ? " (that of the noise without drift, which has no solution)" : "");
+  if (!isnan(info->next_order))
+    printf("closure      trace %+.3g %% of leading order; mean %.4g from theta* on range(H), %.3g * time along "
+           "null(H)\n",
+           100.0 * info->next_order, info->mean_shift, info->mean_drift);
+  printf("loss         minimum %.6g, mean excess %.6g\n", info->min_loss, info->excess_loss);
+  printf("irreversible |[H,C]| / |H||C| = %.3g, |Q| / |H Sigma| = %.3g, entropy production %.4g%s\n",
+         info->commutator_relative, info->irreversible, info->entropy_production,
+         info->entropy_on_range ? " (on the range of D)" : "");
+  print_fit("IVFR        ", &info->ivfr);
+  printf(", %zu modes, %zu left out\n", info->ivfr.modes, info->ivfr.left_out);
 }
 
 static void print_theory(const job *run, const sgf_prediction_info *info)
@@ -88,18 +120,7 @@ static void print_theory(const job *run, const sgf_prediction_info *info)
   if (!isnan(info->mean_square_limit))
     printf("             in mean square%s below %.6g (here %.3g of it)\n", info->layers > 1 ? ", on range(H)," : "",
            info->mean_square_limit, rate / info->mean_square_limit);
-  printf("covariance   trace %.6g, residual %.2g%s\n", info->trace, info->residual,
-         info->diffusing_directions > 0 ? " (that of the noise without drift, which has no solution)" : "");
-  if (!isnan(info->next_order))
-    printf("closure      trace %+.3g %% of leading order; mean %.4g from theta* on range(H), %.3g * time along "
-           "null(H)\n",
-           100.0 * info->next_order, info->mean_shift, info->mean_drift);
-  printf("loss         minimum %.6g, mean excess %.6g\n", info->min_loss, info->excess_loss);
-  printf("irreversible |[H,C]| / |H||C| = %.3g, |Q| / |H Sigma| = %.3g, entropy production %.4g%s\n",
-         info->commutator_relative, info->irreversible, info->entropy_production,
-         info->entropy_on_range ? " (on the range of D)" : "");
-  print_fit("IVFR        ", &info->ivfr);
-  printf(", %zu modes, %zu left out\n", info->ivfr.modes, info->ivfr.left_out);
+  print_covariance(info);
   print_time(info);
   if (isnan(info->spectrum_distance)) return;
   printf("spectra      Kolmogorov distance of C and H %.3g", info->spectrum_distance);
@@ -155,7 +176,7 @@ static void print_rotation(size_t l, const sgf_rotation_info *rotation)
   else
     printf(", diffusion trace %.3g", rotation->diffusion);
   if (!isnan(rotation->angular_velocity)) printf("; %.3g rad per time", rotation->angular_velocity);
-  if (!isnan(rotation->turn_time)) printf(", 1 rad in %.3g", rotation->turn_time);
+  if (isfinite(rotation->turn_time)) printf(", 1 rad in %.3g", rotation->turn_time);
   printf("\n");
 }
 
@@ -165,13 +186,15 @@ static void print_crossover(const sgf_prediction *prediction)
   const sgf_prediction_info *info = sgf_prediction_get_info(prediction);
   printf("epochs       %zu of %zu modes of range(H) below the crossover, lambda h M < 3(1 - momentum)\n",
          info->modes_below_crossover, info->rank_hessian);
+  if (isnan(info->trace)) return;
   for (size_t l = 1; l <= info->layers; l++) {
     const sgf_layer_info *layer = sgf_prediction_get_layer(prediction, l);
-    printf("             layer %zu: psi coupled %.3g, with independent draws %.3g", l, layer->ivfr.psi,
-           layer->ivfr_independent.psi);
+    char one[32], other[32];
+    printf("             layer %zu: psi coupled %s, with independent draws %s", l,
+           shown(one, "%.3g", layer->ivfr.psi), shown(other, "%.3g", layer->ivfr_independent.psi));
     if (info->layers > 1)
-      printf("; uncoupled %.3g, with independent draws %.3g", layer->ivfr_uncoupled.psi,
-             layer->ivfr_uncoupled_independent.psi);
+      printf("; uncoupled %s, with independent draws %s", shown(one, "%.3g", layer->ivfr_uncoupled.psi),
+             shown(other, "%.3g", layer->ivfr_uncoupled_independent.psi));
     printf("\n");
   }
 }
@@ -195,7 +218,11 @@ static void print_decayed_minimum(const sgf_prediction_info *info)
 /* How long the state lasts. */
 static void print_lifetime(const sgf_prediction_info *info, bool by_operator)
 {
-  printf("lifetime     %.4g, balance rate %.3g", info->lifetime, info->balance_rate);
+  if (isinf(info->lifetime))
+    printf("lifetime     without end");
+  else
+    printf("lifetime     %.4g", info->lifetime);
+  printf(", balance rate %.3g", info->balance_rate);
   if (!is_decayed(info)) printf(" = %.3g of the slowest relaxation", info->rate_ratio);
   if (!by_operator) printf(", drift of the balance %.3g", info->balance_drift);
   if (is_decayed(info) && info->map_rank > 0)
@@ -224,8 +251,13 @@ static void print_layers(const sgf_prediction *prediction, bool by_operator)
       print_layer_by_operator(l, layer);
       continue;
     }
-    printf("layer %-3zu    rank of H %zu, of C %zu, of %zu; trace coupled %.4g, uncoupled %.4g\n            ", l,
-           layer->rank_hessian, layer->rank_noise, layer->weights, layer->trace, layer->trace_uncoupled);
+    printf("layer %-3zu    rank of H %zu, of C %zu, of %zu", l, layer->rank_hessian, layer->rank_noise,
+           layer->weights);
+    if (isnan(info->trace)) {
+      printf("\n");
+      continue;
+    }
+    printf("; trace coupled %.4g, uncoupled %.4g\n            ", layer->trace, layer->trace_uncoupled);
     print_fit(" coupled", &layer->ivfr);
     print_fit("; uncoupled", &layer->ivfr_uncoupled);
     if (!isnan(layer->ivfr_closed_form.psi)) printf("; closed form psi = %.3g", layer->ivfr_closed_form.psi);
@@ -274,7 +306,12 @@ static void print_components(const job *run)
   if (!sgf_ensemble_get_info(run->ensemble)->centred) return;
   for (size_t l = 1; l <= layers; l++) {
     sgf_window_pca seen;
-    if (sgf_window_pca_measure(run->problem, run->ensemble, l, &seen, NULL, NULL, NULL) == SGF_OK)
+    if (sgf_window_pca_measure(run->problem, run->ensemble, l, &seen, NULL, NULL, NULL) != SGF_OK) continue;
+    if (isnan(seen.psi))
+      printf("components   layer %zu: psi not defined, there is a run with fewer than 3 components of different "
+             "flatness\n",
+             l);
+    else
       printf("components   layer %zu: psi = %.3g +- %.2g, correlation %.3g +- %.2g over %zu runs\n", l, seen.psi,
              seen.psi_error, seen.correlation, seen.correlation_error, seen.runs);
   }
@@ -282,8 +319,13 @@ static void print_components(const job *run)
 
 static void print_quantity(const sgf_quantity *q)
 {
-  printf("  %-24s %12.6g %12.6g %9.2g %+9.2f %%  %s\n", q->name, q->predicted, q->measured, q->standard_error,
-         100.0 * q->deviation, sgf_verdict_text(q->verdict));
+  char predicted[32], measured[32];
+  printf("  %-24s %12s %12s", q->name, shown(predicted, "%.6g", q->predicted), shown(measured, "%.6g", q->measured));
+  if (isnan(q->standard_error) || isnan(q->deviation))
+    printf(" %9s %11s", "", "");
+  else
+    printf(" %9.2g %+9.2f %%", q->standard_error, 100.0 * q->deviation);
+  printf("  %s\n", sgf_verdict_text(q->verdict));
 }
 
 static bool is_variance(const sgf_quantity *q) { return strncmp(q->name, "variance_", strlen("variance_")) == 0; }
@@ -315,22 +357,35 @@ static void print_quantities(const sgf_comparison *comparison)
   if (hidden > 0) printf("  (%zu more principal directions agree)\n", hidden);
 }
 
-static void print_slow_modes(const sgf_comparison *comparison)
+/* R-hat, effective sample sizes, times: of runs that do not move in a mode there are none. */
+static void print_slow_modes(const sgf_comparison *comparison, const char *untimed)
 {
   const sgf_mode_diagnostics *mode;
-  for (size_t k = 0; (mode = sgf_comparison_get_mode(comparison, k)) != NULL; k++)
-    printf("slow mode %zu  rate %.4g, R-hat %.3f, ESS bulk %.3g tail %.3g, MCSE %.2g; correlation time %.4g +- %.2g, "
-           "predicted %.4g\n",
-           k + 1, mode->rate, mode->r_hat, mode->ess_bulk, mode->ess_tail, mode->mcse_mean, mode->correlation_time,
-           mode->correlation_time_error, mode->correlation_time_predicted);
+  bool unknown = false;
+  for (size_t k = 0; (mode = sgf_comparison_get_mode(comparison, k)) != NULL; k++) {
+    char text[6][32];
+    unknown = unknown || isnan(mode->correlation_time_predicted);
+    printf("slow mode %zu  rate %.4g, R-hat %s, ESS bulk %s tail %s, MCSE %s; correlation time ", k + 1, mode->rate,
+           shown(text[0], "%.3f", mode->r_hat), shown(text[1], "%.3g", mode->ess_bulk),
+           shown(text[2], "%.3g", mode->ess_tail), shown(text[3], "%.2g", mode->mcse_mean));
+    if (isnan(mode->correlation_time))
+      printf("undefined");
+    else
+      printf("%.4g +- %s", mode->correlation_time, shown(text[4], "%.2g", mode->correlation_time_error));
+    if (!isnan(mode->correlation_time_predicted)) printf(", predicted %.4g", mode->correlation_time_predicted);
+    printf("\n");
+  }
+  if (unknown && untimed != NULL) printf("             (no time is predicted: %s)\n", untimed);
 }
 
 static void print_verdict(const job *run)
 {
   const sgf_comparison_info *info = sgf_comparison_get_info(run->comparison);
   const sgf_settings *settings = sgf_problem_settings(run->problem);
-  printf("\nslowest mode R-hat %.4f, effective samples %.4g\n", info->r_hat, info->effective_samples);
-  print_slow_modes(run->comparison);
+  char r_hat[32], samples[32];
+  printf("\nslowest mode R-hat %s, effective samples %s\n", shown(r_hat, "%.4f", info->r_hat),
+         shown(samples, "%.4g", info->effective_samples));
+  print_slow_modes(run->comparison, sgf_prediction_get_info(run->prediction)->untimed);
   if (info->directions > 0)
     printf("directions   %zu of range(H), with %.3g of the predicted trace; of all weights |theta - theta*|^2 is "
            "%.6g +- "
@@ -338,7 +393,7 @@ static void print_verdict(const job *run)
            info->directions, info->directions_share, sgf_ensemble_get_info(run->ensemble)->trace,
            sgf_ensemble_get_info(run->ensemble)->trace_se,
            sgf_prediction_get_info(run->prediction)->layers > 1 ? ", what moved along null(H) included" : "");
-  else if (sgf_prediction_get_info(run->prediction)->layers > 1)
+  else if (sgf_prediction_get_info(run->prediction)->layers > 1 && !isnan(info->null_leak))
     printf("leak         %.3g +- %.2g of the measured trace is outside of range(H)\n", info->null_leak,
            info->null_leak_error);
   if (!isnan(info->correlation_ratio))

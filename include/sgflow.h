@@ -335,6 +335,10 @@ SGF_API void sgf_prediction_free(sgf_prediction *prediction);
 /* The numbers of a prediction, units as in the struct; they belong to the prediction. */
 SGF_API const sgf_prediction_info *sgf_prediction_get_info(const sgf_prediction *prediction);
 
+/* The learning rate from which on there is no stationary state: the stability limit, and with momentum that in mean
+ * square where it is known and lower. */
+SGF_API double sgf_learning_rate_limit(const sgf_prediction *prediction);
+
 /* One number of a result under its name in the output file and in the JSON. */
 typedef struct sgf_number {
   const char *name;
@@ -565,7 +569,7 @@ typedef struct sgf_plan {
 
 /* Choose what the settings leave out: burn-in, window and replicas that decide every quantity at the
  * configured tolerance and level, from the predicted relaxation rates. Errors: SGF_ERROR_VALUE for
- * times that overflow. */
+ * times that overflow, and steps that are lost in the last digits of theta*. */
 SGF_API sgf_status sgf_plan_simulation(const sgf_problem *problem, const sgf_prediction *prediction, sgf_plan *plan,
                                        sgf_error *error);
 

@@ -6,7 +6,8 @@
 #   - Arguments are those of sgflow; to its commands -o and --report at older good files are added.
 #   - Arguments may begin with one of the functions of "ways to run".
 #   - A "+" behind the codes: an older output may be replaced, but only by a complete one.
-#   - Codes 0, 1 and 2 are results: stderr is empty, stdout is not, and the outputs are new and complete.
+#   - Codes 0, 1 and 2 are results: stderr is empty, stdout is not, the outputs are new and complete, and where there is no
+#     number stdout and report say so: neither has a nan.
 set -u
 set -f # brackets in the arguments are no patterns
 LC_ALL=C
@@ -63,6 +64,9 @@ check_failure() {
 check_result() {
   [ ! -s stderr ] || complain "stderr is not empty"
   [ -s stdout ] || complain "stdout is empty"
+  ! grep -Ewq 'nan|inf' stdout || complain "stdout has a number that is none: $(grep -Ewm 1 'nan|inf' stdout)"
+  ! sed '/<svg/,/<\/svg>/d; /<pre>/,/<\/pre>/d' old/out.html | grep -Ewq 'nan|inf' ||
+    complain "the report has a number that is none"
   "$FIXTURES" --check old/out.h5 && ! cmp -s old/out.h5 good/out.h5 || complain "the output is not written"
 }
 
@@ -263,6 +267,20 @@ recorded runs              | 1  | - | compare good.yaml --trajectory trajectory.
 recorded run               | 1  | - | compare good.yaml --trajectory trajectory_one_run.h5
 END
 
+# ---------------------------------- where something of the theory is not defined
+
+table <<'END'
+closure, its slow modes    | 2  | - | verify good.yaml --set theory.equation=closure
+epochs, their slow modes   | 2  | - | verify good.yaml --set training.sampling=epoch
+one mode, no exponent      | 2  | - | verify good.yaml --set data.source=gaussian --set data.samples=40 --set network.widths=[1,1]
+widths of 1                | 2  | - | verify gaussian.yaml --set network.widths=[1,1,1] --set training.learning_rate=0.01
+widths of 1, epochs        | 2  | - | verify gaussian.yaml --set network.widths=[1,1,1] --set training.sampling=epoch --set training.learning_rate=0.01
+widths of 1, weight decay  | 2  | - | verify gaussian.yaml --set network.widths=[1,1,1] --set training.weight_decay=0.05
+widths of 1, window-pca    | 2  | - | verify gaussian.yaml --set network.widths=[1,1,1] --set simulation.protocol=window-pca --set training.learning_rate=0.01
+a bottleneck, epochs       | 2  | - | verify gaussian.yaml --set network.widths=[4,1,2] --set training.sampling=epoch --set training.learning_rate=0.01
+nothing but the symmetry   | 0  | - | predict gaussian.yaml --set network.widths=[1,1,1] --set theory.equation=closure --set training.learning_rate=0.01
+END
+
 # -------------------------------------------------------------------- use
 
 table <<'END'
@@ -408,6 +426,8 @@ rate beyond, forced, alone | 65 | diverge.*step [0-9]+.*learning rate 50.*limit 
 window of too many steps   | 65 | simulation.window.*1e\+300     | verify good.yaml --set simulation.window=1e300
 burn-in of too many steps  | 65 | simulation.burn_in.*1e\+300    | verify good.yaml --set simulation.burn_in=1e300
 whole batch, no noise      | 65 | nothing fluctuates             | verify good.yaml --set training.batch_size=60 --set training.sampling=without-replacement
+steps lost to round-off    | 65 | training.learning_rate is 1e-20: a step of SGD has the length [0-9.]+e-2[01] | verify good.yaml --set training.learning_rate=1e-20 --set simulation.burn_in=1e-19 --set simulation.window=1e-18
+squares underflow          | 65 | trace of the covariance is [0-9.]+e-19[0-9]: its square | verify good.yaml --set training.weight_decay=1e99 --set training.learning_rate=1e-99 --set simulation.burn_in=1e-98 --set simulation.window=1e-97
 weight decay overflows     | 65 | training.[a-z_]+ is        | verify good.yaml --set training.weight_decay=1e308
 momentum with exact        | 65 | training.momentum is 0.9 .*exact | verify good.yaml --set training.momentum=0.9 --set theory.equation=exact
 momentum with langevin     | 65 | langevin.*training.momentum is 0.9 | verify good.yaml --set training.momentum=0.9 --set theory.equation=continuum --set simulation.dynamics=langevin
@@ -470,7 +490,9 @@ X without rows             | 65 | no_rows.h5.* X .*0, 4          | verify good.y
 X and Y of different P     | 65 | samples_differ.h5.*60.*59      | verify good.yaml --set data.file=samples_differ.h5
 NaN in X                   | 65 | X.17, 2. is -?nan              | verify good.yaml --set data.file=nan_X.h5
 Inf in Y                   | 65 | Y.31, 1. is inf                | verify good.yaml --set data.file=inf_Y.h5
-moments overflow           | 65 | moment of X.*inf               | verify good.yaml --set data.file=overflow_X.h5
+X too large to square      | 65 | overflow_X.h5: X has the root mean square 6.45497e\+198 | verify good.yaml --set data.file=overflow_X.h5
+X too small to square      | 65 | tiny_X.h5: X has the root mean square [0-9.]+e-8[01] | verify good.yaml --set data.file=tiny_X.h5 --set training.momentum=0.5
+Y too large to square      | 65 | data: Y has the root mean square [0-9.]+e\+80: | verify gaussian.yaml --set data.label_noise=1e80
 constant column            | 65 | column 1 of X .*constant.*1.5  | verify good.yaml --set data.file=constant_column.h5
 constant column, forced    | 2  | -                              | verify good.yaml --set data.file=constant_column.h5 --force
 zero column                | 65 | column 1 of X .*0              | verify good.yaml --set data.file=zero_column.h5
@@ -502,6 +524,11 @@ trajectory of wrong n      | 65 | trajectory_n.h5.*16, 50, 7.* 8 | compare good.
 trajectory of rank 1       | 65 | trajectory_rank1.h5.* 1        | compare good.yaml --trajectory trajectory_rank1.h5
 trajectory of rank 4       | 65 | trajectory_rank4.h5.* 4        | compare good.yaml --trajectory trajectory_rank4.h5
 trajectory with a NaN      | 65 | trajectory_nan.h5.*3, 20, 5.*nan | compare good.yaml --trajectory trajectory_nan.h5
+trajectory that overflows  | 65 | trajectory_overflow.h5.*3, 20, 5.*1e\+200 | compare good.yaml --trajectory trajectory_overflow.h5
+stride NaN                 | 65 | attribute stride of weights is nan | compare good.yaml --trajectory trajectory_stride_nan.h5
+stride 0                   | 65 | attribute stride of weights is 0: | compare good.yaml --trajectory trajectory_stride_0.h5
+stride negative            | 65 | attribute stride of weights is -2: | compare good.yaml --trajectory trajectory_stride_negative.h5
+stride 1e300               | 65 | attribute stride of weights is 1e\+300: | compare good.yaml --trajectory trajectory_stride_huge.h5
 trajectory too short       | 65 | trajectory_short.h5.* 10 .*96  | compare good.yaml --trajectory trajectory_short.h5
 trajectory of 1 snapshot   | 65 | trajectory_one_snapshot.h5.* 1 | compare good.yaml --trajectory trajectory_one_snapshot.h5
 trajectory of 2 runs       | 65 | trajectory_two_runs.h5.* 2     | compare good.yaml --trajectory trajectory_two_runs.h5
@@ -544,6 +571,7 @@ method for a symmetric A   | 65 | method symmetric: A is not     | lyapunov syst
 method for a factor        | 65 | low-rank needs Q as a factor   | lyapunov system_csc.h5 --method low-rank
 sparse, another format     | 65 | 'coo': csc or csr              | lyapunov system_coo.h5
 sparse, row outside        | 65 | entry 4 is in row 3 of 3       | lyapunov system_index.h5
+sparse by rows, outside    | 65 | A: entry 4 is in column 7 of 3 | lyapunov system_rows.h5
 sparse, lengths differ     | 65 | indptr that end with 6         | lyapunov system_indptr.h5
 sparse, no shape           | 65 | no attribute shape             | lyapunov system_no_shape.h5
 sparse, another shape      | 65 | do not fit its shape           | lyapunov system_sparse_shape.h5
@@ -629,6 +657,8 @@ output is a folder         | 73 | folder.h5.*folder              | verify good.y
 report is a folder         | 73 | folder.h5.*folder              | verify good.yaml --report folder.h5
 output without a name      | 64,73 | .                           | verify good.yaml -o ''
 report without a name      | 64,73 | .                           | verify good.yaml --report ''
+output and trajectory in one | 73 | .*out.h5: cannot be both    | simulate good.yaml --trajectory old/../old/out.h5
+new ones by another way    | 73 | ./new.h5: cannot be both       | simulate good.yaml -o new.h5 --trajectory ./new.h5
 output and report in one   | 64,65,73 | old/out.h5               | verify good.yaml --report old/out.h5
 output is the data         | 64,65,73 | spare.h5                 | verify good.yaml --set data.file=spare.h5 -o spare.h5
 output is the config       | 64,65,73 | spare.yaml               | verify spare.yaml -o spare.yaml

@@ -231,6 +231,30 @@ at "X of the discrete equation" "$folder/x.h5" X 0 1.33333333333333333
 expect 64 "an unknown command" "$SGFLOW" lyapnov "$folder/system.h5"
 has "names those there are" "there are predict, .*, lyapunov$" "$folder/err"
 
+# Beyond the stability limit: runs that were forced have their outputs, which say why nothing is predicted.
+expect 65 "a learning rate beyond the limit, forced" "$SGFLOW" verify "$folder/config.yaml" --force --set network.widths=[5,3,1] \
+  --set theory.equation=discrete --set training.learning_rate=2 --set simulation.replicas=4 --set simulation.burn_in=2 \
+  --set simulation.window=4 -o "$folder/beyond.h5" --report "$folder/beyond.html"
+has "the last word is why" "beyond the stability limit .*: there is no stationary state to compare with" "$folder/err"
+! grep -qw nan "$folder/out"
+report "nothing that is not predicted is printed" $?
+has "the report says it" "no stationary state" "$folder/beyond.html"
+has "and is complete" "</html>" "$folder/beyond.html"
+expect 65 "momentum, beyond the limit in mean square alone" "$SGFLOW" verify "$folder/config.yaml" --force \
+  --set theory.equation=discrete --set training.momentum=0.9 --set training.learning_rate=0.4 --set simulation.replicas=4 \
+  --set simulation.burn_in=2 --set simulation.window=4 --report "$folder/beyond.html"
+has "names that limit" "is 0.4, beyond the stability limit 0.[0-3].*to compare with" "$folder/err"
+has "as its report does" "is beyond the limit 0.[0-3]" "$folder/beyond.html"
+
+# Convergence is that of the runs, whether moments are about theta* or about the windows' means.
+for protocol in ensemble window-pca; do
+  "$SGFLOW" verify "$folder/config.yaml" --set theory.equation=discrete --set simulation.replicas=20 \
+    --set simulation.burn_in=5 --set simulation.window=20 --set simulation.protocol=$protocol |
+    sed -n 's/^slowest mode R-hat \([0-9.]*\),.*/\1/p'
+done >"$folder/r_hat"
+awk 'NR == 1 { one = $1 } NR == 2 { exit !(one > 1 && ($1 - one) ^ 2 < 1e-6) }' "$folder/r_hat"
+report "R-hat is the same" $?
+
 # Products are by the system's BLAS, not by GSL's slow one.
 LD_DEBUG=bindings LD_BIND_NOW=1 "$SGFLOW" --version 2>&1 | grep "cblas_dgemm'" >"$folder/bindings" || true
 if [ -s "$folder/bindings" ]; then

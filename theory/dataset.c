@@ -140,6 +140,19 @@ static sgf_status check_finite(const char *origin, const char *name, size_t rows
   return SGF_OK;
 }
 
+/* Beyond these the powers of data that theory needs, eighth and more, over- or underflow. */
+static const double LEAST_SQUARE = 1e-60, LARGEST_SQUARE = 1e60;
+
+static sgf_status check_scale(const char *origin, const char *name, size_t count, const double *values,
+                              sgf_error *error)
+{
+  double root = sgf_norm(count, values) / sqrt((double)count), square = root * root;
+  if (root == 0.0 || (square >= LEAST_SQUARE && square <= LARGEST_SQUARE)) return SGF_OK;
+  return sgf_fail(error, SGF_ERROR_VALUE,
+                  "%s: %s has the root mean square %g: its powers over- or underflow, scale it to between %g and %g",
+                  origin, name, root, sqrt(LEAST_SQUARE), sqrt(LARGEST_SQUARE));
+}
+
 static sgf_status check_columns(const char *origin, const sgf_dataset *dataset, bool accept_constant,
                                 sgf_error *error)
 {
@@ -164,6 +177,8 @@ static sgf_status complete(const char *origin, sgf_dataset *dataset, bool accept
   SGF_TRY(check_finite(origin, "X", samples, inputs, dataset->X, error));
   SGF_TRY(check_finite(origin, "Y", samples, outputs, dataset->Y, error));
   SGF_TRY(check_columns(origin, dataset, accept_constant, error));
+  SGF_TRY(check_scale(origin, "X", samples * inputs, dataset->X, error));
+  SGF_TRY(check_scale(origin, "Y", samples * outputs, dataset->Y, error));
   SGF_TRY(sgf_new_reals(&dataset->input_moment, inputs, inputs, "input moment", error));
   SGF_TRY(sgf_new_reals(&dataset->cross_moment, outputs, inputs, "cross moment", error));
   sgf_multiply(inputs, inputs, samples, SGF_TRANSPOSED, dataset->X, SGF_PLAIN, dataset->X, dataset->input_moment);

@@ -62,8 +62,9 @@ sgf_status sgf_prediction_add_layer(sgf_prediction *prediction, size_t layer, co
 /* ------------------------------------------------------------------ driver */
 
 /* Of the drift, and with momentum in mean square where that is known. */
-static double limit_of(const sgf_prediction_info *info)
+double sgf_learning_rate_limit(const sgf_prediction *prediction)
 {
+  const sgf_prediction_info *info = &prediction->info;
   return isnan(info->mean_square_limit) ? info->stability_limit
                                         : fmin(info->stability_limit, info->mean_square_limit);
 }
@@ -71,7 +72,7 @@ static double limit_of(const sgf_prediction_info *info)
 static sgf_status check_stable(const sgf_problem *problem, const sgf_prediction *prediction, bool force,
                                sgf_error *error)
 {
-  double rate = problem->settings.training.learning_rate, limit = limit_of(&prediction->info);
+  double rate = problem->settings.training.learning_rate, limit = sgf_learning_rate_limit(prediction);
   if (rate < limit || force) return SGF_OK;
   return sgf_fail(
       error, SGF_ERROR_UNSTABLE,
@@ -107,7 +108,7 @@ static sgf_status build(const sgf_problem *problem, bool force, sgf_prediction *
   sgf_status status;
   SGF_TRY(sgf_build_operators(problem, prediction, error));
   SGF_TRY(check_stable(problem, prediction, force, error));
-  if (!(problem->settings.training.learning_rate < limit_of(&prediction->info)))
+  if (!(problem->settings.training.learning_rate < sgf_learning_rate_limit(prediction)))
     return no_stationary_state(problem, prediction, error);
   SGF_TRY(sgf_solve(problem, prediction, error));
   SGF_TRY(sgf_observe(problem, prediction, error));

@@ -70,10 +70,7 @@ done:
 }
 
 /* What the closure found for all weights over the snapshots of the ensemble; NULL by another equation. */
-static const sgf_known_moments *of_closure(const sgf_comparing *all)
-{
-  return all->prediction->known;
-}
+static const sgf_known_moments *of_closure(const sgf_comparing *all) { return all->prediction->known; }
 
 /* From the start of the window to its end, of each row: the growth of |P delta|^2 a step, by the closure of |delta|^2, and what of the mean of
  * delta . H delta over the snapshots, all of them after steps, is too much for one over the starts of all steps while
@@ -504,11 +501,12 @@ static sgf_status check_comparable(const sgf_comparing *all, sgf_error *error)
     return sgf_fail(error, SGF_ERROR_VALUE,
                     "training.learning_rate is %g, beyond the stability limit %g: there is no "
                     "stationary state to compare with",
-                    all->problem->settings.training.learning_rate, info->stability_limit);
+                    all->problem->settings.training.learning_rate, sgf_learning_rate_limit(all->prediction));
   if (!(info->trace > 0.0) || info->noise_strength * info->min_loss < 1e-28)
     return sgf_fail(error, SGF_ERROR_VALUE, "nothing fluctuates: loss at the minimum %g, kappa/S = %g",
                     info->min_loss, info->noise_strength);
-  return check_positions(all, error);
+  sgf_status status = sgf_check_squares(info->trace, error);
+  return status == SGF_OK ? check_positions(all, error) : status;
 }
 
 /* Room for so many quantities of single directions, and all others. */

@@ -52,7 +52,8 @@ static sgf_status find_slowest(sgf_comparing *all, sgf_error *error)
 }
 
 /* Split R-hat and effective sample size of the mean, of the slowest mode v: the halves of every window are chains,
- * and v^T S_r v less the mean of the squared half means is the variance within. */
+ * and v^T S_r v less the mean of the squared half means is the variance within; where S_r is about the window's own mean,
+ * half means are too. */
 static void diagnose_slowest_mode(sgf_comparing *all)
 {
   const double *v = all->slowest;
@@ -62,8 +63,10 @@ static void diagnose_slowest_mode(sgf_comparing *all)
   for (size_t r = 0; r < R; r++) {
     double a = sgf_dot(n, v, all->ensemble->half_means + 2 * r * n);
     double b = sgf_dot(n, v, all->ensemble->half_means + (2 * r + 1) * n);
-    within += (sgf_ensemble_form(all->ensemble, r, v) - 0.5 * (a * a + b * b)) / (double)R;
     means[r] = 0.5 * (a + b);
+    double about = all->ensemble->info.centred ? means[r] : 0.0;
+    double halves = 0.5 * ((a - about) * (a - about) + (b - about) * (b - about));
+    within += (sgf_ensemble_form(all->ensemble, r, v) - halves) / (double)R;
     between += 0.5 * (a * a + b * b) / (double)R;
     total += means[r] / (double)R;
   }
@@ -85,8 +88,8 @@ void sgf_test_elements(sgf_comparing *all)
   size_t n = all->n, packed = sgf_packed_size(n), index = 0;
   double sum = 0.0;
   info->z_largest = info->z_variance = info->z_p_value = NAN;
-  info->z_tested = sgf_is_exact(&all->problem->settings) && all->rows >= Z_TEST_REPLICAS &&
-                   !all->ensemble->info.batches;
+  info->z_tested =
+      sgf_is_exact(&all->problem->settings) && all->rows >= Z_TEST_REPLICAS && !all->ensemble->info.batches;
   if (!info->z_tested) return;
   info->z_largest = 0.0;
   info->z_count = packed;

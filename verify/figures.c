@@ -131,8 +131,10 @@ static void put_range(FILE *script, char axis, double low, double high)
 {
   if (high > 5.0 * low)
     fprintf(script, "set logscale %c\nset %crange [%.8g:%.8g]\n", axis, axis, low / 1.25, high * 1.25);
-  else
-    fprintf(script, "set %crange [%.8g:%.8g]\n", axis, low - 0.1 * (high - low), high + 0.1 * (high - low));
+  else if (low <= high) {
+    double margin = high > low ? 0.1 * (high - low) : 0.5 * low;
+    fprintf(script, "set %crange [%.8g:%.8g]\n", axis, low - margin, high + margin);
+  }
 }
 
 /* Columns: flatness, stationary correlation time along the directions of a layer, or of all weights. */

@@ -1,8 +1,10 @@
 /* What a config leaves out of a simulation, chosen from the predicted relaxation rates and the tolerance. */
+#include <float.h>
 #include <gsl/gsl_cdf.h>
 #include <math.h>
 
 #include "../theory/heavy_ball.h"
+#include "../theory/linear_algebra.h"
 #include "../theory/prediction.h"
 #include "compare.h"
 #include "sgd.h"
@@ -214,6 +216,30 @@ static void keep_lifetime(double lifetime, double share, draft *times)
   if (!times->window_fixed) times->window = fmin(times->window, fmax(left, 2.0));
 }
 
+sgf_status sgf_check_squares(double trace, sgf_error *error)
+{
+  const double largest = 1e130;
+  if (!(trace > largest) && !(trace < 1.0 / largest && trace > 0.0)) return SGF_OK;
+  return sgf_fail(
+      error, SGF_ERROR_VALUE,
+      "the predicted trace of the covariance is %g: its square, which error bars need, over- or underflows", trace);
+}
+
+/* Steps of SGD against the last digit of theta*: their variance is lambda^2 kappa/S tr C = 4 lambda excess loss to leading
+ * order. Smaller ones are rounded away, and nothing of what is predicted would be seen. */
+static sgf_status check_steps(const sgf_problem *problem, const sgf_prediction *prediction, sgf_error *error)
+{
+  const double seen = 100.0 * DBL_EPSILON;
+  double rate = problem->settings.training.learning_rate, size = sgf_norm(problem->network.weights, problem->theta);
+  double step = sqrt(rate) * sqrt(4.0 * prediction->info.excess_loss);
+  if (problem->settings.simulation.dynamics != SGF_DYNAMICS_SGD || !(step > 0.0) || step > seen * size) return SGF_OK;
+  return sgf_fail(
+      error, SGF_ERROR_VALUE,
+      "training.learning_rate is %g: a step of SGD has the length %.3g and theta* %.3g, in double precision the "
+      "weights would not move",
+      rate, step, size);
+}
+
 sgf_status sgf_plan_simulation(const sgf_problem *problem, const sgf_prediction *prediction, sgf_plan *plan,
                                sgf_error *error)
 {
@@ -235,6 +261,8 @@ sgf_status sgf_plan_simulation(const sgf_problem *problem, const sgf_prediction 
                  !isnan(settings->simulation.window),
                  settings->simulation.replicas > 0};
   sgf_status status;
+  SGF_TRY(sgf_check_squares(prediction->info.trace, error));
+  SGF_TRY(check_steps(problem, prediction, error));
   if (!times.burn_in_fixed) times.burn_in = BURN_IN_TIMES;
   if (!times.window_fixed) choose_window(&times);
   if (!one_layer) keep_lifetime(lifetime, together(problem, prediction) ? SHARE_TOGETHER : SHARE_OF_LIFETIME, &times);

@@ -61,6 +61,18 @@ static void row(const report *page, const char *name, const char *format, ...)
   fputs("</td></tr>\n", page->out);
 }
 
+/* A number in one of these forms, or the word that stands where there is none; into `text`. */
+static const char *shown(char text[32], const char *format, double value)
+{
+  if (isnan(value))
+    snprintf(text, 32, "undefined");
+  else
+    snprintf(text, 32, format, value);
+  return text;
+}
+
+static bool is_stationary(const report *page) { return !isnan(page->prediction->info.trace); }
+
 static void put_head(const report *page)
 {
   FILE *out = page->out;
@@ -69,6 +81,14 @@ static void put_head(const report *page)
           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
           "<title>sgflow report</title>\n<style>%s</style></head><body>\n<h1>Weight fluctuations under SGD</h1>\n",
           STYLE);
+  if (!is_stationary(page)) {
+    fprintf(
+        out,
+        "<p class=\"verdict\">no stationary state</p>\n<p>The learning rate %g is beyond the limit %.6g: the second "
+        "moment grows without bound. There is nothing to compare with, and no stationary number is predicted.</p>\n",
+        page->problem->settings.training.learning_rate, sgf_learning_rate_limit(page->prediction));
+    return;
+  }
   if (page->comparison == NULL) {
     fputs("<p class=\"verdict\">theory alone</p>\n", out);
     return;
@@ -165,7 +185,7 @@ static void put_rotation(const report *page, size_t hidden)
   snprintf(name, sizeof name, "rotation of hidden layer %zu", hidden);
   if (rotation->too_many == NULL)
     snprintf(diffusion, sizeof diffusion, ", diffusion of trace %.3g", rotation->diffusion);
-  if (!isnan(rotation->turn_time))
+  if (isfinite(rotation->turn_time))
     snprintf(angles, sizeof angles, "; %.3g rad per unit of time, a root mean square angle of 1 rad after %.3g",
              rotation->angular_velocity, rotation->turn_time);
   row(page, name, "%zu planes that the loss does not see: drift |d&#10216;&nu;&#10217;/dt| = %.3g%s%s",
@@ -190,6 +210,32 @@ static void put_decay(const report *page)
       info->balance_drift, info->balance_rate, info->balance_shift, info->lifetime);
 }
 
+static void put_residual(const report *page)
+{
+  const sgf_prediction_info *info = &page->prediction->info;
+  if (is_stationary(page)) {
+    row(page, "residual", "%.2g (scaled, recomputed); gradient at the minimum %.2g", info->residual,
+        info->gradient_norm);
+    row(page, "loss at the minimum", "L* = %.6g; mean excess %.4g", info->min_loss, info->excess_loss);
+  } else {
+    row(page, "loss at the minimum", "L* = %.6g; gradient %.2g", info->min_loss, info->gradient_norm);
+  }
+}
+
+static void put_balance(const report *page)
+{
+  const sgf_prediction_info *info = &page->prediction->info;
+  if (is_stationary(page))
+    row(page, "detailed balance",
+        "&#8214;[H,C]&#8214; = %.3g (%.3g of &#8214;H&#8214;&#8214;C&#8214;), "
+        "&#8214;Q&#8214;/&#8214;H&Sigma;&#8214; = %.3g, entropy production %.3g per unit of time%s",
+        info->commutator, info->commutator_relative, info->irreversible, info->entropy_production,
+        info->entropy_on_range ? " (pseudo-inverses: D is singular)" : "");
+  else
+    row(page, "detailed balance", "&#8214;[H,C]&#8214; = %.3g (%.3g of &#8214;H&#8214;&#8214;C&#8214;)",
+        info->commutator, info->commutator_relative);
+}
+
 static void put_numbers(const report *page)
 {
   const sgf_prediction_info *info = &page->prediction->info;
@@ -199,9 +245,7 @@ static void put_numbers(const report *page)
   row(page, "rank of C", "%zu; noise on null(H) %.2g of the whole", info->rank_noise, info->null_noise);
   row(page, "curvature", "h<sub>min</sub> = %.4g, h<sub>max</sub> = %.4g, condition number %.4g",
       info->relaxation_rate, info->largest_curvature, info->condition_number);
-  row(page, "residual", "%.2g (scaled, recomputed); gradient at the minimum %.2g", info->residual,
-      info->gradient_norm);
-  row(page, "loss at the minimum", "L* = %.6g; mean excess %.4g", info->min_loss, info->excess_loss);
+  put_residual(page);
   if (page->problem->settings.training.momentum > 0.0)
     row(page, "relaxation", "the slowest mode relaxes at the rate %.4g, without momentum %.4g", info->decay_rate,
         info->relaxation_rate);
@@ -214,11 +258,7 @@ static void put_numbers(const report *page)
   if (!isnan(info->mean_square_limit))
     row(page, "in mean square", "&lambda; &lt; %.4g for linearized SGD with momentum; here %.3g of it",
         info->mean_square_limit, page->problem->settings.training.learning_rate / info->mean_square_limit);
-  row(page, "detailed balance",
-      "&#8214;[H,C]&#8214; = %.3g (%.3g of &#8214;H&#8214;&#8214;C&#8214;), "
-      "&#8214;Q&#8214;/&#8214;H&Sigma;&#8214; = %.3g, entropy production %.3g per unit of time%s",
-      info->commutator, info->commutator_relative, info->irreversible, info->entropy_production,
-      info->entropy_on_range ? " (pseudo-inverses: D is singular)" : "");
+  put_balance(page);
   if (info->diffusing_directions > 0)
     row(page, "diffusing",
         "<b>%zu directions without drift have noise</b>: their variance grows by up to %.3g per unit "
@@ -235,15 +275,34 @@ static void put_numbers(const report *page)
         info->min_loss - info->global_loss, info->balance_error);
   }
   for (size_t l = 1; l < info->layers; l++) put_rotation(page, l);
-  row(page, "spectra of C and H", "Kolmogorov distance %.3g", info->spectrum_distance);
-  row(page, "IVFR",
-      "&psi; = %.3g (95 %% %.3g to %.3g over %zu modes), correlation of log variance with log curvature %.3g",
-      info->ivfr.psi, info->ivfr.psi_low, info->ivfr.psi_high, info->ivfr.modes, info->ivfr.correlation);
+  if (!isnan(info->spectrum_distance))
+    row(page, "spectra of C and H", "Kolmogorov distance %.3g", info->spectrum_distance);
+  if (isnan(info->ivfr.psi))
+    row(page, "IVFR", "&psi; not defined (%zu modes)", info->ivfr.modes);
+  else
+    row(page, "IVFR",
+        "&psi; = %.3g (95 %% %.3g to %.3g over %zu modes), correlation of log variance with log curvature %.3g",
+        info->ivfr.psi, info->ivfr.psi_low, info->ivfr.psi_high, info->ivfr.modes, info->ivfr.correlation);
   fputs("</table>\n", page->out);
 }
 
 /* A prediction on directions: without n x n matrices, and without what is made of them. */
 static bool on_directions(const report *page) { return page->prediction->tested != NULL; }
+
+/* Diagnostics of a slow mode, of which those of runs that do not move in it are undefined. */
+static void put_mode(const report *page, const sgf_mode_diagnostics *mode)
+{
+  char text[8][32];
+  row(page, "slow mode",
+      "rate %.4g: R&#770; = %s, effective samples bulk %s, tail %s; mean %.2g, MCSE %s; variance %.4g, MCSE %s; "
+      "autocorrelation time %s &plusmn; %s, predicted %s",
+      mode->rate, shown(text[0], "%.3f", mode->r_hat), shown(text[1], "%.3g", mode->ess_bulk),
+      shown(text[2], "%.3g", mode->ess_tail), mode->mean, shown(text[3], "%.2g", mode->mcse_mean), mode->variance,
+      shown(text[4], "%.2g", mode->mcse_variance), shown(text[5], "%.4g", mode->correlation_time),
+      shown(text[6], "%.2g", mode->correlation_time_error),
+      isnan(mode->correlation_time_predicted) ? "by nothing (see Fluctuations in time)"
+                                              : shown(text[7], "%.4g", mode->correlation_time_predicted));
+}
 
 static void put_simulation(const report *page)
 {
@@ -273,22 +332,17 @@ static void put_simulation(const report *page)
   }
   if (page->comparison != NULL) {
     const sgf_comparison_info *tests = &page->comparison->info;
-    row(page, "slowest mode", "R&#770; = %.4f, effective samples %.4g", tests->r_hat, tests->effective_samples);
+    char r_hat[32], samples[32];
+    row(page, "slowest mode", "R&#770; = %s, effective samples %s", shown(r_hat, "%.4f", tests->r_hat),
+        shown(samples, "%.4g", tests->effective_samples));
     const sgf_mode_diagnostics *mode;
-    for (size_t k = 0; (mode = sgf_comparison_get_mode(page->comparison, k)) != NULL; k++)
-      row(page, "slow mode",
-          "rate %.4g: R&#770; = %.3f, effective samples bulk %.3g, tail %.3g; mean %.2g, MCSE %.2g; variance %.4g, "
-          "MCSE "
-          "%.2g; autocorrelation time %.4g &plusmn; %.2g, predicted %.4g",
-          mode->rate, mode->r_hat, mode->ess_bulk, mode->ess_tail, mode->mean, mode->mcse_mean, mode->variance,
-          mode->mcse_variance, mode->correlation_time, mode->correlation_time_error,
-          mode->correlation_time_predicted);
+    for (size_t k = 0; (mode = sgf_comparison_get_mode(page->comparison, k)) != NULL; k++) put_mode(page, mode);
     if (tests->directions > 0)
       row(page, "directions",
           "%zu orthonormal ones of range(H), with %.3g of the predicted trace; of all weights "
           "|&theta; &minus; &theta;*|<sup>2</sup> is %.6g &plusmn; %.2g",
           tests->directions, tests->directions_share, info->trace, info->trace_se);
-    else if (page->problem->network.layers > 1)
+    else if (page->problem->network.layers > 1 && !isnan(tests->null_leak))
       row(page, "leak into null(H)", "%.3g &plusmn; %.2g of the measured trace lies outside of range(H)",
           tests->null_leak, tests->null_leak_error);
     if (!isnan(tests->correlation_ratio))
@@ -317,12 +371,12 @@ static void put_layer_row(const report *page, size_t layer, const char *form, co
                           const sgf_ivfr *closed_form, double anisotropy, double trace)
 {
   const sgf_layer_info *info = sgf_prediction_get_layer(page->prediction, layer);
-  char name[32];
+  char name[32], text[32];
   snprintf(name, sizeof name, "layer%zu%s", layer, form);
   const sgf_mode_set *set = page->comparison != NULL ? sgf_find_modes(page->comparison, name) : NULL;
-  fprintf(page->out, "<tr><td>%zu %s</td><td>%zu, %zu of %zu</td><td>%.4g</td><td>%.3g</td>", layer,
+  fprintf(page->out, "<tr><td>%zu %s</td><td>%zu, %zu of %zu</td><td>%.4g</td><td>%s</td>", layer,
           form[0] == '\0' ? "coupled" : "uncoupled", info->rank_hessian, info->rank_noise, info->weights, trace,
-          anisotropy);
+          isnan(anisotropy) ? "" : shown(text, "%.3g", anisotropy));
   put_fit(page, stationary);
   put_fit(page, closed_form);
   put_fit(page, set != NULL ? &set->predicted_fit : NULL);
@@ -436,8 +490,12 @@ static sgf_status put_components(report *page, sgf_error *error)
     sgf_window_pca seen;
     sgf_status status = sgf_window_pca_measure(page->problem, page->ensemble, l, &seen, NULL, NULL, error);
     if (status != SGF_OK) return status;
-    fprintf(page->out, "<tr><td>%zu</td><td>%.3g &plusmn; %.2g, %zu runs</td><td>%.3g &plusmn; %.2g</td>", l,
-            seen.psi, seen.psi_error, seen.runs, seen.correlation, seen.correlation_error);
+    if (isnan(seen.psi))
+      fprintf(page->out,
+              "<tr><td>%zu</td><td>not defined (fewer than 3 components of different flatness)</td><td></td>", l);
+    else
+      fprintf(page->out, "<tr><td>%zu</td><td>%.3g &plusmn; %.2g, %zu runs</td><td>%.3g &plusmn; %.2g</td>", l,
+              seen.psi, seen.psi_error, seen.runs, seen.correlation, seen.correlation_error);
     put_fit(page, &sgf_prediction_get_layer(page->prediction, l)->ivfr);
     fputs("</tr>\n", page->out);
   }
@@ -584,11 +642,16 @@ static void put_quantities(const report *page)
   for (size_t k = 0; k < page->comparison->count; k++) {
     const sgf_quantity *q = &page->comparison->quantities[k];
     const char *verdict = sgf_verdict_text(q->verdict);
-    fprintf(out,
-            "<tr class=\"%s\"><td>%s</td><td class=\"n\">%.6g</td><td class=\"n\">%.6g</td><td class=\"n\">%.2g</td>"
-            "<td class=\"n\">%+.2f %%</td><td class=\"n\">%+.2f &hellip; %+.2f %%</td><td>%s</td></tr>\n",
-            verdict, q->name, q->predicted, q->measured, q->standard_error, 100.0 * q->deviation, 100.0 * q->low,
-            100.0 * q->high, verdict);
+    char predicted[32], measured[32];
+    fprintf(out, "<tr class=\"%s\"><td>%s</td><td class=\"n\">%s</td><td class=\"n\">%s</td>", verdict, q->name,
+            shown(predicted, "%.6g", q->predicted), shown(measured, "%.6g", q->measured));
+    if (isnan(q->standard_error) || isnan(q->deviation) || isnan(q->low) || isnan(q->high))
+      fputs("<td></td><td></td><td></td>", out);
+    else
+      fprintf(out,
+              "<td class=\"n\">%.2g</td><td class=\"n\">%+.2f %%</td><td class=\"n\">%+.2f &hellip; %+.2f %%</td>",
+              q->standard_error, 100.0 * q->deviation, 100.0 * q->low, 100.0 * q->high);
+    fprintf(out, "<td>%s</td></tr>\n", verdict);
   }
   fprintf(
       out,
@@ -630,11 +693,13 @@ static sgf_status put_page(report *page, sgf_error *error)
   sgf_status status;
   put_head(page);
   put_problem(page);
-  SGF_TRY(put_layers(page, error));
-  put_crossover(page);
+  if (is_stationary(page)) {
+    SGF_TRY(put_layers(page, error));
+    put_crossover(page);
+  }
   SGF_TRY(put_components(page, error));
   SGF_TRY(put_times(page, error));
-  SGF_TRY(put_figures(page, error));
+  if (is_stationary(page)) SGF_TRY(put_figures(page, error));
   put_quantities(page);
   if (on_directions(page))
     put_numbers_by_operator(page);

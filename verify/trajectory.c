@@ -29,12 +29,15 @@ static sgf_status check_shape(const char *path, const size_t *shape, size_t n, s
   return SGF_OK;
 }
 
+/* Their squares are summed. */
+static const double LARGEST_WEIGHT = 1e100;
+
 static sgf_status check_finite(const char *path, const size_t *shape, const double *weights, sgf_error *error)
 {
   for (size_t k = 0; k < shape[0] * shape[1] * shape[2]; k++)
-    if (!isfinite(weights[k]))
-      return sgf_fail(error, SGF_ERROR_VALUE, "%s: weights[%zu, %zu, %zu] is %g", path, k / (shape[1] * shape[2]),
-                      k / shape[2] % shape[1], k % shape[2], weights[k]);
+    if (!(fabs(weights[k]) <= LARGEST_WEIGHT))
+      return sgf_fail(error, SGF_ERROR_VALUE, "%s: weights[%zu, %zu, %zu] is %g, not a number up to %g", path,
+                      k / (shape[1] * shape[2]), k / shape[2] % shape[1], k % shape[2], weights[k], LARGEST_WEIGHT);
   return SGF_OK;
 }
 
