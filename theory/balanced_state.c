@@ -53,13 +53,6 @@ done:
   return status;
 }
 
-/* out (rows, columns) = W^T of W (columns, rows). */
-static void transpose(size_t rows, size_t columns, const double *W, double *out)
-{
-  for (size_t i = 0; i < rows; i++)
-    for (size_t j = 0; j < columns; j++) out[i * columns + j] = W[j * rows + i];
-}
-
 /* out (rows, rows) = T S T^T, T (rows, inner), S (inner, inner); work (rows, inner). */
 static void form(size_t rows, size_t inner, const double *T, const double *S, double *work, double *out)
 {
@@ -292,7 +285,7 @@ static sgf_status rate_of_surplus(const sgf_noise_balance *balance, const units 
   sgf_status status;
   SGF_TRY(row_space(N, made->inputs, theta + network->offsets[1], &rows, &rank_1, error));
   SGF_TRY(sgf_new_reals(&turned, N, made->outputs, "surplus hidden units", error));
-  transpose(N, made->outputs, theta + network->offsets[2], turned);
+  sgf_transpose(made->outputs, N, theta + network->offsets[2], turned);
   SGF_TRY(row_space(N, made->outputs, turned, &columns, &rank_2, error));
   if (rank_1 > r || rank_2 == r)
     SGF_TRY(

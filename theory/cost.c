@@ -87,8 +87,8 @@ static double hessian_noise(const shape *of)
   bool asked = of->settings->theory.equation == SGF_EQUATION_MULTIPLICATIVE;
   double hidden = 0.0;
   for (size_t l = 1; l < of->layers; l++) hidden += (double)of->settings->network.widths[l];
-  double rows = of->map + hidden * (of->inputs + of->outputs);
-  double application = 4.0 * of->map * rows * (of->map + 0.5 * rows);
+  double rows = hidden * (of->inputs + of->outputs);
+  double application = 4.0 * of->map * rows * (of->map + 0.75 * rows);
   return asked ? 60.0 * application : fmin(17.0 * application, 6e10) + 2.0 * application;
 }
 

@@ -47,7 +47,7 @@ sgf_status sgf_hessian_noise_covariance(const sgf_hessian_noise *noise, const sg
 sgf_status sgf_hessian_noise_window(const sgf_hessian_noise *noise, double lambda, const sgf_plan *plan,
                                     double *Sigma, sgf_error *error);
 
-/* Multiply-adds of one application of B, without those of the samples. */
+/* Operations (two a multiply-add) of one application of B, without those of the samples. */
 double sgf_hessian_noise_operations(const sgf_hessian_noise *noise);
 
 /* out (rank, rank) = B(Z) for a symmetric Z, in the modes of range(H). */

@@ -133,22 +133,17 @@ double sgf_asymmetry(size_t n, const double *A)
   return sqrt(square);
 }
 
-/* Sum of squares in eight chains, which the compiler makes vectors of: one chain waits for each addition. */
-static double sum_of_squares(size_t count, const double *values)
+void sgf_transpose(size_t rows, size_t columns, const double *A, double *out)
 {
-  enum { CHAINS = 8 };
-  double chain[CHAINS] = {0.0}, sum = 0.0;
-  size_t whole = count - count % CHAINS;
-  for (size_t k = 0; k < whole; k += CHAINS)
-    for (size_t c = 0; c < CHAINS; c++) chain[c] += values[k + c] * values[k + c];
-  for (size_t k = whole; k < count; k++) sum += values[k] * values[k];
-  for (size_t c = 0; c < CHAINS; c++) sum += chain[c];
-  return sum;
+  for (size_t i = 0; i < rows; i += TILE)
+    for (size_t j = 0; j < columns; j += TILE)
+      for (size_t k = i; k < rows && k < i + TILE; k++)
+        for (size_t l = j; l < columns && l < j + TILE; l++) out[l * rows + k] = A[k * columns + l];
 }
 
 double sgf_norm(size_t count, const double *values)
 {
-  double scale = 0.0, sum = sum_of_squares(count, values);
+  double scale = 0.0, sum = sgf_dot(count, values, values);
   if (sum > 1e-280 && sum < INFINITY) return sqrt(sum);
   for (size_t k = 0; k < count; k++) {
     if (isnan(values[k])) return NAN;
@@ -160,10 +155,16 @@ double sgf_norm(size_t count, const double *values)
   return scale * sqrt(sum);
 }
 
+/* In eight chains, which the compiler makes vectors of: one chain waits for each addition. */
 double sgf_dot(size_t count, const double *a, const double *b)
 {
-  double sum = 0.0;
-  for (size_t k = 0; k < count; k++) sum += a[k] * b[k];
+  enum { CHAINS = 8 };
+  double chain[CHAINS] = {0.0}, sum = 0.0;
+  size_t whole = count - count % CHAINS;
+  for (size_t k = 0; k < whole; k += CHAINS)
+    for (size_t c = 0; c < CHAINS; c++) chain[c] += a[k + c] * b[k + c];
+  for (size_t k = whole; k < count; k++) sum += a[k] * b[k];
+  for (size_t c = 0; c < CHAINS; c++) sum += chain[c];
   return sum;
 }
 

@@ -38,6 +38,9 @@ void sgf_symmetrize(size_t n, double *A);
 /* Copy the triangle below the diagonal over the one above (column-major: the upper over the lower). */
 void sgf_mirror(size_t n, double *A);
 
+/* out (columns, rows) = A^T of A (rows, columns). */
+void sgf_transpose(size_t rows, size_t columns, const double *A, double *out);
+
 /* ||A - A^T|| / ||A||, Frobenius; 0 for A = 0. */
 double sgf_asymmetry(size_t n, const double *A);
 

@@ -47,7 +47,7 @@ static sgf_status sandwich(size_t rows, size_t inner, sgf_transposition stored, 
 static void weighted_moment(const sgf_noise_balance *balance, sgf_variable z, const double *Q, double *moment)
 {
   sgf_variable u = z == SGF_RESIDUAL ? SGF_INPUT : SGF_RESIDUAL;
-  const sgf_contraction what = {{z, u, u, z}, 1, 1};
+  const sgf_contraction what = {{z, u, u, z}, 1, 1, 0, 0};
   sgf_sample_moments_contract(balance->moments, &what, Q, moment);
 }
 

@@ -163,6 +163,7 @@ done:
 typedef struct {
   size_t left_units, right_units;
   sgf_variable left, right;
+  size_t row; /* from one row to the next */
 } shape;
 
 static int kind_of(const shape *of)
@@ -174,7 +175,7 @@ static int kind_of(const shape *of)
 /* rows (units a b, pairs) from the matrix: the sum of the two elements that a pair of one variable stands for. */
 static void gather(const sgf_sample_moments *moments, const shape *of, const double *matrix, double *rows)
 {
-  size_t K = moments->dimension[of->left], L = moments->dimension[of->right], leading = of->right_units * L;
+  size_t K = moments->dimension[of->left], L = moments->dimension[of->right], leading = of->row;
   bool turned = of->left == SGF_RESIDUAL; /* mixed pairs have x first */
   for (size_t a = 0; a < of->left_units; a++)
     for (size_t b = 0; b < of->right_units; b++) {
@@ -193,7 +194,7 @@ static void gather(const sgf_sample_moments *moments, const shape *of, const dou
 /* The matrix from rows (units a b, pairs): both elements that a pair of one variable stands for. */
 static void scatter(const sgf_sample_moments *moments, const shape *of, const double *rows, double *matrix)
 {
-  size_t K = moments->dimension[of->left], L = moments->dimension[of->right], leading = of->right_units * L;
+  size_t K = moments->dimension[of->left], L = moments->dimension[of->right], leading = of->row;
   bool turned = of->left == SGF_RESIDUAL;
   for (size_t a = 0; a < of->left_units; a++)
     for (size_t b = 0; b < of->right_units; b++) {
@@ -230,6 +231,8 @@ static void multiply_by_moments(const sgf_sample_moments *moments, size_t units,
   }
 }
 
+static size_t row_of(size_t asked, size_t units, size_t dimension) { return asked > 0 ? asked : units * dimension; }
+
 /* Blocks a, b by themselves: E[z_i z_j] sum_kl E[z_k z_l] Z_kl + E[z_i z_l] Z_kl E[z_k z_j]; what is left of Wick's third
  * pairing is E[z_i z_k] E[z_l z_j]. */
 static void contract_gaussian(const sgf_sample_moments *moments, const sgf_contraction *what, const double *before,
@@ -238,8 +241,8 @@ static void contract_gaussian(const sgf_sample_moments *moments, const sgf_contr
   const sgf_variable *z = what->variables;
   size_t size[4], from, to;
   for (int k = 0; k < 4; k++) size[k] = moments->dimension[z[k]];
-  from = what->right_units * size[2];
-  to = what->right_units * size[3];
+  from = row_of(what->before_row, what->right_units, size[2]);
+  to = row_of(what->after_row, what->right_units, size[3]);
   const double *inside = moments->second[z[1]][z[2]], *outside = moments->second[z[0]][z[3]];
   for (size_t a = 0; a < what->left_units; a++)
     for (size_t b = 0; b < what->right_units; b++) {
@@ -259,8 +262,10 @@ void sgf_sample_moments_contract(const sgf_sample_moments *moments, const sgf_co
                                  double *after)
 {
   const sgf_variable *z = what->variables;
-  shape in = {what->left_units, what->right_units, z[1], z[2]};
-  shape out = {what->left_units, what->right_units, z[0], z[3]};
+  size_t from = row_of(what->before_row, what->right_units, moments->dimension[z[2]]);
+  size_t to = row_of(what->after_row, what->right_units, moments->dimension[z[3]]);
+  shape in = {what->left_units, what->right_units, z[1], z[2], from};
+  shape out = {what->left_units, what->right_units, z[0], z[3], to};
   if (moments->gaussian) {
     contract_gaussian(moments, what, before, after);
     return;

@@ -11,6 +11,7 @@ typedef enum { SGF_INPUT, SGF_RESIDUAL } sgf_variable; /* x (N_0), e (N_L) */
 typedef struct sgf_contraction {
   sgf_variable variables[4];      /* of i, k, l, j */
   size_t left_units, right_units; /* values of a, of b */
+  size_t before_row, after_row;   /* from one row of `before`, of `after`, to the next; 0: no padding */
 } sgf_contraction;
 
 typedef struct sgf_sample_moments sgf_sample_moments;
