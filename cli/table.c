@@ -215,9 +215,25 @@ static void print_decayed_minimum(const sgf_prediction_info *info)
            info->map_rank, info->rotations, info->scalings);
 }
 
-/* How long the state lasts. */
-static void print_lifetime(const sgf_prediction_info *info, bool by_operator)
+/* Where the motion along the minima would end, and the psi of the closed form there. */
+static void print_noise_balance(const sgf_prediction *prediction)
 {
+  const sgf_noise_balance_info *info = &sgf_prediction_get_info(prediction)->noise_balance;
+  if (isnan(info->imbalance)) return;
+  printf("             imbalance of the noise %.3g", info->imbalance);
+  if (!isnan(info->distance)) printf("; noise balance is %.3g of the weights away", info->distance);
+  if (!isnan(info->rate)) printf(", approached at the rate %.3g", info->rate);
+  if (!isnan(info->distance) && info->surplus > 0) printf(", where %zu hidden units have faded", info->surplus);
+  double lower = sgf_prediction_get_layer(prediction, 1)->ivfr_balanced.psi;
+  double upper = sgf_prediction_get_layer(prediction, 2)->ivfr_balanced.psi;
+  if (!isnan(lower) && !isnan(upper)) printf("; closed form psi there %.3g, %.3g", lower, upper);
+  printf("\n");
+}
+
+/* How long the state lasts. */
+static void print_lifetime(const sgf_prediction *prediction, bool by_operator)
+{
+  const sgf_prediction_info *info = sgf_prediction_get_info(prediction);
   if (isinf(info->lifetime))
     printf("lifetime     without end");
   else
@@ -228,6 +244,7 @@ static void print_lifetime(const sgf_prediction_info *info, bool by_operator)
   if (is_decayed(info) && info->map_rank > 0)
     printf(", which ends at %.3g of the squared weights", info->balance_shift);
   printf("\n");
+  print_noise_balance(prediction);
   if (info->rate_ratio > SGF_NOT_SHORT)
     printf("             not quasi-stationary in the slowest modes: %s\n",
            is_decayed(info) ? "noise moves the balance about as fast as weight decay restores it"
@@ -269,7 +286,7 @@ static void print_layers(const sgf_prediction *prediction, bool by_operator)
     printf("\n");
   }
   if (info->layers == 1) return;
-  print_lifetime(info, by_operator);
+  print_lifetime(prediction, by_operator);
   for (size_t l = 1; l < info->layers; l++) print_rotation(l, sgf_prediction_get_rotation(prediction, l));
 }
 

@@ -233,6 +233,16 @@ typedef struct sgf_layer_modes {
   double residual; /* of leading modes that were found by iteration; else 0 */
 } sgf_layer_modes;
 
+/* Noise balance: where the slow motion along the minima ends (theory/README.md, section 16). NaN where it is not known: one
+ * layer, weight decay, noise that vanishes for some of the map; all but `imbalance` for more
+ * than two layers. */
+typedef struct sgf_noise_balance_info {
+  double imbalance; /* at theta*: drift of the balance over what it would be if its two terms did not cancel, 0 to 1 */
+  double rate;      /* of the slowest approach to it, per unit of continuum time; NaN for a map of rank above 50 */
+  double distance;  /* |theta - theta*| / |theta*| of the weights at noise balance, turned next to theta* */
+  size_t surplus;   /* hidden units beyond the rank of the map, which fade away on the way */
+} sgf_noise_balance_info;
+
 typedef struct sgf_prediction_info {
   const char *path; /* "dense", or that of the covariance operator */
   size_t weights;   /* n */
@@ -293,6 +303,7 @@ typedef struct sgf_prediction_info {
   double lifetime;             /* 1 / (the part of noise of balance_rate), continuum time: when noise has moved the weights
                                   along the symmetry of the hidden layers, where weight decay does not hold them */
   double balance_shift;        /* weight decay: the largest stationary |B_l|, over |W_l|^2 + |W_{l+1}|^2; NaN without */
+  sgf_noise_balance_info noise_balance;
   double spectrum_distance;    /* Kolmogorov distance of the spectra of C / 2L* and H */
   double hessian_law_distance; /* of H to its limit law; NaN unless the data are Gaussian, one layer */
   double noise_law_distance;   /* of C / 2L* to its limit law; NaN likewise */
@@ -318,6 +329,7 @@ typedef struct sgf_layer_info {
   sgf_ivfr ivfr_uncoupled;
   sgf_layer_modes found;     /* by the covariance operator: how variances and curvatures were found */
   sgf_ivfr ivfr_closed_form; /* of the closed form for C = s^2 H, two layers without bottleneck; NaN otherwise */
+  sgf_ivfr ivfr_balanced;    /* of the closed form with the weights at noise balance; NaN where that is not known */
   sgf_time_info time;
   sgf_ivfr ivfr_independent; /* epochs: the same with draws that are independent in time; NaN otherwise */
   sgf_ivfr ivfr_uncoupled_independent;

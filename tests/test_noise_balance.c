@@ -28,7 +28,9 @@ static const network_case CASES[] = {
     {"deep", {3, 2, 3, 2}, 4, 30, SGF_NOISE_EMPIRICAL, NAN},
     {"deeper, population", {2, 3, 2, 2, 3}, 5, 30, SGF_NOISE_POPULATION, NAN},
 };
-enum { TWO_LAYERS = 7, COUNT = sizeof CASES / sizeof *CASES };
+/* The first NARROW_TO_WIDE have no more hidden units than the map has rank, or few. */
+enum { TWO_LAYERS = 7, NARROW_TO_WIDE = 3, COUNT = sizeof CASES / sizeof *CASES };
+enum { MOST_STEPS = 100000 };
 static const double SCALE = 0.004;
 
 static sgf_problem *make(const network_case *from)
@@ -92,7 +94,7 @@ START_TEST(drift_is_that_of_the_noise)
   double *theta = new_reals(n), *C = new_reals(n * n), *drift = new_reals(count), *expected = new_reals(count);
   for (int moved = 0; moved < 2; moved++) {
     double imbalance, one, gross = 0.0;
-    ASSERT_OK(sgf_noise_balance_advance(balance, 40.0 * moved, theta, &error), error);
+    ASSERT_OK(sgf_noise_balance_advance(balance, 40.0 * moved, MOST_STEPS, theta, &error), error);
     if (!moved) ASSERT_CLOSE(n, theta, problem->theta, 1e-15);
     ASSERT_OK(sgf_noise_balance_drift(balance, theta, drift, &imbalance, &error), error);
     ASSERT_OK(sgf_noise_covariance(network, &problem->data, theta, CASES[_i].noise, C, &error), error);
@@ -174,7 +176,8 @@ START_TEST(motion_follows_the_drift)
   double *theta = new_reals(3 * n), *drift = new_reals(count), *B = new_reals(2 * count), start, end;
   ASSERT_OK(sgf_noise_balance_drift(balance, problem->theta, drift, &start, &error), error);
   for (int k = 0; k < 3; k++)
-    ASSERT_OK(sgf_noise_balance_advance(balance, TIME + STEP * (k - 1), theta + (size_t)k * n, &error), error);
+    ASSERT_OK(sgf_noise_balance_advance(balance, TIME + STEP * (k - 1), MOST_STEPS, theta + (size_t)k * n, &error),
+              error);
   assert_same_map(network, theta, problem->theta, 1e-12);
   ASSERT_OK(sgf_noise_balance_drift(balance, theta + n, drift, &end, &error), error);
   ck_assert_msg(end < 0.99 * start, "%g, then %g", start, end);
@@ -213,11 +216,11 @@ START_TEST(motion_ends_at_the_closed_form)
   ASSERT_NEAR(imbalance, 0.0, 1e-12);
   double rate = fmin(state.rate, state.rate_surplus), *at_the_end = invariants(network, end), *now;
   for (int k = 0; k < 2; k++) {
-    ASSERT_OK(sgf_noise_balance_advance(balance, (CASES[_i].late + k) / rate, theta, &error), error);
+    ASSERT_OK(sgf_noise_balance_advance(balance, (CASES[_i].late + k) / rate, MOST_STEPS, theta, &error), error);
     ASSERT_OK(sgf_noise_balance_drift(balance, theta, drift, &left[k], &error), error);
   }
   ASSERT_NEAR(log(left[0] / left[1]), 1.0, 0.02);
-  ASSERT_OK(sgf_noise_balance_advance(balance, 16.0 / rate, theta, &error), error);
+  ASSERT_OK(sgf_noise_balance_advance(balance, 16.0 / rate, MOST_STEPS, theta, &error), error);
   now = invariants(network, theta);
   ASSERT_CLOSE(size, now, at_the_end, 1e-6);
   assert_same_map(network, theta, problem->theta, 1e-9);
@@ -269,7 +272,7 @@ START_TEST(isotropic_balance_decays_exponentially)
   ASSERT_OK(sgf_balanced_weights(balance, theta, &state, &error), error);
   ASSERT_NEAR(state.rate / rate, 1.0, 1e-10);
   for (int k = 1; k <= 4; k++) {
-    ASSERT_OK(sgf_noise_balance_advance(balance, k / rate, theta, &error), error);
+    ASSERT_OK(sgf_noise_balance_advance(balance, k / rate, MOST_STEPS, theta, &error), error);
     sgf_balance(&problem->network, problem->theta, 1, expected);
     sgf_balance(&problem->network, theta, 1, B);
     for (size_t i = 0; i < 9; i++) expected[i] *= exp(-k);
@@ -334,7 +337,7 @@ static void predict_changes(const sgf_problem *problem, double scale, const sgf_
   sgf_balance(&problem->network, problem->theta, 1, start);
   for (size_t k = 0; k < POINTS; k++) {
     double time = lambda * ceil(steps * (double)(k + 1) / POINTS);
-    ASSERT_OK(sgf_noise_balance_advance(balance, time, theta, &error), error);
+    ASSERT_OK(sgf_noise_balance_advance(balance, time, MOST_STEPS, theta, &error), error);
     sgf_balance(&problem->network, theta, 1, changes + k * HIDDEN);
     for (size_t i = 0; i < HIDDEN; i++) changes[k * HIDDEN + i] -= start[i];
   }
@@ -421,6 +424,62 @@ START_TEST(runs_over_lifetimes_follow_the_motion)
 }
 END_TEST
 
+/* A prediction from the weights that another one says are balanced: nothing is left of imbalance and distance, and the
+ * approach that the first one describes ends there, in its last third at the slowest rate. */
+START_TEST(prediction_finds_balance)
+{
+  sgf_problem *problem = make(&CASES[_i]), *balanced;
+  sgf_prediction *prediction, *there;
+  sgf_error error = {SGF_OK, ""};
+  size_t rows, columns, last;
+  ASSERT_OK(sgf_predict(problem, false, &prediction, &error), error);
+  const sgf_noise_balance_info *info = &sgf_prediction_get_info(prediction)->noise_balance;
+  ck_assert(info->imbalance > 1e-2 && info->imbalance <= 1.0);
+  ck_assert(info->distance > 1e-2);
+  const double *theta = sgf_prediction_array(prediction, "noise_balance/weights", &rows, &columns);
+  ck_assert_ptr_nonnull(theta);
+  ASSERT_OK(sgf_problem_from_arrays(&problem->settings, problem->data.samples, problem->data.X, problem->data.Y,
+                                    theta, &balanced, &error),
+            error);
+  ASSERT_OK(sgf_predict(balanced, false, &there, &error), error);
+  ck_assert(sgf_prediction_get_info(there)->noise_balance.imbalance < 1e-8);
+  ck_assert(sgf_prediction_get_info(there)->noise_balance.distance < 1e-6);
+  const double *time = sgf_prediction_array(prediction, "noise_balance/time", &rows, &columns);
+  const double *distance = sgf_prediction_array(prediction, "noise_balance/distance", &rows, &columns);
+  ck_assert(time != NULL && distance != NULL);
+  last = rows - 1;
+  double *here = invariants(&problem->network, problem->theta), *end = invariants(&problem->network, theta);
+  size_t size = invariant_size(&problem->network);
+  for (size_t k = 0; k < size; k++) here[k] -= end[k];
+  ck_assert(fabs(distance[0] - sgf_norm(size, here)) <= 1e-7 * distance[0]);
+  double rate = log(distance[2 * last / 3] / distance[last]) / (time[last] - time[2 * last / 3]);
+  ck_assert_msg(rate > 0.99 * info->rate && rate < 3.0 * info->rate, "%g, slowest %g", rate, info->rate);
+  free(here);
+  free(end);
+  sgf_prediction_free(prediction);
+  sgf_prediction_free(there);
+  sgf_problem_free(problem);
+  sgf_problem_free(balanced);
+}
+END_TEST
+
+/* A motion that its steps do not carry to its time says so, and leaves no weights behind. */
+START_TEST(steps_run_out)
+{
+  sgf_problem *problem = make(&CASES[0]);
+  sgf_noise_balance *balance = open_balance(problem, SCALE);
+  sgf_error error = {SGF_OK, ""};
+  size_t n = problem->network.weights;
+  double *theta = new_reals(n);
+  ck_assert_int_eq(sgf_noise_balance_advance(balance, 1e9, 3, theta, &error), SGF_ERROR_NUMERICAL);
+  ck_assert(strstr(error.message, "3 steps") != NULL);
+  for (size_t k = 0; k < n; k++) ck_assert(isnan(theta[k]));
+  free(theta);
+  sgf_noise_balance_free(balance);
+  sgf_problem_free(problem);
+}
+END_TEST
+
 int main(void)
 {
   Suite *suite = suite_create("noise balance");
@@ -432,6 +491,8 @@ int main(void)
   tcase_add_loop_test(tests, motion_ends_at_the_closed_form, 0, TWO_LAYERS);
   tcase_add_test(tests, isotropic_balance_decays_exponentially);
   tcase_add_test(tests, isotropic_balance_is_that_of_the_map);
+  tcase_add_loop_test(tests, prediction_finds_balance, 0, NARROW_TO_WIDE);
+  tcase_add_test(tests, steps_run_out);
   tcase_add_test(tests, runs_over_lifetimes_follow_the_motion);
   suite_add_tcase(suite, tests);
   return run_suite(suite);

@@ -3,6 +3,7 @@ theory_sources = \
   %D%/averaged_operators.h \
   %D%/balance.c \
   %D%/balance.h \
+  %D%/balance_observables.c \
   %D%/balanced_state.c \
   %D%/certificate.h \
   %D%/closed_form.c \

@@ -339,15 +339,20 @@ static int slope_of(double time, const double *state, double *slope, void *param
   return isfinite(sgf_norm(balance->count, slope)) ? GSL_SUCCESS : GSL_EDOM;
 }
 
-sgf_status sgf_noise_balance_advance(sgf_noise_balance *balance, double time, double *theta, sgf_error *error)
+sgf_status sgf_noise_balance_advance(sgf_noise_balance *balance, double time, size_t steps, double *theta,
+                                     sgf_error *error)
 {
   struct sgf_balance_solver *solver = balance->solver;
   sgf_status status = SGF_OK;
   int code = GSL_SUCCESS;
-  while (solver->time < time && code == GSL_SUCCESS)
+  for (size_t k = 0; k < steps && solver->time < time && code == GSL_SUCCESS; k++)
     code = gsl_odeiv2_evolve_apply(solver->evolution, solver->control, solver->stepper, &solver->system,
                                    &solver->time, time, &solver->next_step, balance->state);
-  if (code == GSL_SUCCESS)
+  if (code == GSL_SUCCESS && solver->time < time)
+    status = sgf_fail(error, SGF_ERROR_NUMERICAL,
+                      "noise balance: %zu steps lead to the time %g, not %g: the motion has very different rates",
+                      steps, solver->time, time);
+  else if (code == GSL_SUCCESS)
     status = weights_of(balance, balance->state, theta, error);
   else if (balance->failure != SGF_OK)
     status = sgf_fail(error, balance->failure, "%s", balance->error.message);

@@ -33,9 +33,12 @@ sgf_status sgf_noise_balance_drift(sgf_noise_balance *balance, const double *the
 sgf_status sgf_noise_balance_velocity(sgf_noise_balance *balance, const double *theta, double *velocity,
                                       sgf_error *error);
 
-/* theta (n) at a time, not before the last one that was asked for; adaptive (Prince-Dormand, order 8). Errors:
- * SGF_ERROR_NUMERICAL, SGF_ERROR_MEMORY; theta is then NaN. */
-sgf_status sgf_noise_balance_advance(sgf_noise_balance *balance, double time, double *theta, sgf_error *error);
+/* theta (n) at a time, not before the last one that was asked for; adaptive (Prince-Dormand, order 8). The method is
+ * explicit: hidden units of very different size make it take steps without end.
+ *   steps  at most
+ * Errors: SGF_ERROR_NUMERICAL where these do not lead there, SGF_ERROR_MEMORY; theta is then NaN. */
+sgf_status sgf_noise_balance_advance(sgf_noise_balance *balance, double time, size_t steps, double *theta,
+                                     sgf_error *error);
 
 /* Noise balance of two layers, which the map M fixes up to a rotation of the hidden layer. */
 typedef struct sgf_balanced_state {

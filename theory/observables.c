@@ -312,6 +312,7 @@ sgf_status sgf_observe(const sgf_problem *problem, sgf_prediction *prediction, s
   for (size_t l = 1; l <= problem->network.layers; l++) SGF_TRY(observe_layer(problem, prediction, l, error));
   SGF_TRY(observe_detailed_balance(problem, prediction, error));
   SGF_TRY(sgf_observe_balance(problem, prediction, error));
+  SGF_TRY(sgf_observe_noise_balance(problem, prediction, error));
   SGF_TRY(sgf_observe_time(problem, prediction, error));
   SGF_TRY(sgf_observe_rotations(problem, prediction, error));
 done:

@@ -100,6 +100,7 @@ static sgf_status no_stationary_state(const sgf_problem *problem, sgf_prediction
     layer->ivfr_independent = layer->ivfr_uncoupled_independent = none;
   }
   sgf_no_time_dependence("there is no stationary state", prediction);
+  sgf_no_noise_balance(prediction);
   return status == SGF_OK ? sgf_observe_balance(problem, prediction, error) : status;
 }
 
@@ -192,15 +193,19 @@ static size_t motion_numbers(const sgf_prediction_info *info, bool dense, sgf_nu
   return copy_numbers(all, sizeof all / sizeof *all, dense, numbers, capacity);
 }
 
-/* Those of weight decay. */
-static size_t decay_numbers(const sgf_prediction_info *info, bool dense, sgf_number *numbers, size_t capacity)
+/* Those of where the balance of the layers ends: by weight decay, or by noise alone. */
+static size_t end_numbers(const sgf_prediction_info *info, bool dense, sgf_number *numbers, size_t capacity)
 {
   const sgf_number all[] = {{"certified_global", info->certified_global, true},
                             {"regularized_loss", info->regularized_loss, false},
                             {"map_rank", dense ? (double)info->map_rank : NAN, true},
                             {"rotations", dense ? (double)info->rotations : NAN, true},
                             {"scalings", dense ? (double)info->scalings : NAN, true},
-                            {"balance_shift", info->balance_shift, false}};
+                            {"balance_shift", info->balance_shift, false},
+                            {"noise_imbalance", info->noise_balance.imbalance, false},
+                            {"noise_balance_rate", info->noise_balance.rate, false},
+                            {"noise_balance_distance", info->noise_balance.distance, false},
+                            {"surplus_units", dense ? (double)info->noise_balance.surplus : NAN, true}};
   return copy_numbers(all, sizeof all / sizeof *all, dense, numbers, capacity);
 }
 
@@ -261,7 +266,7 @@ size_t sgf_prediction_numbers(const sgf_prediction *prediction, sgf_number *numb
   size_t written = count < capacity ? count : capacity;
   count += motion_numbers(info, dense, numbers + written, capacity - written);
   written = count < capacity ? count : capacity;
-  return count + decay_numbers(info, dense, numbers + written, capacity - written);
+  return count + end_numbers(info, dense, numbers + written, capacity - written);
 }
 
 size_t sgf_layer_numbers(const sgf_prediction *prediction, size_t layer, sgf_number *numbers, size_t capacity)
@@ -298,6 +303,7 @@ size_t sgf_layer_numbers(const sgf_prediction *prediction, size_t layer, sgf_num
                             {"correlation_time_exponent_uncoupled", info->time.scaling_uncoupled.exponent, false},
                             {"correlation_time_exponent_uncoupled_low", info->time.scaling_uncoupled.low, false},
                             {"correlation_time_exponent_uncoupled_high", info->time.scaling_uncoupled.high, false},
+                            {"ivfr_psi_balanced", info->ivfr_balanced.psi, false},
                             {"ivfr_psi_independent", info->ivfr_independent.psi, false},
                             {"ivfr_psi_uncoupled_independent", info->ivfr_uncoupled_independent.psi, false},
                             /* the last four are of the covariance operator alone */

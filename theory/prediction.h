@@ -100,6 +100,13 @@ void sgf_no_time_dependence(const char *reason, sgf_prediction *prediction);
 /* Rotations of the hidden layers: their drift, diffusion, angles. Part of the next. Source: section 14. */
 sgf_status sgf_observe_rotations(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error);
 
+/* Noise balance: imbalance, distance, rate of approach; of two layers the weights there, psi by the closed form, and the
+ * approach in time. Part of the next. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. Source: section 16. */
+sgf_status sgf_observe_noise_balance(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error);
+
+/* Every number of it NaN. */
+void sgf_no_noise_balance(sgf_prediction *prediction);
+
 /* Principal directions, flatness, IVFR, detailed balance; of the layers, also uncoupled and by the closed form.
  * Source: sections 1, 3, 9. */
 sgf_status sgf_observe(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error);

@@ -168,7 +168,7 @@ static sgf_status observe_layer(const sgf_problem *problem, const sgf_covariance
   double *variance = NULL, *along = NULL, *kept, *curvature, *flatness, top = 0.0;
   sgf_status status;
   *info = (sgf_layer_info){.weights = size, .trace_uncoupled = NAN, .anisotropy = NAN, .anisotropy_uncoupled = NAN};
-  info->ivfr = info->ivfr_uncoupled = info->ivfr_closed_form = NO_FIT;
+  info->ivfr = info->ivfr_uncoupled = info->ivfr_closed_form = info->ivfr_balanced = NO_FIT;
   info->ivfr_independent = info->ivfr_uncoupled_independent = NO_FIT;
   for (size_t k = 0; k < size; k++) info->trace += diagonal[problem->network.offsets[layer] + k];
   SGF_TRY(sgf_new_reals(&variance, size, 1, "modes of a layer", error));
@@ -206,6 +206,7 @@ static sgf_status observe(const sgf_problem *problem, const sgf_covariance_opera
   copy_numbers(problem, sgf_covariance_operator_get_info(covariance), info);
   SGF_TRY(sgf_allocate(&layers, info->layers, 1, sizeof *prediction->layers, "layers", error));
   prediction->layers = layers;
+  sgf_no_noise_balance(prediction);
   double size = (double)covariance->drift.size;
   if (covariance->drift.k != NULL || (double)covariance->drift.blocks * size * size * size <= SGF_SPARE_OPERATIONS) {
     SGF_TRY(sgf_prediction_add(prediction, "spectrum/hessian", info->rank_hessian, 0, &rates, error));

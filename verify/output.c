@@ -1,5 +1,6 @@
 /* The HDF5 output: every set of the contract, written beside its place and renamed when complete. */
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +93,7 @@ static void write_prediction(sgf_hdf5_output *out, const sgf_problem *problem, c
     snprintf(name, sizeof name, "theory/layer%zu", l);
     sgf_hdf5_group(out, name);
   }
+  if (!isnan(prediction->info.noise_balance.distance)) sgf_hdf5_group(out, "theory/noise_balance");
   write_rotation_groups(out, prediction);
   for (size_t k = 0; k < prediction->array_count; k++) {
     const sgf_named_array *array = &prediction->arrays[k];

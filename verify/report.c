@@ -210,6 +210,21 @@ static void put_decay(const report *page)
       info->balance_drift, info->balance_rate, info->balance_shift, info->lifetime);
 }
 
+/* Where the motion along the minima would end. */
+static void put_noise_balance(const report *page)
+{
+  const sgf_noise_balance_info *info = &page->prediction->info.noise_balance;
+  if (isnan(info->distance)) return;
+  row(page, "noise balance",
+      "the noise leaves the balance alone %.3g of the weights away from &theta;*, where %zu hidden units have faded; "
+      "imbalance at &theta;* %.3g of what it could be",
+      info->distance, info->surplus, info->imbalance);
+  if (!isnan(info->rate)) row(page, "approach to noise balance", "at the rate %.3g", info->rate);
+  double lower = page->prediction->layers[0].ivfr_balanced.psi, upper = page->prediction->layers[1].ivfr_balanced.psi;
+  if (!isnan(lower) && !isnan(upper))
+    row(page, "IVFR at noise balance", "closed form of &psi; %.3g in layer 1, %.3g in layer 2", lower, upper);
+}
+
 static void put_residual(const report *page)
 {
   const sgf_prediction_info *info = &page->prediction->info;
@@ -271,6 +286,7 @@ static void put_numbers(const report *page)
         "the balance relaxes at the rate %.3g, the slowest mode is %.3g times faster; lifetime %.4g; drift of the "
         "balance %.3g per unit of time",
         info->balance_rate, 1.0 / info->rate_ratio, info->lifetime, info->balance_drift);
+    put_noise_balance(page);
     row(page, "the minimum", "L* is %.3g above the global minimum; the descent kept the balance to %.2g",
         info->min_loss - info->global_loss, info->balance_error);
   }
