@@ -27,6 +27,7 @@
   KEY(network, init_scale, REAL, "")                                               \
   KEY(network, weights, TEXT, "")                                                  \
   KEY(network, relax, FLAG, "")                                                    \
+  KEY(network, start, CHOICE, "descent|balanced|noise-balanced")                   \
   KEY(training, learning_rate, REAL, "")                                           \
   KEY(training, batch_size, COUNT, "")                                             \
   KEY(training, sampling, CHOICE, "replacement|without-replacement|epoch")         \
@@ -56,7 +57,7 @@ typedef struct {
   unsigned input_spectrum_count;
 } data_section;
 typedef struct {
-  char *init_scale, *weights, *relax;
+  char *init_scale, *weights, *relax, *start;
   char **widths;
   unsigned widths_count;
 } network_section;
@@ -96,8 +97,8 @@ static const cyaml_schema_field_t data_fields[] = {
     TEXT_FIELD(data, teacher), TEXT_FIELD(data, teacher_rank),   TEXT_FIELD(data, label_noise),
     TEXT_FIELD(data, file),    LIST_FIELD(data, input_spectrum), CYAML_FIELD_END};
 static const cyaml_schema_field_t network_fields[] = {TEXT_FIELD(network, init_scale), TEXT_FIELD(network, weights),
-                                                      TEXT_FIELD(network, relax), LIST_FIELD(network, widths),
-                                                      CYAML_FIELD_END};
+                                                      TEXT_FIELD(network, relax),      TEXT_FIELD(network, start),
+                                                      LIST_FIELD(network, widths),     CYAML_FIELD_END};
 static const cyaml_schema_field_t training_fields[] = {
     TEXT_FIELD(training, learning_rate), TEXT_FIELD(training, batch_size),   TEXT_FIELD(training, sampling),
     TEXT_FIELD(training, momentum),      TEXT_FIELD(training, weight_decay), CYAML_FIELD_END};

@@ -78,6 +78,9 @@ SGF_API void sgf_libraries(char *text, size_t capacity);
 
 /* ---------------------------------------------------------------- settings */
 
+/* Where the weights are at the minimum that is reached: as it is; with W_l W_l^T = W_{l+1}^T W_{l+1} at the same map; where
+ * the noise no longer drives that balance, at the same map. */
+typedef enum { SGF_START_DESCENT, SGF_START_BALANCED, SGF_START_NOISE_BALANCED } sgf_start;
 typedef enum { SGF_SOURCE_GAUSSIAN, SGF_SOURCE_FILE } sgf_source;
 typedef enum { SGF_TEACHER_GAUSSIAN, SGF_TEACHER_NONE, SGF_TEACHER_LOW_RANK } sgf_teacher;
 typedef enum { SGF_SAMPLING_REPLACEMENT, SGF_SAMPLING_WITHOUT_REPLACEMENT, SGF_SAMPLING_EPOCH } sgf_sampling;
@@ -112,6 +115,7 @@ typedef struct sgf_settings {
     double init_scale;  /* weights start as N(0, init_scale^2 / fan-in) */
     char *weights;      /* NULL, or an HDF5 file with datasets W1 ... WL */
     bool relax;         /* false: linearize where the weights are */
+    sgf_start start;    /* which of the minima of the same map theta* is */
   } network;
   struct {
     double learning_rate; /* lambda */

@@ -371,6 +371,7 @@ bad_values() { # config, key, values
   bad_values good data.file ''
   bad_values good network.init_scale -1 nan inf wide
   bad_values good network.relax 2 maybe
+  bad_values good network.start middle 1
   bad_values good training.learning_rate 0 -0.1 nan inf fast 0.1x
   bad_values good training.batch_size 0 -1 2.5 nan few
   bad_values good training.sampling sometimes
@@ -442,6 +443,10 @@ weights shrunk to zero     | 65 | nothing fluctuates             | verify good.y
 the saddle at the origin   | 65 | loss 1.8033999 is above .*saddle | verify good.yaml --set network.widths=[4,3,2] --set network.init_scale=0
 the origin, three layers   | 65 | loss 1.8033999 is above .*saddle | verify good.yaml --set network.widths=[4,3,3,2] --set network.init_scale=0
 the origin, not relaxed    | 65 | loss 1.8033999 is above .*saddle | verify good.yaml --set network.widths=[4,3,2] --set network.init_scale=0 --set network.relax=false
+balanced, one layer        | 65 | network.start is balanced .*no hidden layer | verify good.yaml --set network.start=balanced
+balanced, not relaxed      | 65 | network.start is noise-balanced and network.relax | verify good.yaml --set network.widths=[4,3,2] --set theory.equation=discrete --set network.start=noise-balanced --set network.relax=false
+balanced, weight decay     | 65 | network.start is balanced and training.weight_decay 0.1 | verify good.yaml --set network.widths=[4,3,2] --set theory.equation=discrete --set network.start=balanced --set training.weight_decay=0.1
+noise balance, no noise    | 65 | network.start is noise-balanced .*there is no noise | predict gaussian.yaml --set network.widths=[4,3,2] --set theory.equation=discrete --set network.start=noise-balanced --set data.label_noise=0
 weights of another depth   | 65 | weights.h5.* W1 .*shape        | verify good.yaml --set network.widths=[4,3,2] --set network.weights=weights.h5
 flatness factor too small  | 65 | theory.flatness_factor is 1:   | predict good.yaml --set theory.flatness_factor=1
 flatness factor infinite   | 65 | theory.flatness_factor is inf  | predict good.yaml --set theory.flatness_factor=inf

@@ -14,17 +14,6 @@ static const double NO_SINGULAR_VALUE = 1e-10;
 
 /* ------------------------------------------------------------------ factors */
 
-/* A (rows, columns) = U diag(d) V^T, k = min(rows, columns): U (rows, k), d (k), V^T (k, columns). A is overwritten. */
-static sgf_status factorize(size_t rows, size_t columns, double *A, double *U, double *d, double *Vt,
-                            const char *what, sgf_error *error)
-{
-  size_t k = rows < columns ? rows : columns;
-  if (LAPACKE_dgesdd(LAPACK_ROW_MAJOR, 'S', (lapack_int)rows, (lapack_int)columns, A, (lapack_int)columns, d, U,
-                     (lapack_int)k, Vt, (lapack_int)columns) == 0)
-    return SGF_OK;
-  return sgf_fail(error, SGF_ERROR_NUMERICAL, "singular value decomposition of %s: no convergence", what);
-}
-
 static size_t rank_of(size_t count, const double *d)
 {
   size_t rank = 0;
@@ -44,7 +33,7 @@ static sgf_status row_space(size_t rows, size_t columns, const double *W, double
   SGF_TRY(sgf_new_reals(&d, k, 1, "noise balance", error));
   SGF_TRY(sgf_new_reals(basis, k, columns, "noise balance", error));
   memcpy(copy, W, rows * columns * sizeof *W);
-  SGF_TRY(factorize(rows, columns, copy, U, d, *basis, "a layer", error));
+  SGF_TRY(sgf_thin_svd(rows, columns, copy, U, d, *basis, "a layer", error));
   *rank = rank_of(k, d);
 done:
   free(copy);
@@ -90,7 +79,7 @@ static sgf_status symmetric_units(const sgf_noise_balance *balance, units *made,
   SGF_TRY(sgf_new_reals(&U, outputs, k, "noise balance", error));
   SGF_TRY(sgf_new_reals(&d, k, 1, "noise balance", error));
   SGF_TRY(sgf_new_reals(&Vt, k, inputs, "noise balance", error));
-  SGF_TRY(factorize(outputs, inputs, M, U, d, Vt, "M", error));
+  SGF_TRY(sgf_thin_svd(outputs, inputs, M, U, d, Vt, "M", error));
   size_t rank = rank_of(k, d);
   if (rank > network->widths[1]) rank = network->widths[1];
   if (rank == 0) {
@@ -170,7 +159,7 @@ static sgf_status place(const sgf_noise_balance *balance, const units *made, dou
   sgf_multiply(N, r, inputs, SGF_PLAIN, start + network->offsets[1], SGF_TRANSPOSED, made->W_1, near);
   sgf_multiply(N, r, outputs, SGF_TRANSPOSED, start + network->offsets[2], SGF_TRANSPOSED, made->W_2, also);
   for (size_t k = 0; k < N * r; k++) near[k] += also[k];
-  SGF_TRY(factorize(N, r, near, U, d, Vt, "the overlap of the hidden units", error));
+  SGF_TRY(sgf_thin_svd(N, r, near, U, d, Vt, "the overlap of the hidden units", error));
   sgf_multiply(N, r, r, SGF_PLAIN, U, SGF_PLAIN, Vt, R);
   sgf_multiply(N, inputs, r, SGF_PLAIN, R, SGF_PLAIN, made->W_1, theta + network->offsets[1]);
   sgf_multiply(outputs, N, r, SGF_TRANSPOSED, made->W_2, SGF_TRANSPOSED, R, theta + network->offsets[2]);

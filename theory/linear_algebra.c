@@ -85,6 +85,16 @@ done:
   return status;
 }
 
+sgf_status sgf_thin_svd(size_t rows, size_t columns, double *A, double *U, double *d, double *Vt, const char *what,
+                        sgf_error *error)
+{
+  size_t k = rows < columns ? rows : columns;
+  if (LAPACKE_dgesdd(LAPACK_ROW_MAJOR, 'S', (lapack_int)rows, (lapack_int)columns, A, (lapack_int)columns, d, U,
+                     (lapack_int)k, Vt, (lapack_int)columns) == 0)
+    return SGF_OK;
+  return sgf_fail(error, SGF_ERROR_NUMERICAL, "singular value decomposition of %s: no convergence", what);
+}
+
 void sgf_into_basis(size_t n, const double *V, const double *A, double *work, double *B)
 {
   sgf_multiply(n, n, n, SGF_PLAIN, V, SGF_PLAIN, A, work);

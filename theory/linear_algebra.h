@@ -27,6 +27,11 @@ sgf_status sgf_symmetric_eigenvalues(size_t n, const double *matrix, double *val
 sgf_status sgf_pseudo_inverse(size_t n, double *A, double tolerance, const char *what, size_t *rank,
                               sgf_error *error);
 
+/* A (rows, columns) = U diag(d) V^T, k = min(rows, columns): U (rows, k), d (k, descending), V^T (k, columns). A is
+ * overwritten. Errors: SGF_ERROR_NUMERICAL. */
+sgf_status sgf_thin_svd(size_t rows, size_t columns, double *A, double *U, double *d, double *Vt, const char *what,
+                        sgf_error *error);
+
 /* B = V A V^T (into the basis of the rows of V), or B = V^T A V (back). All n x n; work n x n.
  * B may be A. The result is symmetric to the last bit. */
 void sgf_into_basis(size_t n, const double *V, const double *A, double *work, double *B);

@@ -4,6 +4,8 @@ theory_sources = \
   %D%/balance.c \
   %D%/balance.h \
   %D%/balance_observables.c \
+  %D%/balanced_start.c \
+  %D%/balanced_start.h \
   %D%/balanced_state.c \
   %D%/certificate.h \
   %D%/closed_form.c \

@@ -105,6 +105,13 @@ done:
   return status;
 }
 
+sgf_status sgf_noise_balance_terms(const sgf_noise_balance *balance, const double *theta, size_t hidden,
+                                   double *below, double *above, sgf_error *error)
+{
+  sgf_status status = noise_below(balance, theta, hidden, below, error);
+  return status == SGF_OK ? noise_above(balance, theta, hidden, above, error) : status;
+}
+
 sgf_status sgf_noise_balance_drift(sgf_noise_balance *balance, const double *theta, double *drift, double *imbalance,
                                    sgf_error *error)
 {
@@ -114,8 +121,7 @@ sgf_status sgf_noise_balance_drift(sgf_noise_balance *balance, const double *the
   sgf_status status = SGF_OK;
   for (size_t l = 1; l < network->layers; l++) {
     size_t size = network->widths[l] * network->widths[l];
-    SGF_TRY(noise_below(balance, theta, l, drift + at, error));
-    SGF_TRY(noise_above(balance, theta, l, above, error));
+    SGF_TRY(sgf_noise_balance_terms(balance, theta, l, drift + at, above, error));
     gross = hypot(gross, sgf_norm(size, drift + at) + sgf_norm(size, above));
     for (size_t k = 0; k < size; k++) drift[at + k] = balance->scale * (drift[at + k] - above[k]);
     at += size;
@@ -431,20 +437,32 @@ static sgf_status start(sgf_noise_balance *balance, sgf_error *error)
   return SGF_OK;
 }
 
+sgf_status sgf_noise_balance_create_terms(const sgf_problem *problem, sgf_noise_balance **balance, sgf_error *error)
+{
+  void *block;
+  *balance = NULL;
+  sgf_status status = sgf_allocate(&block, 1, 1, sizeof **balance, "noise balance", error);
+  if (status != SGF_OK) return status;
+  *balance = block;
+  (*balance)->problem = problem;
+  status = create_moments(*balance, error);
+  if (status == SGF_OK) return SGF_OK;
+  sgf_noise_balance_free(*balance);
+  *balance = NULL;
+  return status;
+}
+
 sgf_status sgf_noise_balance_create(const sgf_problem *problem, double scale, sgf_noise_balance **balance,
                                     sgf_error *error)
 {
   size_t count = sgf_symmetry_count(&problem->network), n = problem->network.weights;
-  void *block;
   sgf_status status;
   *balance = NULL;
   SGF_TRY(check(problem, count, error));
-  SGF_TRY(sgf_allocate(&block, 1, 1, sizeof **balance, "noise balance", error));
-  sgf_noise_balance *made = *balance = block;
-  made->problem = problem;
+  SGF_TRY(sgf_noise_balance_create_terms(problem, balance, error));
+  sgf_noise_balance *made = *balance;
   made->scale = scale;
   made->count = count;
-  SGF_TRY(create_moments(made, error));
   SGF_TRY(sgf_new_reals(&made->drift, count, 1, "noise balance", error));
   SGF_TRY(sgf_new_reals(&made->generators, count, 1, "noise balance", error));
   SGF_TRY(sgf_new_reals(&made->slope, count, 1, "noise balance", error));

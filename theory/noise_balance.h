@@ -22,6 +22,14 @@ sgf_status sgf_noise_balance_create(const sgf_problem *problem, double scale, sg
                                     sgf_error *error);
 void sgf_noise_balance_free(sgf_noise_balance *balance);
 
+/* One for sgf_noise_balance_terms alone, which knows no limits. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_noise_balance_create_terms(const sgf_problem *problem, sgf_noise_balance **balance, sgf_error *error);
+
+/* The two terms of F at theta (n), of the same map M, of a hidden layer: F = scale (below - above), (N_l, N_l) each.
+ * Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_noise_balance_terms(const sgf_noise_balance *balance, const double *theta, size_t hidden,
+                                   double *below, double *above, sgf_error *error);
+
 /* F at theta (n), of the same map M: drift (sum of N_l^2, hidden layer after hidden layer), w^2 per unit of time, and
  *   imbalance  |F| over what it would be if its two terms did not cancel, 0 at noise balance, at most 1. */
 sgf_status sgf_noise_balance_drift(sgf_noise_balance *balance, const double *theta, double *drift, double *imbalance,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../io/hdf5_file.h"
+#include "balanced_start.h"
 #include "memory.h"
 #include "minimum.h"
 #include "random.h"
@@ -190,6 +191,8 @@ static sgf_status finish(sgf_problem *problem, sgf_error *error)
     return sgf_fail(error, SGF_ERROR_VALUE, "data.samples is %zu, the data have %zu", asked, problem->data.samples);
   problem->settings.data.samples = problem->data.samples;
   status = go_to_minimum(problem, error);
+  if (status == SGF_OK && problem->settings.network.start != SGF_START_DESCENT)
+    status = sgf_go_to_balance(problem, error);
   return status == SGF_OK ? sgf_choose_time_step(problem, error) : status;
 }
 

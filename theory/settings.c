@@ -159,6 +159,26 @@ static sgf_status check_closure(const sgf_settings *settings, sgf_error *error)
   return SGF_OK;
 }
 
+/* Other starts than the end of the descent are other weights of the same map, where SGD may go on. */
+static sgf_status check_start(const sgf_settings *settings, sgf_error *error)
+{
+  static const char *const names[] = {"descent", "balanced", "noise-balanced"};
+  const char *name = names[settings->network.start];
+  if (settings->network.start == SGF_START_DESCENT) return SGF_OK;
+  if (settings->network.width_count == 2)
+    return sgf_fail(error, SGF_ERROR_VALUE, "network.start is %s and network.widths has no hidden layer", name);
+  if (!settings->network.relax)
+    return sgf_fail(error, SGF_ERROR_VALUE,
+                    "network.start is %s and network.relax false, which leaves the weights as they are", name);
+  if (settings->training.weight_decay > 0.0)
+    return sgf_fail(
+        error, SGF_ERROR_UNSUPPORTED,
+        "network.start is %s and training.weight_decay %g: every minimum with weight decay is balanced, and "
+        "held there",
+        name, settings->training.weight_decay);
+  return SGF_OK;
+}
+
 static sgf_status check_built(const sgf_settings *settings, sgf_error *error)
 {
   size_t layers = settings->network.width_count - 1;
@@ -166,7 +186,8 @@ static sgf_status check_built(const sgf_settings *settings, sgf_error *error)
   bool epoch = settings->training.sampling == SGF_SAMPLING_EPOCH;
   sgf_equation equation = settings->theory.equation;
   bool own_hessian = equation == SGF_EQUATION_EXACT || equation == SGF_EQUATION_MULTIPLICATIVE;
-  sgf_status status = SGF_OK;
+  sgf_status status;
+  SGF_TRY(check_start(settings, error));
   if (equation == SGF_EQUATION_EXACT && layers > 1)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
                     "theory.equation is exact and network.widths has %zu layers: "
