@@ -14,12 +14,16 @@ static int run(const options *asked)
 }
 
 const command command_compare = {
-    "compare", ACCEPTS_REPORT | ACCEPTS_TRAJECTORY, "theory against weights recorded by another program",
+    "compare",
+    ACCEPTS_REPORT | ACCEPTS_TRAJECTORY,
+    "theory against weights recorded by another program",
     "Compare the prediction with weights that another program recorded: HDF5 dataset `weights` of shape (R, T, n), T "
     "snapshots of R runs of stationary SGD, each theta = (vec W_1; ...; vec W_L) with the rows of each matrix "
     "stacked "
-    "(PyTorch's parameters_to_vector). One run, shape (T, n), is cut into batches.\v"
-    "Exit status: 0 agree, 1 disagree, 2 inconclusive, 64 usage, 65 bad data or config, 66 no such input, 70 "
-    "internal, "
-    "73 or 74 output.",
+    "(PyTorch's parameters_to_vector). One run, shape (T, n), is cut into batches.",
+    "The attribute `stride` of the dataset, steps between snapshots, lets correlation times be compared.",
+    STATUS_VERDICT STATUS_USAGE "65\tbad data or config\n" STATUS_ABSENT STATUS_OUTPUT,
+    FILES_CONFIG FILES_OUTPUT FILES_REPORT,
+    "sgflow compare mine.yaml --trajectory run.h5\tthe verdict\n",
+    "predict verify",
     run};

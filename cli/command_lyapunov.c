@@ -213,14 +213,22 @@ static int run(const options *asked)
 }
 
 const command command_lyapunov = {
-    "lyapunov", ACCEPTS_EQUATION, "solve A X + X A^T = Q, also for a singular A",
+    "lyapunov",
+    ACCEPTS_EQUATION,
+    "solve A X + X A^T = Q, also for a singular A",
     "Solve A X + X A^T = Q, or with --discrete X - A X A^T = Q, for a drift A that is stable but may be singular, "
     "and say how "
     "certain X is. SYSTEM.h5 has A, a dataset (n, n) or a group with SciPy's data, indices, indptr and attributes "
     "shape and "
     "format, and Q (n, n) or its factor B (n, m), Q = B B^T. X and the numbers go into SYSTEM.h5, the rest of which "
     "is kept, "
-    "or into the file of -o. A large sparse A with a factor gives Z, X = Z Z^T.\vExit status: 0 success, 64 usage, "
-    "65 bad "
-    "data, an unstable A, or an equation without a solution, 66 no such input, 70 internal, 73 or 74 output.",
+    "or into the file of -o. A large sparse A with a factor gives Z, X = Z Z^T.",
+    NULL,
+    "0\tsuccess\n" STATUS_USAGE
+    "65\tbad data, an unstable A, or an equation without a solution\n" STATUS_ABSENT STATUS_OUTPUT,
+    "SYSTEM.h5\tHDF5: A, and Q or B; X0 for --initial\nA.mtx, Q.mtx, B.mtx\tMatrix Market\n"
+    "-o FILE\tHDF5: X or Z, written beside and renamed when complete\n",
+    "sgflow lyapunov system.h5\tX goes into system.h5\n"
+    "sgflow lyapunov A.mtx --factor B.mtx -o x.h5\tfrom Matrix Market files\n",
+    "predict",
     run};

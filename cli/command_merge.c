@@ -414,15 +414,20 @@ static int run(const options *asked)
 }
 
 const command command_merge = {
-    "merge", ACCEPTS_FOLDER, "the points of a sweep as one table",
+    "merge",
+    ACCEPTS_FOLDER,
+    "the points of a sweep as one table",
     "Read the points of the sweep in DIR and make one table: a row for each point of the grid, with its values, "
     "state, "
     "verdict, what was predicted and measured, standard error and deviation of the main quantities. A sweep that is "
-    "not complete, or still running, is merged as far as it is.\vCSV has all numbers with 17 digits and begins with "
-    "comment lines (#): pandas.read_csv(FILE, comment='#'). Missing and failed points are named on stderr, and are "
-    "rows "
-    "without numbers.\n\nExit status: 0 success, also if points are missing, failed or disagree; 64 usage, 65 DIR is "
-    "no "
-    "folder of a sweep, or a point in it is damaged or of another config (the rest is merged), 66 no such folder, 70 "
-    "internal, 73 or 74 output.",
+    "not complete, or still running, is merged as far as it is.",
+    "CSV has all numbers with 17 digits and begins with comment lines (#): pandas.read_csv(FILE, comment='#'). "
+    "Missing "
+    "and failed points are named on stderr, and are rows without numbers.",
+    "0\tsuccess, also if points are missing, failed or disagree\n" STATUS_USAGE
+    "65\tDIR is no folder of a sweep, or a point in it is damaged or of another config (the rest is merged)\n"
+    "66\tno such folder\n" STATUS_OUTPUT,
+    "DIR\tfolder of sgflow sweep\n-o FILE\tCSV, written beside and renamed when complete\n",
+    "sgflow merge rates\ta readable table\nsgflow merge rates -o rates.csv\tall numbers\n",
+    "sweep",
     run};

@@ -15,10 +15,19 @@ static int run(const options *asked)
 }
 
 const command command_predict = {
-    "predict", ACCEPTS_PLAN, "the stationary weight covariance from theory",
+    "predict",
+    ACCEPTS_PLAN,
+    "the stationary weight covariance from theory",
     "Predict the stationary fluctuations of the weights: drift, diffusion, their ranks, the covariance, curvature, "
     "flatness and detailed balance. Beyond 4000 weights by the covariance operator, where it is built: no n x n "
     "sets, "
-    "unless --full asks for them.\v"
-    "Exit status: 0 success, 64 usage, 65 bad data or config, 66 no such input, 70 internal, 73 or 74 output.",
+    "unless --full asks for them.",
+    NULL,
+    "0\tsuccess\n" STATUS_USAGE "65\tbad data or config\n" STATUS_ABSENT STATUS_OUTPUT,
+    FILES_CONFIG FILES_OUTPUT,
+    "sgflow predict config.yaml\tthe table\n"
+    "sgflow predict config.yaml --set data.samples=40000 -o out.h5\tthe same for more samples, with all arrays in "
+    "out.h5\n"
+    "sgflow predict large.yaml --plan\twhat a large network would take, before it is begun\n",
+    "verify compare",
     run};

@@ -13,10 +13,17 @@ static int run(const options *asked)
 }
 
 const command command_simulate = {
-    "simulate", ACCEPTS_THREADS | ACCEPTS_CHECKPOINT | ACCEPTS_BUDGET | ACCEPTS_RECORD,
+    "simulate",
+    ACCEPTS_THREADS | ACCEPTS_CHECKPOINT | ACCEPTS_BUDGET | ACCEPTS_RECORD,
     "direct SGD in independent replicas, with error bars",
     "Run SGD from the minimum in independent replicas and measure the second moment of the weights about it, with "
-    "standard errors over replicas.\v"
-    "Exit status: 0 success, 64 usage, 65 bad data or config or divergence, 66 no such input, 70 internal, 73 or 74 "
-    "output, 75 stopped with a checkpoint.",
+    "standard errors over replicas.",
+    NULL,
+    "0\tsuccess\n" STATUS_USAGE
+    "65\tbad data or config, or the weights diverge\n" STATUS_ABSENT STATUS_OUTPUT STATUS_CHECKPOINT,
+    FILES_CONFIG FILES_OUTPUT FILES_CHECKPOINT,
+    "sgflow simulate config.yaml --set simulation.replicas=256 -o run.h5\t256 replicas\n"
+    "sgflow simulate config.yaml --trajectory weights.h5\tand their weights, a snapshot now and then, which sgflow "
+    "compare reads\n",
+    "verify compare",
     run};

@@ -321,23 +321,30 @@ static int run(const options *asked)
 }
 
 const command command_sweep = {
-    "sweep", ACCEPTS_GRID | ACCEPTS_THREADS | ACCEPTS_BUDGET,
+    "sweep",
+    ACCEPTS_GRID | ACCEPTS_THREADS | ACCEPTS_BUDGET,
     "verify at every point of a grid, here or as jobs of a cluster",
     "Run sgflow verify at the points of a grid, the Cartesian product of the values of some keys, one after the "
     "other, "
     "or with --index one of them: as jobs of a cluster, of any number of machines that share the folder. Point 7 "
     "goes "
     "to DIR/point-00007.h5. A point that is there, of the same config and version, is not run again; one of another "
-    "config or version is refused. sgflow merge DIR makes one table of all.\vA point that fails does not stop the "
-    "others: DIR/point-00007.error says why, and the next run tries it again. A point that is stopped by a signal "
-    "leaves "
-    "DIR/point-00007.h5.checkpoint, from which the same sweep continues it; so does one whose job is killed after "
-    "some minutes. A job killed while it writes leaves a "
-    "file with .part- in its name, which no command reads. Data and weights in files are known by "
-    "their names: after a change of what is in them, sweep into another folder.\n\nExit status: with --index that of "
-    "sgflow verify. Otherwise 0 all points agree, 1 one disagrees, 2 one is inconclusive and none disagrees, and if "
-    "one failed or was stopped the largest of their statuses. 64 usage or an index beyond the grid, 65 bad data or "
-    "config, or a "
-    "folder or point of another sweep, 66 no such input, 70 internal, 73 or 74 output, "
-    "75 stopped with a checkpoint.",
+    "config or version is refused. sgflow merge DIR makes one table of all.",
+    "A point that fails does not stop the others: DIR/point-00007.error says why, and the next run tries it again. A "
+    "point that is stopped by a signal leaves DIR/point-00007.h5.checkpoint, from which the same sweep continues it; "
+    "so "
+    "does one whose job is killed after some minutes. A job killed while it writes leaves a file with .part- in its "
+    "name, "
+    "which no command reads. Data and weights in files are known by their names: after a change of what is in them, "
+    "sweep into another folder.\n\n"
+    "With --index the exit status is that of sgflow verify. Otherwise it is of all points, and if one failed or was "
+    "stopped the largest of their statuses.",
+    "0\tall points agree\n1\tone disagrees\n2\tone is inconclusive and none disagrees\n"
+    "64\tusage, or an index beyond the grid\n65\tbad data or config, or a folder or point of another "
+    "sweep\n" STATUS_ABSENT STATUS_OUTPUT STATUS_CHECKPOINT,
+    FILES_CONFIG "DIR/sweep.yaml\tthe config and the grid\nDIR/point-00007.h5\toutput of sgflow verify at point 7\n"
+                 "DIR/point-00007.error\twhy it failed\n",
+    "sgflow sweep config.yaml --grid training.learning_rate=0.02,0.05 --grid seed=1,2,3 --out rates\tsix points\n"
+    "sgflow sweep config.yaml --grid seed=1,2,3 --out seeds --index 2\tthe third of them alone\n",
+    "merge verify",
     run};

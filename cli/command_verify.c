@@ -20,10 +20,18 @@ static int run(const options *asked)
 }
 
 const command command_verify = {
-    "verify", ACCEPTS_REPORT | ACCEPTS_THREADS | ACCEPTS_CHECKPOINT | ACCEPTS_BUDGET | ACCEPTS_RECORD,
+    "verify",
+    ACCEPTS_REPORT | ACCEPTS_THREADS | ACCEPTS_CHECKPOINT | ACCEPTS_BUDGET | ACCEPTS_RECORD,
     "theory and SGD, compared, with a verdict (the main job)",
-    "Predict the fluctuations, measure them by direct SGD, and compare quantity by quantity by equivalence tests.\v"
-    "Exit status: 0 agree, 1 disagree, 2 inconclusive, 64 usage, 65 bad data or config or divergence, 66 no such "
-    "input, "
-    "70 internal, 73 or 74 output, 75 stopped with a checkpoint.",
+    "Predict the fluctuations, measure them by direct SGD, and compare quantity by quantity by equivalence tests.",
+    NULL,
+    STATUS_VERDICT STATUS_USAGE
+    "65\tbad data or config, or the weights diverge\n" STATUS_ABSENT STATUS_OUTPUT STATUS_CHECKPOINT,
+    FILES_CONFIG FILES_OUTPUT FILES_REPORT FILES_CHECKPOINT,
+    "sgflow verify config.yaml -o out.h5 --report report.html\tthe verdict, with everything in out.h5 and figures in "
+    "report.html\n"
+    "sgflow verify config.yaml -o out.h5 --max-time 3000 --resume\tthe same in jobs of at most 50 minutes, each of "
+    "which "
+    "continues the one before\n",
+    "predict simulate compare sweep",
     run};

@@ -1,6 +1,6 @@
 /* The config: the schema, YAML to settings, --set on top, and the settings back to YAML.
  *
- * KEYS is the schema: section, key, kind and where its value lives. libcyaml parses the file against it and refuses
+ * SCALARS is the schema: section, key, kind and where its value lives. libcyaml parses the file against it and refuses
  * unknown and repeated keys; scalars are taken as text and converted here, because its conversions let "5.5" pass for
  * a count and "-1" for a very large one. A key that is absent leaves its default alone. */
 #include "config.h"
@@ -14,40 +14,75 @@
 #include <string.h>
 #include <yaml.h>
 
-/* KEY(section, key, kind, names of a choice). Kinds: real, count (1 or more), seed, choice, text, flag; LIST for
- * sequences. `names` are in the order of the enum. */
-#define SCALARS(KEY)                                                               \
-  KEY(data, source, CHOICE, "gaussian|file")                                       \
-  KEY(data, samples, COUNT, "")                                                    \
-  KEY(data, input_power_law, REAL, "")                                             \
-  KEY(data, teacher, CHOICE, "gaussian|none|low-rank")                             \
-  KEY(data, teacher_rank, COUNT, "")                                               \
-  KEY(data, label_noise, REAL, "")                                                 \
-  KEY(data, file, TEXT, "")                                                        \
-  KEY(network, init_scale, REAL, "")                                               \
-  KEY(network, weights, TEXT, "")                                                  \
-  KEY(network, relax, FLAG, "")                                                    \
-  KEY(network, start, CHOICE, "descent|balanced|noise-balanced")                   \
-  KEY(training, learning_rate, REAL, "")                                           \
-  KEY(training, batch_size, COUNT, "")                                             \
-  KEY(training, sampling, CHOICE, "replacement|without-replacement|epoch")         \
-  KEY(training, momentum, REAL, "")                                                \
-  KEY(training, weight_decay, REAL, "")                                            \
-  KEY(theory, noise, CHOICE, "empirical|population|isotropic")                     \
-  KEY(theory, equation, CHOICE, "continuum|discrete|exact|closure|multiplicative") \
-  KEY(theory, rank_tolerance, REAL, "")                                            \
-  KEY(theory, modes, COUNT, "")                                                    \
-  KEY(theory, flatness_factor, REAL, "")                                           \
-  KEY(simulation, dynamics, CHOICE, "sgd|langevin")                                \
-  KEY(simulation, langevin_noise, CHOICE, "state|frozen")                          \
-  KEY(simulation, time_step, REAL, "")                                             \
-  KEY(simulation, protocol, CHOICE, "ensemble|window-pca")                         \
-  KEY(simulation, uncoupled, FLAG, "")                                             \
-  KEY(simulation, replicas, COUNT, "")                                             \
-  KEY(simulation, burn_in, REAL, "")                                               \
-  KEY(simulation, window, REAL, "")                                                \
-  KEY(verify, tolerance, REAL, "")                                                 \
-  KEY(verify, level, REAL, "")
+/* KEY(section, key, kind, names of a choice, what it is). Kinds: real, count (1 or more), choice, text, flag. `names` are in
+ * the order of the enum. Lists and the seed are in config_keys. */
+// clang-format off
+#define SCALARS(KEY) \
+  KEY(data, source, CHOICE, "gaussian|file", "where inputs and targets come from") \
+  KEY(data, samples, COUNT, "", \
+      "number of samples P; left out: 400 for Gaussian data, those of the file") \
+  KEY(data, input_power_law, REAL, "", \
+      "exponent a: eigenvalue k of the inputs' covariance is k^-a, scaled to mean 1; left out: input_spectrum") \
+  KEY(data, teacher, CHOICE, "gaussian|none|low-rank", \
+      "linear map behind the targets; none: they are noise alone") \
+  KEY(data, teacher_rank, COUNT, "", "rank of a low-rank teacher; left out: 1") \
+  KEY(data, label_noise, REAL, "", "standard deviation of the noise on the targets") \
+  KEY(data, file, TEXT, "", \
+      "HDF5 file with datasets X (P, N_0) and Y (P, N_L), for source: file") \
+  KEY(network, init_scale, REAL, "", \
+      "weights start as N(0, init_scale^2 / fan-in), then descend to a minimum") \
+  KEY(network, weights, TEXT, "", \
+      "HDF5 file with datasets W1 ... WL, shape (N_l, N_{l-1}), where the descent starts; left out: random weights") \
+  KEY(network, relax, FLAG, "", \
+      "descend to the minimum; false: the weights are one, an error if the gradient there is not 0") \
+  KEY(network, start, CHOICE, "descent|balanced|noise-balanced", \
+      "which minimum of the map that the descent finds: its own, with balanced weights, or at noise balance") \
+  KEY(training, learning_rate, REAL, "", "learning rate of SGD") \
+  KEY(training, batch_size, COUNT, "", "samples in a minibatch") \
+  KEY(training, sampling, CHOICE, "replacement|without-replacement|epoch", \
+      "how a minibatch is drawn: independent draws, draws without repeats, or a reshuffled pass through all samples") \
+  KEY(training, momentum, REAL, "", "heavy-ball momentum, 0 to below 1") \
+  KEY(training, weight_decay, REAL, "", "gamma of the term gamma |theta|^2 / 2 in the loss") \
+  KEY(theory, noise, CHOICE, "empirical|population|isotropic", \
+      "covariance of the gradient: of the sample, of Gaussian data, or s^2 H") \
+  KEY(theory, equation, CHOICE, "continuum|discrete|exact|closure|multiplicative", \
+      "equation of the stationary covariance") \
+  KEY(theory, rank_tolerance, REAL, "", \
+      "eigenvalues up to this, relative to the largest, are 0; left out: from the largest gap") \
+  KEY(theory, modes, COUNT, "", \
+      "leading modes of a layer that has too many for all; left out: chosen") \
+  KEY(theory, flatness_factor, REAL, "", \
+      "flatness is the distance between the points where the loss is this factor of the least; above 1") \
+  KEY(simulation, dynamics, CHOICE, "sgd|langevin", \
+      "SGD, or the stochastic gradient flow in continuous time") \
+  KEY(simulation, langevin_noise, CHOICE, "state|frozen", \
+      "noise covariance of the flow: at the weights, or at the minimum") \
+  KEY(simulation, time_step, REAL, "", "step of the flow, continuum time; left out: chosen") \
+  KEY(simulation, protocol, CHOICE, "ensemble|window-pca", \
+      "second moments about the minimum over short runs, or about the mean of each long run's window") \
+  KEY(simulation, uncoupled, FLAG, "", "train each layer alone too, with the others frozen") \
+  KEY(simulation, replicas, COUNT, "", "independent runs; left out: as many as decide the comparison") \
+  KEY(simulation, burn_in, REAL, "", \
+      "before the window, continuum time (learning rate times steps); left out: chosen") \
+  KEY(simulation, window, REAL, "", "length of the window, continuum time; left out: chosen") \
+  KEY(verify, tolerance, REAL, "", "relative deviation that still counts as agreement") \
+  KEY(verify, level, REAL, "", "rate of false alarms of a whole comparison")
+// clang-format on
+
+const config_key config_keys[] = {
+    {"network.widths", "list of counts", "",
+     "inputs, units of each hidden layer, outputs: [N_0, ..., N_L]; no default"},
+    {"data.input_spectrum", "list of numbers", "", "eigenvalues of the inputs' covariance, repeated to fill N_0"},
+#define LISTED(section, key, kind, names, text) {#section "." #key, KIND_##kind, names, text},
+#define KIND_REAL "number"
+#define KIND_COUNT "count"
+#define KIND_CHOICE "choice"
+#define KIND_TEXT "file"
+#define KIND_FLAG "true or false"
+    SCALARS(LISTED)
+#undef LISTED
+        {"seed", "whole number", "", "of data, weights and simulation: the same seed gives the same numbers"}};
+const size_t config_key_count = sizeof config_keys / sizeof *config_keys;
 
 /* ------------------------------------------------- the file as libcyaml sees it */
 
@@ -293,7 +328,7 @@ static sgf_status take_seed(const origin *from, const char *text, uint64_t *seed
 static sgf_status apply(const origin *from, const document *file, sgf_settings *settings, sgf_error *error)
 {
   sgf_status status = SGF_OK;
-#define TAKE(section, key, kind, names)                                        \
+#define TAKE(section, key, kind, names, text)                                  \
   if (status == SGF_OK && file->section != NULL && file->section->key != NULL) \
     status = take_##kind(from, #section, #key, file->section->key, names, &settings->section.key, error);
   SCALARS(TAKE)
@@ -586,12 +621,12 @@ char *config_text(const sgf_settings *settings, const sgf_plan *plan)
     resolved.simulation.burn_in = lambda * (double)plan->burn_in_steps;
     resolved.simulation.window = lambda * (double)plan->window_steps;
   }
-#define PUT(section, key, kind, names)      \
-  if (strcmp(section_now, #section) != 0) { \
-    section_now = #section;                 \
-    fprintf(out, "%s:\n", section_now);     \
-    put_lists(out, section_now, &resolved); \
-  }                                         \
+#define PUT(section, key, kind, names, text) \
+  if (strcmp(section_now, #section) != 0) {  \
+    section_now = #section;                  \
+    fprintf(out, "%s:\n", section_now);      \
+    put_lists(out, section_now, &resolved);  \
+  }                                          \
   put_##kind(out, #key, names, &resolved.section.key);
   SCALARS(PUT)
 #undef PUT

@@ -4,6 +4,16 @@
 
 #include "sgflow.h"
 
+/* A key of the config, for the manual page and the completion. */
+typedef struct config_key {
+  const char *name;    /* "section.key", or "seed" */
+  const char *kind;    /* in words */
+  const char *choices; /* "one|other", or "" */
+  const char *text;    /* what it is */
+} config_key;
+extern const config_key config_keys[];
+extern const size_t config_key_count;
+
 /* Read the YAML file at `path` into settings (initialized here), then each of `overrides`, strings KEY=VALUE with
  * VALUE in YAML. Errors, with file and line or the override: SGF_ERROR_NO_INPUT, SGF_ERROR_VALUE for unknown keys,
  * wrong types and broken YAML, SGF_ERROR_MEMORY. The settings are freed after a failure. */

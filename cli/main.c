@@ -11,25 +11,21 @@
 #include "progress.h"
 #include "sgflow.h"
 
-static const command *const commands[] = {&command_predict, &command_simulate, &command_verify,  &command_compare,
-                                          &command_sweep,   &command_merge,    &command_lyapunov};
-enum { COMMANDS = sizeof commands / sizeof *commands, EXIT_USAGE = 64 };
+enum { EXIT_USAGE = 64 };
 
 /* OpenBLAS has this function, other BLAS libraries do not, and then it is NULL. */
 extern void openblas_set_num_threads(int) __attribute__((weak));
 
 static void print_help(FILE *out)
 {
-  fputs("Usage: sgflow COMMAND FILE [OPTION...]\n"
-        "Predict how the weights of a linear network fluctuate under SGD, and prove it against SGD.\n\nCommands:\n",
-        out);
-  for (size_t k = 0; k < COMMANDS; k++) fprintf(out, "  %-10s %s\n", commands[k]->name, commands[k]->summary);
+  fprintf(out, "Usage: sgflow COMMAND FILE [OPTION...]\n%s\n\nCommands:\n", program.text);
+  for (size_t k = 0; k < command_count; k++) fprintf(out, "  %-10s %s\n", commands[k]->name, commands[k]->summary);
   fputs("\n  sgflow COMMAND --help   the options of a command\n"
         "  sgflow --help           this help\n"
-        "  sgflow --version        versions of sgflow and of its libraries\n"
-        "\nExit status: 0 success or agree, 1 disagree, 2 inconclusive, 64 usage, 65 bad data or config,\n"
-        "66 no such input, 70 internal, 73 or 74 output, 75 stopped with a checkpoint.\n",
+        "  sgflow --version        versions of sgflow and of its libraries\n\nExit status:\n",
         out);
+  for (const char *line = program.statuses; *line != '\0'; line += strcspn(line, "\n") + 1)
+    fprintf(out, "  %.*s\n", (int)strcspn(line, "\n"), line);
 }
 
 static void print_version(void)
@@ -41,7 +37,7 @@ static void print_version(void)
 
 static const command *find_command(const char *name)
 {
-  for (size_t k = 0; k < COMMANDS; k++)
+  for (size_t k = 0; k < command_count; k++)
     if (strcmp(commands[k]->name, name) == 0) return commands[k];
   return NULL;
 }
@@ -49,7 +45,7 @@ static const command *find_command(const char *name)
 static void print_unknown(const char *name)
 {
   fprintf(stderr, "sgflow: unknown command '%s', there are", name);
-  for (size_t k = 0; k < COMMANDS; k++) fprintf(stderr, "%s %s", k > 0 ? "," : "", commands[k]->name);
+  for (size_t k = 0; k < command_count; k++) fprintf(stderr, "%s %s", k > 0 ? "," : "", commands[k]->name);
   fputs("\n", stderr);
 }
 

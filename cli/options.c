@@ -66,7 +66,7 @@ static const struct argp_option equation_options[] = {
      "of all solutions for a singular A that which X(0) leads to: HDF5 dataset X0, or Matrix Market", 0},
     {"rank-tolerance", KEY_TOLERANCE, "T", 0,
      "singular values of A (discrete: of 1 - A) up to T times the largest count as 0", 0},
-    {"method", KEY_METHOD, "NAME", 0, "auto, symmetric, schur, kronecker or low-rank", 0},
+    {"method", KEY_METHOD, "NAME", 0, "how to solve: auto, symmetric, schur, kronecker or low-rank", 0},
     {"threads", KEY_THREADS, "N", 0, "threads of the BLAS where n is above 300; the last digits may depend on it", 0},
     {"full", KEY_FULL, NULL, 0, "write X even when n > 4000", 0}};
 static const struct argp_option grid_options[] = {
@@ -273,8 +273,7 @@ static error_t take(int key, char *argument, struct argp_state *state)
   return 0;
 }
 
-/* The options of a command, in the order of its help; returns how many. */
-static size_t accepted_options(const command *what, struct argp_option *accepted)
+size_t options_accepted(const command *what, struct argp_option *accepted)
 {
   size_t count = 0;
   if (what->accepts & ACCEPTS_EQUATION) {
@@ -317,17 +316,43 @@ static size_t accepted_options(const command *what, struct argp_option *accepted
   return count;
 }
 
+const char *options_arguments(const command *what)
+{
+  return what->accepts & ACCEPTS_EQUATION ? "SYSTEM.h5\nA.mtx Q.mtx\nA.mtx --factor B.mtx"
+         : what->accepts & ACCEPTS_FOLDER ? "DIR"
+                                          : "CONFIG";
+}
+
+/* A list as a sentence: "0 success; 64 usage.". */
+static void append_list(char *text, size_t capacity, const char *list)
+{
+  size_t length = strlen(text);
+  for (; *list != '\0' && length + 3 < capacity; list++) {
+    if (*list == '\n' && list[1] != '\0') text[length++] = ';';
+    text[length++] = *list == '\t' || *list == '\n' ? ' ' : *list;
+  }
+  if (length > 0 && text[length - 1] == ' ') text[length - 1] = '.';
+  text[length] = '\0';
+}
+
+/* What argp prints before and, after \v, behind the options. */
+static void write_help(const command *what, char *text, size_t capacity)
+{
+  snprintf(text, capacity, "%s\v%s%sExit status: ", what->text, what->notes != NULL ? what->notes : "",
+           what->notes != NULL ? "\n\n" : "");
+  append_list(text, capacity, what->statuses);
+}
+
 void options_parse(const command *what, int argc, char **argv, options *parsed)
 {
-  struct argp_option accepted[32];
+  static char help[4096];
+  struct argp_option accepted[MOST_OPTIONS];
   parsing input = {what, parsed};
   memset(parsed, 0, sizeof *parsed);
   parsed->rank_tolerance = NAN;
-  accepted[accepted_options(what, accepted)] = (struct argp_option){0};
-  const char *arguments = what->accepts & ACCEPTS_EQUATION ? "SYSTEM.h5\nA.mtx Q.mtx\nA.mtx --factor B.mtx"
-                          : what->accepts & ACCEPTS_FOLDER ? "DIR"
-                                                           : "CONFIG";
-  struct argp parser = {accepted, take, arguments, what->text, NULL, NULL, NULL};
+  accepted[options_accepted(what, accepted)] = (struct argp_option){0};
+  write_help(what, help, sizeof help);
+  struct argp parser = {accepted, take, options_arguments(what), help, NULL, NULL, NULL};
   argp_parse(&parser, argc, argv, ARGP_NO_HELP, NULL, &input);
 }
 

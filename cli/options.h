@@ -54,16 +54,49 @@ typedef struct options {
   double rank_tolerance; /* NaN: chosen */
 } options;
 
+/* A command and all that is said of it: --help, the manual page and the completion are made of this and of its options.
+ * A list is a text of lines "ITEM\tWHAT IT IS\n". */
 typedef struct command {
   const char *name;
   unsigned accepts;            /* acceptance flags */
-  const char *summary;         /* one line, for sgflow --help */
-  const char *text;            /* the rest of its --help, before and (after \v) behind the options */
+  const char *summary;         /* one line */
+  const char *text;            /* what it does, before the options */
+  const char *notes;           /* behind the options; paragraphs are parted by an empty line; NULL: none */
+  const char *statuses;        /* list: exit status */
+  const char *files;           /* list: what it reads and writes */
+  const char *examples;        /* list: command line */
+  const char *related;         /* other commands, "merge verify" */
   int (*run)(const options *); /* returns the exit status */
 } command;
 
+/* Lines of `statuses` that are alike everywhere. */
+#define STATUS_VERDICT "0\tagree\n1\tdisagree\n2\tinconclusive\n"
+#define STATUS_USAGE "64\tusage\n"
+#define STATUS_ABSENT "66\tno such input\n"
+#define STATUS_OUTPUT \
+  "70\tinternal error\n73\tan output cannot be created\n74\tan output cannot be written to its end\n"
+#define STATUS_CHECKPOINT "75\tstopped with a checkpoint\n"
+/* Lines of `files` that are. */
+#define FILES_CONFIG "CONFIG\tYAML; paths in it are relative to its folder; see sgflow-config(5)\n"
+#define FILES_OUTPUT "-o FILE\tHDF5, row-major float64 arrays, written beside and renamed when complete\n"
+#define FILES_REPORT "--report FILE\tHTML with its figures in it; without gnuplot it has none\n"
+#define FILES_CHECKPOINT \
+  "FILE.checkpoint\tbeside the output, of a run that was stopped; FILE.checkpoint.old is the one before\n"
+
 extern const command command_predict, command_simulate, command_verify, command_compare, command_sweep, command_merge,
     command_lyapunov;
+
+/* All commands in the order of the help, `command_count` of them, and what is said of the program itself. */
+extern const command *const commands[];
+extern const size_t command_count;
+extern const command program;
+
+struct argp_option;
+enum { MOST_OPTIONS = 32 };
+/* The options of a command (MOST_OPTIONS), in the order of its help; returns how many. And what stands for its arguments, a line for each
+ * form. */
+size_t options_accepted(const command *what, struct argp_option *accepted);
+const char *options_arguments(const command *what);
 
 /* Parse what follows the command's name; exits with 64 on misuse, 0 after --help. */
 void options_parse(const command *what, int argc, char **argv, options *parsed);

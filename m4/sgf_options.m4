@@ -23,6 +23,10 @@ AC_DEFUN([SGF_OPTIONS], [
     [AS_IF([test "x$enableval" != xno],
        [SGF_CFLAGS="$SGF_CFLAGS --coverage -O0"
         SGF_LDFLAGS="$SGF_LDFLAGS --coverage"])])
+  AC_ARG_WITH([bash-completion-dir],
+    [AS_HELP_STRING([--with-bash-completion-dir=DIR], [where the completion goes (DATADIR/bash-completion/completions)])],
+    [bashcompletiondir=$withval], [bashcompletiondir='${datadir}/bash-completion/completions'])
+  AC_SUBST([bashcompletiondir])
   AC_SUBST([SGF_CFLAGS])
   AC_SUBST([SGF_LDFLAGS])
 ])
