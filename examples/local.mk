@@ -5,6 +5,7 @@ example_files = \
   %D%/diabetes.yaml \
   %D%/epochs.yaml \
   %D%/momentum.yaml \
+  %D%/predict.c \
   %D%/pytorch_compare.py \
   %D%/read_results.py \
   %D%/single_layer.yaml \
