@@ -501,6 +501,64 @@ START_TEST(few_replicas_are_inconclusive)
   sgf_settings_free(&settings);
 }
 END_TEST
+/* What an ensemble keeps is bounded: one that is made for, or grows to, a hundred times as many replicas is as large. */
+START_TEST(memory_does_not_grow_with_the_replicas)
+{
+  static const size_t counts[] = {20000, 2000000};
+  sgf_error error = {SGF_OK, ""};
+  sgf_ensemble *few, *many;
+  for (size_t n = 100; n <= 1000; n *= 10) {
+    size_t enough = n == 100 ? 100 * counts[0] : counts[0];
+    ASSERT_OK(sgf_ensemble_create(enough, 0, 0, n, true, &few, &error), error);
+    ASSERT_OK(sgf_ensemble_create(100 * enough, 0, 0, n, true, &many, &error), error);
+    size_t size = sgf_ensemble_size(few);
+    ck_assert_uint_le(size * sizeof(double), (size_t)5 << 27);
+    ck_assert_uint_le(sgf_ensemble_size(many), size + size / 50); /* rows have equally many replicas */
+    ck_assert_uint_eq(few->kept, many->kept);
+    ASSERT_OK(sgf_ensemble_grow(few, 100 * enough, &error), error);
+    ck_assert_uint_eq(few->info.replicas, 100 * enough);
+    ck_assert_uint_eq(sgf_ensemble_size(few), size);
+    sgf_ensemble_free(few);
+    sgf_ensemble_free(many);
+  }
+}
+END_TEST
+
+/* Ends of the first replicas alone give what is estimated from ends, with a larger error, and nothing else changes. */
+START_TEST(ends_of_some_replicas_are_enough)
+{
+  enum { REPLICAS = 200, KEPT = 120 };
+  sgf_settings settings;
+  sgf_error error = {SGF_OK, ""};
+  sgf_prediction *prediction;
+  sgf_ensemble *ensemble;
+  sgf_comparison *all, *some;
+  settings_with_widths(&settings, 3, (size_t[]){3, 3, 3});
+  settings.data.samples = 40;
+  sgf_problem *problem = make(&settings);
+  sgf_settings_free(&settings);
+  const sgf_plan plan = {.replicas = REPLICAS, .burn_in_steps = 100, .window_steps = 600, .stride = 10};
+  ASSERT_OK(sgf_predict(problem, false, &prediction, &error), error);
+  ASSERT_OK(sgf_simulate(problem, &plan, 1, NULL, NULL, &ensemble, &error), error);
+  ck_assert_uint_eq(ensemble->kept, REPLICAS);
+  ASSERT_OK(sgf_compare(problem, prediction, ensemble, &all, &error), error);
+  ensemble->kept = KEPT;
+  ensemble->info.pools = KEPT / 2; /* rows of several replicas: those that are left are of the first rows */
+  ASSERT_OK(sgf_compare(problem, prediction, ensemble, &some, &error), error);
+  ck_assert_uint_eq(all->count, some->count);
+  for (size_t k = 0; k < all->count; k++) {
+    const sgf_quantity *one = &all->quantities[k], *other = &some->quantities[k];
+    double spread = hypot(one->standard_error, other->standard_error);
+    ck_assert_msg(fabs(one->measured - other->measured) < 5.0 * spread, "%s: %g from all, %g from some", one->name,
+                  one->measured, other->measured);
+  }
+  sgf_comparison_free(all);
+  sgf_comparison_free(some);
+  sgf_ensemble_free(ensemble);
+  sgf_prediction_free(prediction);
+  sgf_problem_free(problem);
+}
+END_TEST
 
 int main(void)
 {
@@ -522,6 +580,8 @@ int main(void)
   tcase_add_test(tests, epoch_limit_is_where_runs_diverge);
   tcase_add_loop_test(tests, interpolation_is_free_of_noise, 0, 2);
   tcase_add_test(tests, few_replicas_are_inconclusive);
+  tcase_add_test(tests, memory_does_not_grow_with_the_replicas);
+  tcase_add_test(tests, ends_of_some_replicas_are_enough);
   suite_add_tcase(suite, tests);
   return run_suite(suite);
 }

@@ -141,10 +141,12 @@ done:
   return status;
 }
 
-/* Replicas of n weights whose ends the rest of the file can have: what a damaged number may make us allocate. */
+/* Replicas of n weights that the rest of the file can be of: it has the ends of all, if these are kept. What a damaged
+ * number may make us allocate is bounded by the file or by what is kept. */
 static size_t most_replicas(const sgf_state_file *state, size_t n)
 {
-  return state->reading ? (size_t)(sgf_state_left(state) / (2 * n * sizeof(double))) : SIZE_MAX;
+  size_t fitting = state->reading ? (size_t)(sgf_state_left(state) / (2 * n * sizeof(double))) : SIZE_MAX;
+  return fitting < sgf_most_ends(n) ? fitting : MOST_STEPS;
 }
 
 static sgf_status exchange_plan(sgf_state_file *state, size_t n, sgf_plan *plan, sgf_error *error)
@@ -195,7 +197,7 @@ static sgf_status exchange_part(sgf_state_file *state, sgf_part *part, sgf_error
   SGF_TRY(exchange_reals(state, ensemble->half_means, rows * 2 * n, error));
   SGF_TRY(exchange_reals(state, ensemble->gradient_square, rows, error));
   SGF_TRY(exchange_reals(state, ensemble->squares, rows * ensemble->square_count, error));
-  SGF_TRY(exchange_reals(state, ensemble->ends, ensemble->info.replicas * 2 * n, error));
+  SGF_TRY(exchange_reals(state, ensemble->ends, ensemble->kept * 2 * n, error));
   SGF_TRY(exchange_reals(state, ensemble->balance, rows * ensemble->balance_points * ensemble->balance_size, error));
 done:
   return status;

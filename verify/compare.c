@@ -80,7 +80,7 @@ static sgf_status growth_on_range(const sgf_comparing *all, const double *drift,
 {
   const sgf_ensemble *ensemble = all->ensemble;
   const sgf_plan *plan = &ensemble->info.plan;
-  size_t rank = all->projection.rank, replicas = ensemble->info.replicas;
+  size_t rank = all->projection.rank, replicas = sgf_ensemble_kept(ensemble);
   double steps = (double)plan->window_steps, snapshots = (double)(plan->window_steps / plan->stride), *inside;
   bool whole = of_closure(all) != NULL;
   sgf_status status = sgf_new_reals(&inside, rank, 1, "ends of the replicas", error);

@@ -125,7 +125,7 @@ static void free_layer(layer *one)
  * from them. */
 static void measure(const sgf_comparing *all, const turning *turn, layer *one, double *work)
 {
-  size_t replicas = all->ensemble->info.replicas, count = one->count;
+  size_t replicas = sgf_ensemble_kept(all->ensemble), count = one->count;
   double *change = turn->change + one->first, *average = turn->average + one->first;
   for (size_t replica = 0; replica < replicas; replica++) {
     size_t row = replica % all->rows;

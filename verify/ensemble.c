@@ -26,6 +26,31 @@ static size_t rows_for(size_t replicas, size_t n)
   return (replicas + turns - 1) / turns;
 }
 
+size_t sgf_most_ends(size_t n) { return SGF_ENDS_MEMORY / (2 * n * sizeof(double)); }
+
+/* Replicas out of so many whose ends are kept. */
+static size_t ends_of(const sgf_ensemble *ensemble, size_t replicas)
+{
+  size_t most = sgf_most_ends(ensemble->n);
+  if (most < ensemble->info.pools) most = ensemble->info.pools;
+  return replicas < most ? replicas : most;
+}
+
+size_t sgf_ensemble_kept(const sgf_ensemble *ensemble)
+{
+  return ensemble->kept < ensemble->info.replicas ? ensemble->kept : ensemble->info.replicas;
+}
+
+size_t sgf_ensemble_size(const sgf_ensemble *ensemble)
+{
+  size_t rows = ensemble->info.pools, n = ensemble->n;
+  size_t of_row = sgf_packed_size(n) + 2 * n + ensemble->balance_points * ensemble->balance_size;
+  of_row += ensemble->square_count + (ensemble->gradient_square != NULL ? 1 : 0);
+  size_t followed = ensemble->followed.chains * ensemble->followed.count * ensemble->followed.draws;
+  size_t snapshots = ensemble->snapshots != NULL ? ensemble->info.replicas * ensemble->length * n : 0;
+  return rows * of_row + ensemble->kept * 2 * n + followed + snapshots;
+}
+
 sgf_status sgf_ensemble_create(size_t replicas, size_t rows, size_t first, size_t n, bool with_gradients,
                                sgf_ensemble **ensemble, sgf_error *error)
 {
@@ -43,7 +68,8 @@ sgf_status sgf_ensemble_create(size_t replicas, size_t rows, size_t first, size_
   SGF_TRY(sgf_new_reals(&made->half_means, 2 * rows, n, "means of the replicas", error));
   if (with_gradients) {
     SGF_TRY(sgf_new_reals(&made->gradient_square, rows, 1, "gradients of the replicas", error));
-    SGF_TRY(sgf_new_reals(&made->ends, 2 * replicas, n, "ends of the replicas", error));
+    made->kept = ends_of(made, replicas);
+    SGF_TRY(sgf_new_reals(&made->ends, 2 * made->kept, n, "ends of the replicas", error));
   }
   *ensemble = made;
   return SGF_OK;
@@ -55,13 +81,15 @@ done:
 sgf_status sgf_ensemble_grow(sgf_ensemble *ensemble, size_t replicas, sgf_error *error)
 {
   double *ends;
+  size_t kept = ends_of(ensemble, replicas);
   if (replicas <= ensemble->info.replicas) return SGF_OK;
-  if (ensemble->ends != NULL) {
-    sgf_status status = sgf_new_reals(&ends, 2 * replicas, ensemble->n, "ends of the replicas", error);
+  if (ensemble->ends != NULL && kept > ensemble->kept) {
+    sgf_status status = sgf_new_reals(&ends, 2 * kept, ensemble->n, "ends of the replicas", error);
     if (status != SGF_OK) return status;
-    memcpy(ends, ensemble->ends, 2 * ensemble->info.replicas * ensemble->n * sizeof *ends);
+    memcpy(ends, ensemble->ends, 2 * ensemble->kept * ensemble->n * sizeof *ends);
     free(ensemble->ends);
     ensemble->ends = ends;
+    ensemble->kept = kept;
   }
   ensemble->info.replicas = replicas;
   return SGF_OK;

@@ -19,7 +19,8 @@ struct sgf_ensemble {
   double *second;          /* (rows, n (n + 1) / 2), mean of delta delta^T over the window */
   double *half_means;      /* (rows, 2, n), means of delta over the two halves of the window */
   double *gradient_square; /* (rows), mean of |g_B|^2 over the window; NULL for trajectories */
-  double *ends;            /* (replicas, 2, n), delta at the start and the end of the window; NULL for trajectories */
+  double *ends;            /* (kept, 2, n), delta at the start and the end of the window; NULL for trajectories */
+  size_t kept;             /* replicas whose ends are: the first ones, see sgf_ensemble_kept */
   size_t balance_points;   /* 0 without hidden layers and for trajectories */
   size_t balance_size;     /* sum of N_l^2 over the hidden layers */
   double *balance;         /* (rows, points, size), change of the balance since theta*, at point k after
@@ -41,6 +42,10 @@ struct sgf_ensemble {
 /* Bytes that the second moments of an ensemble may take: a constant, so that rows, and with them the bits of the
  * result, are the same on every machine; about 100 rows for 800 weights, which is enough for error bars. */
 #define SGF_ENSEMBLE_MEMORY ((size_t)1 << 28)
+/* And the ends of the replicas: those of the first that fit, and of one for each row at least. Whatever is estimated from
+ * them is from all replicas as long as they fit, and from these, some 10 000 for 800 weights, later: an ensemble that grows
+ * does not grow in memory. */
+#define SGF_ENDS_MEMORY ((size_t)1 << 27)
 
 /* Room for the moments of `replicas` runs over n weights, in `rows` rows; 0: as many as fit, of equally many replicas
  * but for the rounding. Errors: SGF_ERROR_MEMORY with the size. */
@@ -58,6 +63,13 @@ void sgf_ensemble_deviation(const sgf_ensemble *ensemble, const double *theta, c
 
 /* Room for more replicas, in the same rows. Errors: SGF_ERROR_MEMORY; the ensemble is then as it was. */
 sgf_status sgf_ensemble_grow(sgf_ensemble *ensemble, size_t replicas, sgf_error *error);
+
+/* Replicas of the ensemble whose ends it has. */
+size_t sgf_ensemble_kept(const sgf_ensemble *ensemble);
+/* Replicas of n weights whose ends are kept, if there are so many. */
+size_t sgf_most_ends(size_t n);
+/* Numbers that the ensemble keeps, without those of layers alone. */
+size_t sgf_ensemble_size(const sgf_ensemble *ensemble);
 
 size_t sgf_packed_size(size_t n);
 

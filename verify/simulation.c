@@ -263,10 +263,11 @@ static void record_balance(const sgf_simulation *simulation, sgf_run *run)
   }
 }
 
-/* Keep theta - theta* at the start (0) or the end (1) of the window. */
+/* Keep theta - theta* at the start (0) or the end (1) of the window, of one of the replicas that these are kept of. */
 static void record_end(const sgf_simulation *simulation, sgf_run *run, size_t which)
 {
   sgf_ensemble *ensemble = run->accumulator.ensemble;
+  if (run->replica >= ensemble->kept) return;
   double *delta = ensemble->ends + (2 * run->replica + which) * ensemble->n;
   sgf_sgd_weights(&run->sgd, run->theta);
   sgf_ensemble_deviation(ensemble, run->theta, simulation->problem->theta, run->deviation, delta);

@@ -178,7 +178,7 @@ static void transfer_rows(const sgf_simulation *simulation, bool back)
     transfer(simulation, rows, made->half_means, rows, 2 * n, back);
     transfer(simulation, rows, made->gradient_square, rows, 1, back);
     transfer(simulation, rows, made->balance, rows, made->balance_points * made->balance_size, back);
-    transfer(simulation, rows, made->ends, made->info.replicas, 2 * n, back);
+    transfer(simulation, rows, made->ends, made->kept, 2 * n, back);
     transfer(simulation, rows, made->followed.values, made->followed.chains,
              made->followed.count * made->followed.draws, back);
   }
