@@ -1,8 +1,8 @@
 /* The commands, and what is said of the program as a whole. */
 #include "options.h"
 
-const command *const commands[] = {&command_predict, &command_simulate, &command_verify,  &command_compare,
-                                   &command_sweep,   &command_merge,    &command_lyapunov};
+const command *const commands[] = {&command_predict, &command_simulate, &command_verify,   &command_compare,
+                                   &command_sweep,   &command_merge,    &command_lyapunov, &command_reproduce};
 const size_t command_count = sizeof commands / sizeof *commands;
 
 const command program = {

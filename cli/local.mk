@@ -1,12 +1,14 @@
 # All but main is a library of its own, of which the program and the maker of the manual pages are made.
 noinst_LTLIBRARIES += libcli.la
 cli_cflags = $(AM_CFLAGS) $(GSL_CFLAGS) $(CYAML_CFLAGS) $(YAML_CFLAGS) $(JANSSON_CFLAGS) $(MPI_CFLAGS)
-cli_ldadd = libcli.la libsgflow.la $(CYAML_LIBS) $(YAML_LIBS) $(JANSSON_LIBS) $(GSL_LIBS) $(MPI_LIBS)
+# The tables of `reproduce` are made of what the library does not offer to others: the core is linked in.
+cli_ldadd = libcli.la libcore.la $(CORE_LIBS) $(CYAML_LIBS) $(YAML_LIBS) $(JANSSON_LIBS)
 libcli_la_SOURCES = \
   %D%/command_compare.c \
   %D%/command_lyapunov.c \
   %D%/command_merge.c \
   %D%/command_predict.c \
+  %D%/command_reproduce.c \
   %D%/command_simulate.c \
   %D%/command_sweep.c \
   %D%/command_verify.c \
@@ -50,7 +52,8 @@ noinst_PROGRAMS += %D%/manual
 EXTRA_DIST += %D%/completion.bash
 
 command_pages = %D%/sgflow.1 %D%/sgflow-predict.1 %D%/sgflow-simulate.1 %D%/sgflow-verify.1 %D%/sgflow-compare.1 \
-  %D%/sgflow-sweep.1 %D%/sgflow-merge.1 %D%/sgflow-lyapunov.1
+  %D%/sgflow-sweep.1 %D%/sgflow-merge.1 %D%/sgflow-lyapunov.1 \
+  %D%/sgflow-reproduce.1
 config_pages = %D%/sgflow-config.5
 completion_script = %D%/sgflow
 if !CROSS_COMPILING

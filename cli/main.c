@@ -18,7 +18,7 @@ extern void openblas_set_num_threads(int) __attribute__((weak));
 
 static void print_help(FILE *out)
 {
-  fprintf(out, "Usage: sgflow COMMAND FILE [OPTION...]\n%s\n\nCommands:\n", program.text);
+  fprintf(out, "Usage: sgflow COMMAND [FILE] [OPTION...]\n%s\n\nCommands:\n", program.text);
   for (size_t k = 0; k < command_count; k++) fprintf(out, "  %-10s %s\n", commands[k]->name, commands[k]->summary);
   fputs("\n  sgflow COMMAND --help   the options of a command\n"
         "  sgflow --help           this help\n"

@@ -34,7 +34,8 @@ enum {
   KEY_RESUME,
   KEY_MAX_TIME,
   KEY_MAX_STEPS,
-  KEY_TRAJECTORY_EVERY
+  KEY_TRAJECTORY_EVERY,
+  KEY_QUICK
 };
 
 static const struct argp_option output_option = {"output", 'o', "FILE", 0, "write the HDF5 output here", 0};
@@ -80,6 +81,10 @@ static const struct argp_option grid_options[] = {
     {"out", KEY_OUT, "DIR", 0, "folder of the points; made if it is not there; default: CONFIG's name with -sweep",
      0},
     {"overwrite", KEY_OVERWRITE, NULL, 0, "replace points that another config or another version made", 0}};
+static const struct argp_option reproduce_options[] = {
+    {"quick", KEY_QUICK, NULL, 0, "the small scale: minutes instead of an hour", 0},
+    {"out", KEY_OUT, "DIR", 0, "folder of tables, figures and pages; default: reproduction", 0},
+    {"overwrite", KEY_OVERWRITE, NULL, 0, "make again what is up to date, and replace what the other scale made", 0}};
 static const struct argp_option checkpoint_options[] = {
     {"checkpoint", KEY_CHECKPOINT, "FILE", 0,
      "write checkpoints here, the one before the last as FILE.old; default: the output's name with .checkpoint. "
@@ -202,7 +207,9 @@ static void take_noise(struct argp_state *state, options *parsed, const char *te
 
 static void take_argument(struct argp_state *state, const command *what, options *parsed, const char *text)
 {
-  if (parsed->config == NULL)
+  if (what->accepts & ACCEPTS_TABLES)
+    append(state, &parsed->tables, &parsed->table_count, text);
+  else if (parsed->config == NULL)
     parsed->config = text;
   else if (what->accepts & ACCEPTS_EQUATION)
     take_noise(state, parsed, text, false);
@@ -213,6 +220,7 @@ static void take_argument(struct argp_state *state, const command *what, options
 
 static void check_complete(struct argp_state *state, const parsing *input)
 {
+  if (input->what->accepts & ACCEPTS_TABLES) return;
   if (input->parsed->config == NULL && (input->what->accepts & ACCEPTS_EQUATION))
     argp_error(state, "%s: a file with A and Q is expected, or two", input->what->name);
   if (input->parsed->config == NULL && (input->what->accepts & ACCEPTS_FOLDER))
@@ -260,6 +268,7 @@ static error_t take(int key, char *argument, struct argp_state *state)
     break;
   case KEY_COUNT: parsed->count = true; break;
   case KEY_OUT: parsed->folder = file_name(state, "--out", argument); break;
+  case KEY_QUICK: parsed->quick = true; break;
   case KEY_OVERWRITE: parsed->overwrite = true; break;
   case KEY_CHECKPOINT: parsed->checkpoint = file_name(state, "--checkpoint", argument); break;
   case KEY_CHECKPOINT_EVERY: parsed->checkpoint_every = positive(state, "--checkpoint-every", argument); break;
@@ -280,6 +289,10 @@ size_t options_accepted(const command *what, struct argp_option *accepted)
     count = sizeof equation_options / sizeof *equation_options;
     memcpy(accepted, equation_options, sizeof equation_options);
     accepted[count++] = json_option;
+  } else if (what->accepts & ACCEPTS_TABLES) {
+    count = sizeof reproduce_options / sizeof *reproduce_options;
+    memcpy(accepted, reproduce_options, sizeof reproduce_options);
+    accepted[count++] = threads_option;
   } else if (what->accepts & ACCEPTS_FOLDER) {
     accepted[count++] = table_option;
     accepted[count++] = json_option;
@@ -320,6 +333,7 @@ const char *options_arguments(const command *what)
 {
   return what->accepts & ACCEPTS_EQUATION ? "SYSTEM.h5\nA.mtx Q.mtx\nA.mtx --factor B.mtx"
          : what->accepts & ACCEPTS_FOLDER ? "DIR"
+         : what->accepts & ACCEPTS_TABLES ? "[TABLE...]"
                                           : "CONFIG";
 }
 
@@ -360,7 +374,8 @@ void options_free(options *parsed)
 {
   free(parsed->overrides);
   free(parsed->grid);
-  parsed->overrides = parsed->grid = NULL;
+  free(parsed->tables);
+  parsed->overrides = parsed->grid = parsed->tables = NULL;
 }
 
 /* ' text' in single quotes, unless it is plain. */
@@ -390,7 +405,8 @@ char *options_text(const command *what, const options *parsed)
   FILE *out = open_memstream(&text, &length);
   if (out == NULL) return NULL;
   fprintf(out, "sgflow %s", what->name);
-  put_quoted(out, parsed->config);
+  if (parsed->quick) fputs(" --quick", out);
+  if (parsed->config != NULL) put_quoted(out, parsed->config);
   put_option(out, "--trajectory", parsed->trajectory);
   put_option(out, "--trajectory", parsed->record);
   if (parsed->record_every > 0) fprintf(out, " --trajectory-every %zu", parsed->record_every);

@@ -18,6 +18,7 @@ typedef enum {
   ACCEPTS_CHECKPOINT = 128,
   ACCEPTS_BUDGET = 256, /* and how often checkpoints are written */
   ACCEPTS_RECORD = 512, /* a trajectory to write */
+  ACCEPTS_TABLES = 1024, /* names of tables in the place of a config */
   ACCEPTS_FOLDER = 64   /* the folder of a sweep in the place of a config */
 } acceptance;
 
@@ -45,6 +46,9 @@ typedef struct options {
   size_t index;
   bool count;          /* only say how many points there are */
   bool overwrite;      /* replace points of another config or version */
+  const char **tables;  /* of `reproduce`, in order; none: all */
+  size_t table_count;
+  bool quick;          /* their small scale */
   bool plan;           /* only say what it would take */
   const char *noise;   /* second file of an equation, or NULL */
   const char *initial; /* NULL: none */
@@ -84,7 +88,7 @@ typedef struct command {
   "FILE.checkpoint\tbeside the output, of a run that was stopped; FILE.checkpoint.old is the one before\n"
 
 extern const command command_predict, command_simulate, command_verify, command_compare, command_sweep, command_merge,
-    command_lyapunov;
+    command_lyapunov, command_reproduce;
 
 /* All commands in the order of the help, `command_count` of them, and what is said of the program itself. */
 extern const command *const commands[];

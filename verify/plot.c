@@ -26,27 +26,33 @@ static bool run_gnuplot(FILE *script, FILE *picture)
   return started && waitpid(child, &outcome, 0) == child && WIFEXITED(outcome) && WEXITSTATUS(outcome) == 0;
 }
 
-/* Copy from the <svg> element on: the XML prologue has no place inside HTML. */
-static bool copy_svg(FILE *picture, FILE *out)
+/* Copy the picture; SVG from its element on: the XML prologue has no place inside HTML. */
+static bool copy_picture(FILE *picture, bool element_only, FILE *out)
 {
   char line[4096];
-  bool inside = false;
+  bool inside = !element_only;
+  size_t length;
   rewind(picture);
-  while (fgets(line, sizeof line, picture) != NULL) {
-    inside = inside || strncmp(line, "<svg", 4) == 0;
+  if (element_only) {
+    while (!inside && fgets(line, sizeof line, picture) != NULL) inside = strncmp(line, "<svg", 4) == 0;
     if (inside) fputs(line, out);
   }
+  while (inside && (length = fread(line, 1, sizeof line, picture)) > 0) fwrite(line, 1, length, out);
   return inside;
 }
 
-void sgf_plot(const char *script, FILE *out, bool *drawn)
+static void plot(const char *script, bool element_only, FILE *out, bool *drawn)
 {
   FILE *input = tmpfile(), *picture = tmpfile();
   *drawn = false;
   if (input != NULL && picture != NULL && fputs(script, input) >= 0 && fflush(input) == 0) {
     rewind(input);
-    *drawn = run_gnuplot(input, picture) && copy_svg(picture, out);
+    *drawn = run_gnuplot(input, picture) && copy_picture(picture, element_only, out);
   }
   if (input != NULL) fclose(input);
   if (picture != NULL) fclose(picture);
 }
+
+void sgf_plot(const char *script, FILE *out, bool *drawn) { plot(script, true, out, drawn); }
+
+void sgf_plot_whole(const char *script, FILE *out, bool *drawn) { plot(script, false, out, drawn); }

@@ -11,4 +11,7 @@
  * `out`, for ferror. */
 void sgf_plot(const char *script, FILE *out, bool *drawn);
 
+/* The same for a script of any terminal: all of its standard output. */
+void sgf_plot_whole(const char *script, FILE *out, bool *drawn);
+
 #endif

@@ -1,0 +1,24 @@
+/* All exhibits, in the order of the page. */
+#include "catalogue.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+const exhibit *const CATALOGUE[] = {&EXHIBIT_T1, &EXHIBIT_T2, &EXHIBIT_T2_EXPONENTS, &EXHIBIT_T3};
+const size_t CATALOGUE_SIZE = sizeof CATALOGUE / sizeof *CATALOGUE;
+
+bool catalogue_matches(size_t k, const char *id)
+{
+  const char *name = CATALOGUE[k]->id;
+  size_t length = strlen(id);
+  return length > 0 && strncasecmp(name, id, length) == 0 && (name[length] == '\0' || name[length] == '-');
+}
+
+void catalogue_names(char *text, size_t capacity)
+{
+  size_t used = 0;
+  text[0] = '\0';
+  for (size_t k = 0; k < CATALOGUE_SIZE && used < capacity; k++)
+    used += (size_t)snprintf(text + used, capacity - used, "%s%s", k > 0 ? ", " : "", CATALOGUE[k]->id);
+}

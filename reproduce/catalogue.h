@@ -1,0 +1,19 @@
+/* All exhibits. A new one is a study and an entry here. */
+#ifndef SGFLOW_CATALOGUE_H
+#define SGFLOW_CATALOGUE_H
+
+#include "exhibit.h"
+
+extern const exhibit *const CATALOGUE[];
+extern const size_t CATALOGUE_SIZE;
+
+/* Whether exhibit k goes by that name, in capitals or not: "T2" is T2 and T2-exponents. */
+bool catalogue_matches(size_t k, const char *id);
+
+/* "T1, T2, ..." into text. */
+void catalogue_names(char *text, size_t capacity);
+
+/* The exhibits, by the file that defines them. */
+extern const exhibit EXHIBIT_T1, EXHIBIT_T2, EXHIBIT_T2_EXPONENTS, EXHIBIT_T3; /* single_layer.c */
+
+#endif
