@@ -49,6 +49,7 @@ static void summarize(const replicates *of, const exhibit_column *column, double
     squares += difference * difference;
   }
   *spread = of->count > 1 ? sqrt(squares / (double)(of->count - 1)) : NAN;
+  if (*spread < 1e-12 * fabs(*mean)) *spread = 0.0; /* the same in all, but for the round-off of their mean */
 }
 
 /* A text that all replicates have, or how many have the first one's. */
@@ -76,7 +77,7 @@ static sgf_status put_column(const replicates *of, const exhibit_column *column,
   snprintf(name, sizeof name, "%s_se", column->source);
   if (status == SGF_OK && column->error != NULL)
     status = frame_set_number(table, table->rows - 1, name, standard_error, 2, error);
-  snprintf(name, sizeof name, "%s_spread", column->source);
+  snprintf(name, sizeof name, "%s_sd", column->source);
   return status == SGF_OK ? frame_set_number(table, table->rows - 1, name, spread, 2, error) : status;
 }
 
@@ -184,7 +185,7 @@ static sgf_status add_columns(const exhibit *of, frame *table, sgf_error *error)
     if (column->text) continue;
     snprintf(name, sizeof name, "%s_se", column->source);
     if (status == SGF_OK && column->error != NULL) status = frame_add_column(table, name, error);
-    snprintf(name, sizeof name, "%s_spread", column->source);
+    snprintf(name, sizeof name, "%s_sd", column->source);
     if (status == SGF_OK) status = frame_add_column(table, name, error);
   }
   for (size_t t = 0; t < of->test_count && status == SGF_OK; t++)

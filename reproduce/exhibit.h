@@ -74,7 +74,7 @@ typedef struct exhibit {
   bool on_real_data;   /* of the page real-data.html */
 } exhibit;
 
-/* Make the table from the study's streams: `case`, the columns with COLUMN_se and COLUMN_spread, replicates, the verdict of
+/* Make the table from the study's streams: `case`, the columns with COLUMN_se and COLUMN_sd, replicates, the verdict of
  * each test, and `verdict`. level is of all tests together. Errors: SGF_ERROR_MEMORY, SGF_ERROR_VALUE. */
 sgf_status exhibit_tabulate(const exhibit *of, const frame *streams, double level, frame *table, sgf_error *error);
 

@@ -107,8 +107,8 @@ static char *figure_script(const exhibit *of, const frame *streams, const frame 
     fprintf(out, "set terminal pdfcairo size %.3gin,%.3gin enhanced font 'Helvetica,9' background 'white'\n",
             (double)columns * 3.6, (double)rows * 3.0);
   else
-    fprintf(out, "set terminal svg size %zu,%zu dynamic enhanced font 'Helvetica,13' name '%s' background 'white'\n",
-            columns * PANEL_WIDTH, rows * PANEL_HEIGHT, of->id);
+    fprintf(out, "set terminal svg size %zu,%zu dynamic enhanced font 'Helvetica,13' background 'white'\n",
+            columns * PANEL_WIDTH, rows * PANEL_HEIGHT);
   fprintf(out,
           "set encoding utf8\nset border 3 lw 1.1\nset tics nomirror\nset samples 400\nset bars small\n"
           "set multiplot layout %zu,%zu\n",

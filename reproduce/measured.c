@@ -36,7 +36,8 @@ static void mean_without(const sgf_ensemble *ensemble, size_t groups, size_t lef
 }
 
 sgf_status measured_statistic(const sgf_ensemble *ensemble, size_t first, size_t n, covariance_statistic statistic,
-                              const void *context, size_t count, double *values, double *errors, sgf_error *error)
+                              bool unbiased, const void *context, size_t count, double *values, double *errors,
+                              sgf_error *error)
 {
   size_t groups = ensemble->info.pools < GROUPS ? ensemble->info.pools : GROUPS;
   double *Sigma = NULL, *without;
@@ -52,7 +53,8 @@ sgf_status measured_statistic(const sgf_ensemble *ensemble, size_t first, size_t
     SGF_TRY(statistic(n, Sigma, context, without + g * count, error));
   }
   for (size_t k = 0; k < count; k++) {
-    values[k] = (double)groups * values[k] - (double)(groups - 1) * gsl_stats_mean(without + k, count, groups);
+    if (unbiased)
+      values[k] = (double)groups * values[k] - (double)(groups - 1) * gsl_stats_mean(without + k, count, groups);
     errors[k] = (double)(groups - 1) / sqrt((double)groups) * gsl_stats_sd(without + k, count, groups);
   }
 done:

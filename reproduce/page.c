@@ -58,7 +58,7 @@ static void put_value(FILE *out, const frame *table, size_t row, const exhibit_c
   put_escaped(out, frame_text(table, row, column->source));
   snprintf(name, sizeof name, "%s_se", column->source);
   if (frame_text(table, row, name)[0] != '\0') fprintf(out, " ± %s", frame_text(table, row, name));
-  snprintf(name, sizeof name, "%s_spread", column->source);
+  snprintf(name, sizeof name, "%s_sd", column->source);
   const char *spread = frame_text(table, row, name);
   if (spread[0] != '\0' && strcmp(spread, "0") != 0) fprintf(out, " <span class='s'>[%s]</span>", spread);
   fputs("</td>", out);

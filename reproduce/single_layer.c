@@ -343,7 +343,8 @@ static sgf_status note_principal(study_unit *now, size_t n, sgf_error *error)
   double theory[PRINCIPAL_NUMBERS], sgd[PRINCIPAL_NUMBERS], errors[PRINCIPAL_NUMBERS];
   sgf_status status = principal_numbers(n, array(now, "covariance"), H, theory, error);
   if (status == SGF_OK)
-    status = measured_statistic(now->ensemble, 0, n, principal_numbers, H, PRINCIPAL_NUMBERS, sgd, errors, error);
+    status =
+        measured_statistic(now->ensemble, 0, n, principal_numbers, false, H, PRINCIPAL_NUMBERS, sgd, errors, error);
   for (size_t k = 0; k < PRINCIPAL_NUMBERS && status == SGF_OK; k++)
     status = note_pair(now, names[k], theory[k], sgd[k], errors[k], error);
   return status;
@@ -398,7 +399,8 @@ static sgf_status measure_layer(study_unit *now, sgf_error *error)
   SGF_TRY(unit_number(now, "numbers", "entropy_production", info->entropy_production, error));
   SGF_TRY(unit_number(now, "numbers", "condition", info->condition_number, error));
   SGF_TRY(irreversible_share(info->weights, array(now, "covariance"), H, &theory_Q, error));
-  SGF_TRY(measured_statistic(now->ensemble, 0, info->weights, irreversible_share, H, 1, &sgd_Q, &sgd_Q_error, error));
+  SGF_TRY(measured_statistic(now->ensemble, 0, info->weights, irreversible_share, true, H, 1, &sgd_Q, &sgd_Q_error,
+                             error));
   SGF_TRY(note_pair(now, "irreversible", theory_Q, sgd_Q, sgd_Q_error, error));
   SGF_TRY(note_principal(now, info->weights, error));
   SGF_TRY(note_comparison(now, error));
