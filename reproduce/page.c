@@ -12,7 +12,8 @@ static const char STYLE[] =
     "h1,h2,h3,table,nav,code,summary{font-family:Helvetica,Arial,sans-serif}h1{font-size:1.7rem}h2{font-size:1.25rem;"
     "margin-top:3rem;border-top:1px solid #999;padding-top:1rem}.wide{overflow-x:auto}"
     "table{border-collapse:collapse;font-size:.8rem;margin:1rem 0;white-space:nowrap}"
-    "th,td{padding:.2rem .55rem;text-align:right;border-bottom:1px solid #ddd}th{border-bottom:1.5px solid #111;"
+    "th,td{padding:.2rem .55rem;text-align:right;border-bottom:1px solid "
+    "#ddd}th{white-space:normal;border-bottom:1.5px solid #111;"
     "vertical-align:bottom}td:first-child,th:first-child{text-align:left}.s{color:#666}"
     ".agree{color:#00603f}.disagree{color:#a63a00;font-weight:bold}.inconclusive{color:#555;font-style:italic}"
     "figure{margin:1rem 0}figure img{max-width:100%}figcaption{font-size:.9rem;color:#333}"
@@ -132,9 +133,10 @@ static void put_section(FILE *out, const made *one, const char *command)
   fprintf(out, "<p>%s</p>\n", of->setup);
   if (one->drawn)
     fprintf(out,
-            "<figure><img src='%s.svg' alt='Figure of %s'><figcaption>%s (<a href='%s.pdf'>PDF</a>)</figcaption>"
+            "<figure><img src='%s.svg' alt='Figure of %s' style='width:%s'><figcaption>%s (<a "
+            "href='%s.pdf'>PDF</a>)</figcaption>"
             "</figure>\n",
-            of->id, of->id, of->caption, of->id);
+            of->id, of->id, of->panel_count > 1 ? "100%" : "50%", of->caption, of->id);
   put_tests(out, of);
   put_numbers(out, one);
   put_finding(out, one);
