@@ -88,8 +88,10 @@ const command command_reproduce = {
     "reproduce",
     ACCEPTS_TABLES | ACCEPTS_THREADS,
     "the tables and figures of the paper's claims",
-    "Make the tables of the claims of arXiv:2311.14120 (T1 to T8), from theory and from SGD: each as CSV and as a figure, "
-    "index.html with all of them, real-data.html with real data sets. Without a name all are made. What is up to date is not "
+    "Make the tables of the claims of arXiv:2311.14120 (T1 to T8), from theory and from SGD: each as CSV and as a "
+    "figure, "
+    "index.html with all of them, real-data.html with real data sets. Without a name all are made. What is up to "
+    "date is not "
     "made again, and a run that was stopped goes on where it was.",
     NULL,
     "0\tmade, whatever the verdicts are\n" STATUS_USAGE "65\ta problem that failed\n" STATUS_OUTPUT
