@@ -7,13 +7,12 @@
 
 static const char IDENTITY[] = "seed: 1\n";
 
-/* Two layers, each alone too, in epochs: all that a state can have. */
-static sgf_problem *make(sgf_sampling sampling, bool uncoupled)
+static sgf_problem *make_of(const size_t *widths, sgf_sampling sampling, bool uncoupled)
 {
   sgf_settings settings;
   sgf_error error = {SGF_OK, ""};
   sgf_problem *problem;
-  settings_with_widths(&settings, 3, (size_t[]){3, 2, 2});
+  settings_with_widths(&settings, 3, widths);
   settings.data.samples = 20;
   settings.training.learning_rate = 0.02;
   settings.training.batch_size = 4;
@@ -24,12 +23,25 @@ static sgf_problem *make(sgf_sampling sampling, bool uncoupled)
   return problem;
 }
 
+/* Two layers, each alone too, in epochs: all that a state can have, ... */
+static sgf_problem *make(sgf_sampling sampling, bool uncoupled)
+{
+  return make_of((size_t[]){3, 2, 2}, sampling, uncoupled);
+}
+
+/* ... but for snapshots instead of second moments, which 96 weights have of 12 of them. */
+static sgf_problem *make_wide(void) { return make_of((size_t[]){8, 6, 8}, SGF_SAMPLING_REPLACEMENT, false); }
+
 static void expect_same(const sgf_ensemble *one, const sgf_ensemble *other)
 {
   size_t rows = one->info.pools, n = one->n, balance = one->balance_points * one->balance_size;
   ck_assert_uint_eq(rows, other->info.pools);
   ck_assert_uint_eq(one->info.replicas, other->info.replicas);
-  ck_assert_mem_eq(one->second, other->second, rows * sgf_packed_size(n) * sizeof(double));
+  ck_assert_uint_eq(one->factor_rank, other->factor_rank);
+  if (one->factors != NULL)
+    ck_assert_mem_eq(one->factors, other->factors, rows * one->factor_rank * n * sizeof(double));
+  else
+    ck_assert_mem_eq(one->second, other->second, rows * sgf_packed_size(n) * sizeof(double));
   ck_assert_mem_eq(one->half_means, other->half_means, rows * 2 * n * sizeof(double));
   ck_assert_mem_eq(one->gradient_square, other->gradient_square, rows * sizeof(double));
   ck_assert_mem_eq(one->ends, other->ends, one->info.replicas * 2 * n * sizeof(double));
@@ -61,14 +73,23 @@ static const sgf_plan PLAN = {.replicas = 6, .burn_in_steps = 100, .window_steps
 static const sgf_plan LONG = {
     .replicas = 2, .burn_in_steps = 22000, .window_steps = 250000, .stride = 50, .looks = 5};
 
+/* Of few snapshots: so many that they are kept, of all replicas but in an ensemble that grows. */
+static const sgf_plan LONG_OF_FEW = {
+    .replicas = 3, .burn_in_steps = 22000, .window_steps = 120000, .stride = 10000, .looks = 5};
+static const sgf_plan PLAN_OF_FEW = {
+    .replicas = 6, .burn_in_steps = 100, .window_steps = 600, .stride = 50, .looks = 5};
+
 /* Save at every quantum, and go on in a new object. */
 START_TEST(each_quantum_is_saved_and_loaded)
 {
-  sgf_problem *problem = make(_i == 0 ? SGF_SAMPLING_REPLACEMENT : SGF_SAMPLING_WITHOUT_REPLACEMENT, _i == 1);
+  bool few = _i == 2;
+  sgf_problem *problem =
+      few ? make_wide() : make(_i == 0 ? SGF_SAMPLING_REPLACEMENT : SGF_SAMPLING_WITHOUT_REPLACEMENT, _i == 1);
+  const sgf_plan *plan = few ? &LONG_OF_FEW : &LONG;
   const char *path = scratch_path("quantum.checkpoint");
   char fallback[SGF_MESSAGE_LENGTH];
   sgf_error error = {SGF_OK, ""};
-  sgf_simulation *whole = begin(problem, &LONG), *parts = begin(problem, &LONG);
+  sgf_simulation *whole = begin(problem, plan), *parts = begin(problem, plan);
   sgf_status status;
   size_t saved = 0;
   ASSERT_OK(sgf_simulation_run(whole, 3, 1, NULL, NULL, &error), error);
@@ -81,6 +102,7 @@ START_TEST(each_quantum_is_saved_and_loaded)
   }
   ASSERT_OK(status, error);
   ck_assert_uint_gt(saved, 2);
+  ck_assert((sgf_simulation_ensemble(whole)->factors != NULL) == few);
   expect_same(sgf_simulation_ensemble(whole), sgf_simulation_ensemble(parts));
   sgf_simulation_forget(path);
   ck_assert_int_ne(access(path, F_OK), 0);
@@ -92,12 +114,15 @@ END_TEST
 
 START_TEST(several_calls_are_one)
 {
-  sgf_problem *problem = make(SGF_SAMPLING_REPLACEMENT, true);
+  sgf_problem *problem = _i == 1 ? make_wide() : make(SGF_SAMPLING_REPLACEMENT, true);
+  const sgf_plan *plan = _i == 1 ? &PLAN_OF_FEW : &PLAN;
   sgf_error error = {SGF_OK, ""};
-  sgf_simulation *whole = begin(problem, &PLAN), *parts = begin(problem, &PLAN);
+  sgf_simulation *whole = begin(problem, plan), *parts = begin(problem, plan);
   ASSERT_OK(sgf_simulation_run(whole, 24, 2, NULL, NULL, &error), error);
-  for (size_t replicas = 6; replicas <= 24; replicas += 6)
+  for (size_t replicas = 6; replicas <= 24; replicas += 6) {
     ASSERT_OK(sgf_simulation_run(parts, replicas, 1, NULL, NULL, &error), error);
+    ck_assert((sgf_simulation_ensemble(parts)->factors != NULL) == (_i == 1 && replicas == 6));
+  }
   expect_same(sgf_simulation_ensemble(whole), sgf_simulation_ensemble(parts));
   sgf_simulation_free(whole);
   sgf_simulation_free(parts);
@@ -201,8 +226,8 @@ int main(void)
   Suite *suite = suite_create("checkpoints");
   TCase *cases = tcase_create("checkpoints");
   tcase_set_timeout(cases, 300);
-  tcase_add_loop_test(cases, each_quantum_is_saved_and_loaded, 0, 2);
-  tcase_add_test(cases, several_calls_are_one);
+  tcase_add_loop_test(cases, each_quantum_is_saved_and_loaded, 0, 3);
+  tcase_add_loop_test(cases, several_calls_are_one, 0, 2);
   tcase_add_test(cases, what_is_complete_is_the_ensemble);
   tcase_add_test(cases, hostile_states_are_refused);
   suite_add_tcase(suite, cases);

@@ -524,6 +524,64 @@ START_TEST(memory_does_not_grow_with_the_replicas)
 }
 END_TEST
 
+/* Snapshots that are kept, and the second moments that they are a factor of, are compared alike, and have the same elements. */
+START_TEST(factors_are_second_moments)
+{
+  sgf_settings settings;
+  sgf_error error = {SGF_OK, ""};
+  sgf_prediction *prediction;
+  sgf_ensemble *ensemble;
+  sgf_comparison *before, *after;
+  settings_with_widths(&settings, 3, (size_t[]){8, 6, 8});
+  settings.data.samples = 60;
+  sgf_problem *problem = make(&settings);
+  sgf_settings_free(&settings);
+  const sgf_plan plan = {.replicas = 40, .burn_in_steps = 100, .window_steps = 660, .stride = 60};
+  ASSERT_OK(sgf_predict(problem, false, &prediction, &error), error);
+  ASSERT_OK(sgf_simulate(problem, &plan, 2, NULL, NULL, &ensemble, &error), error);
+  size_t n = ensemble->n, packed = sgf_packed_size(n), rows = ensemble->info.pools;
+  ck_assert_uint_eq(ensemble->factor_rank, 11);
+  double *S[2], *se[2], *v = new_reals(n), forms[2], *second = new_reals(rows * packed);
+  fill_normal(5, n, v);
+  for (int k = 0; k < 2; k++) {
+    S[k] = new_reals(n * n);
+    se[k] = new_reals(n * n);
+    ASSERT_OK(sgf_ensemble_moments(ensemble, S[k], se[k], NULL, &error), error);
+    forms[k] = sgf_ensemble_form(ensemble, 7, v);
+    double trace = 0.0;
+    for (size_t i = 0; i < n; i++) trace += S[k][i * (n + 1)] / (double)rows;
+    ASSERT_NEAR(ensemble->info.trace / (double)rows, trace, 1e-13 * trace);
+    ASSERT_OK(sgf_compare(problem, prediction, ensemble, k == 0 ? &before : &after, &error), error);
+    for (size_t r = 0; r < rows && k == 0; r++) sgf_ensemble_second(ensemble, r, second + r * packed);
+    if (k > 0) continue;
+    free(ensemble->factors);
+    ensemble->factors = NULL;
+    ensemble->factor_rank = 0;
+    ensemble->second = second;
+  }
+  ASSERT_CLOSE(n * n, S[0], S[1], 1e-14);
+  ASSERT_CLOSE(n * n, se[0], se[1], 1e-12);
+  ASSERT_NEAR(forms[0], forms[1], 1e-12 * forms[1]);
+  ck_assert_uint_eq(before->count, after->count);
+  for (size_t k = 0; k < before->count; k++) {
+    const sgf_quantity *one = &before->quantities[k], *other = &after->quantities[k];
+    ASSERT_NEAR(one->measured, other->measured, 1e-9 * fabs(other->measured));
+    ASSERT_NEAR(one->standard_error, other->standard_error, 1e-9 * other->standard_error);
+  }
+  ASSERT_NEAR(before->info.null_leak, after->info.null_leak, 1e-10);
+  for (int k = 0; k < 2; k++) {
+    free(S[k]);
+    free(se[k]);
+  }
+  free(v);
+  sgf_comparison_free(before);
+  sgf_comparison_free(after);
+  sgf_ensemble_free(ensemble);
+  sgf_prediction_free(prediction);
+  sgf_problem_free(problem);
+}
+END_TEST
+
 /* Ends of the first replicas alone give what is estimated from ends, with a larger error, and nothing else changes. */
 START_TEST(ends_of_some_replicas_are_enough)
 {
@@ -582,6 +640,7 @@ int main(void)
   tcase_add_test(tests, few_replicas_are_inconclusive);
   tcase_add_test(tests, memory_does_not_grow_with_the_replicas);
   tcase_add_test(tests, ends_of_some_replicas_are_enough);
+  tcase_add_test(tests, factors_are_second_moments);
   suite_add_tcase(suite, tests);
   return run_suite(suite);
 }

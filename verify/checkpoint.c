@@ -194,6 +194,7 @@ static sgf_status exchange_part(sgf_state_file *state, sgf_part *part, sgf_error
   SGF_TRY(exchange_within(state, "complete replicas", 0, ensemble->info.replicas, &part->complete, error));
   SGF_TRY(sgf_state_expect(state, rows, "the number of rows", error));
   SGF_TRY(exchange_reals(state, ensemble->second, rows * sgf_packed_size(n), error));
+  SGF_TRY(exchange_reals(state, ensemble->factors, rows * ensemble->factor_rank * n, error));
   SGF_TRY(exchange_reals(state, ensemble->half_means, rows * 2 * n, error));
   SGF_TRY(exchange_reals(state, ensemble->gradient_square, rows, error));
   SGF_TRY(exchange_reals(state, ensemble->squares, rows * ensemble->square_count, error));

@@ -89,7 +89,7 @@ void sgf_test_elements(sgf_comparing *all)
   double sum = 0.0;
   info->z_largest = info->z_variance = info->z_p_value = NAN;
   info->z_tested =
-      sgf_is_exact(&all->problem->settings) && all->rows >= Z_TEST_REPLICAS && !all->ensemble->info.batches;
+      sgf_is_exact(&all->problem->settings) && all->ensemble->second != NULL && all->rows >= Z_TEST_REPLICAS && !all->ensemble->info.batches;
   if (!info->z_tested) return;
   info->z_largest = 0.0;
   info->z_count = packed;
@@ -108,13 +108,12 @@ static void measure_leak(sgf_comparing *all)
 {
   sgf_comparison_info *info = &all->result->info;
   const sgf_projection *projection = &all->projection;
-  size_t packed = sgf_packed_size(all->n), inside = sgf_packed_size(projection->rank);
+  size_t inside = sgf_packed_size(projection->rank);
   double whole = 0.0, leak, leak_error;
   info->null_leak = info->null_leak_error = NAN;
   if (all->ensemble->directions != NULL) return; /* range(H) is more than the directions */
   for (size_t r = 0; r < all->rows; r++) {
-    double trace = 0.0, kept = 0.0;
-    for (size_t i = 0; i < all->n; i++) trace += all->ensemble->second[r * packed + i * (i + 1) / 2 + i];
+    double trace = sgf_ensemble_trace(all->ensemble, r), kept = 0.0;
     for (size_t i = 0; i < projection->rank; i++) kept += projection->moments[r * inside + i * (i + 1) / 2 + i];
     all->values[r] = trace - kept;
     whole += trace / (double)all->rows;

@@ -1,6 +1,7 @@
 /* Moments of theta - theta* over replicas. */
 #include "ensemble.h"
 
+#include <cblas.h>
 #include <gsl/gsl_statistics_double.h>
 #include <math.h>
 #include <stdlib.h>
@@ -11,6 +12,8 @@
 
 /* Snapshots are added to the second moment at most this many at a time, so that each element is loaded once a block. */
 enum { MOST_TOGETHER = 128 };
+/* Snapshots are kept instead of second moments where they are at most 1 / so much of n. */
+enum { FACTOR_SHARE = 8 };
 /* However large the moments, there are this many rows for the error bars. */
 enum { LEAST_ROWS = 24 };
 
@@ -44,7 +47,8 @@ size_t sgf_ensemble_kept(const sgf_ensemble *ensemble)
 size_t sgf_ensemble_size(const sgf_ensemble *ensemble)
 {
   size_t rows = ensemble->info.pools, n = ensemble->n;
-  size_t of_row = sgf_packed_size(n) + 2 * n + ensemble->balance_points * ensemble->balance_size;
+  size_t moments = ensemble->factors != NULL ? ensemble->factor_rank * n : sgf_packed_size(n);
+  size_t of_row = moments + 2 * n + ensemble->balance_points * ensemble->balance_size;
   of_row += ensemble->square_count + (ensemble->gradient_square != NULL ? 1 : 0);
   size_t followed = ensemble->followed.chains * ensemble->followed.count * ensemble->followed.draws;
   size_t snapshots = ensemble->snapshots != NULL ? ensemble->info.replicas * ensemble->length * n : 0;
@@ -78,11 +82,54 @@ done:
   return status;
 }
 
+sgf_status sgf_ensemble_keep_factors(sgf_ensemble *ensemble, size_t snapshots, sgf_error *error)
+{
+  size_t rows = ensemble->info.pools, n = ensemble->n;
+  double *factors;
+  if (ensemble->info.replicas > rows || ensemble->info.centred || ensemble->directions != NULL) return SGF_OK;
+  if (snapshots > MOST_TOGETHER || FACTOR_SHARE * snapshots > n) return SGF_OK;
+  sgf_status status = sgf_new_reals(&factors, rows * snapshots, n, "snapshots of the replicas", error);
+  if (status != SGF_OK) return status;
+  free(ensemble->second);
+  ensemble->second = NULL;
+  ensemble->factors = factors;
+  ensemble->factor_rank = snapshots;
+  return SGF_OK;
+}
+
+const double *sgf_ensemble_second(const sgf_ensemble *ensemble, size_t row, double *room)
+{
+  size_t n = ensemble->n, packed = sgf_packed_size(n), rank = ensemble->factor_rank;
+  if (ensemble->factors == NULL) return ensemble->second + row * packed;
+  memset(room, 0, packed * sizeof *room);
+  sgf_kernels_of_machine()->add_products(n, rank, ensemble->factors + row * rank * n, 1.0 / (double)rank, room);
+  return room;
+}
+
+/* More replicas than rows: second moments instead of their factors. */
+static sgf_status leave_factors(sgf_ensemble *ensemble, sgf_error *error)
+{
+  size_t rows = ensemble->info.pools, packed = sgf_packed_size(ensemble->n);
+  double *second;
+  sgf_status status = sgf_new_reals(&second, rows, packed, "second moments of the replicas", error);
+  if (status != SGF_OK) return status;
+  for (size_t r = 0; r < rows; r++) sgf_ensemble_second(ensemble, r, second + r * packed);
+  free(ensemble->factors);
+  ensemble->factors = NULL;
+  ensemble->factor_rank = 0;
+  ensemble->second = second;
+  return SGF_OK;
+}
+
 sgf_status sgf_ensemble_grow(sgf_ensemble *ensemble, size_t replicas, sgf_error *error)
 {
   double *ends;
   size_t kept = ends_of(ensemble, replicas);
   if (replicas <= ensemble->info.replicas) return SGF_OK;
+  if (ensemble->factors != NULL) {
+    sgf_status status = leave_factors(ensemble, error);
+    if (status != SGF_OK) return status;
+  }
   if (ensemble->ends != NULL && kept > ensemble->kept) {
     sgf_status status = sgf_new_reals(&ends, 2 * kept, ensemble->n, "ends of the replicas", error);
     if (status != SGF_OK) return status;
@@ -101,6 +148,7 @@ void sgf_ensemble_free(sgf_ensemble *ensemble)
   for (size_t l = 0; l < ensemble->layers; l++) sgf_ensemble_free(ensemble->alone[l]);
   free(ensemble->alone);
   free(ensemble->second);
+  free(ensemble->factors);
   free(ensemble->half_means);
   free(ensemble->gradient_square);
   free(ensemble->balance);
@@ -212,6 +260,15 @@ void sgf_accumulator_free(sgf_accumulator *accumulator)
   accumulator->block = accumulator->sum = accumulator->inside = NULL;
 }
 
+/* The snapshots that are held, as rows of the factor. */
+static void keep_block(const sgf_accumulator *accumulator)
+{
+  const sgf_ensemble *ensemble = accumulator->ensemble;
+  size_t n = ensemble->n, held = accumulator->held, rank = ensemble->factor_rank;
+  double *rows = ensemble->factors + (accumulator->row * rank + accumulator->taken - held) * n;
+  memcpy(rows, accumulator->block, held * n * sizeof *rows);
+}
+
 static double *second_of(const sgf_accumulator *accumulator)
 {
   return accumulator->ensemble->second + accumulator->row * sgf_packed_size(accumulator->ensemble->n);
@@ -247,8 +304,11 @@ static const double *project_block(sgf_accumulator *accumulator)
 static void add_block(sgf_accumulator *accumulator)
 {
   const double *block = accumulator->ensemble->directions != NULL ? project_block(accumulator) : accumulator->block;
-  sgf_kernels_of_machine()->add_products(accumulator->ensemble->n, accumulator->held, block,
-                                         1.0 / (double)accumulator->expected, second_of(accumulator));
+  if (accumulator->ensemble->factors != NULL)
+    keep_block(accumulator);
+  else
+    sgf_kernels_of_machine()->add_products(accumulator->ensemble->n, accumulator->held, block,
+                                           1.0 / (double)accumulator->expected, second_of(accumulator));
   accumulator->held = 0;
 }
 
@@ -309,8 +369,20 @@ void sgf_ensemble_deviation(const sgf_ensemble *ensemble, const double *theta, c
   }
 }
 
+static double form_of_factor(const sgf_ensemble *ensemble, size_t row, const double *v)
+{
+  size_t n = ensemble->n, rank = ensemble->factor_rank;
+  double form = 0.0;
+  for (size_t s = 0; s < rank; s++) {
+    double product = cblas_ddot((int)n, ensemble->factors + (row * rank + s) * n, 1, v, 1);
+    form += product * product;
+  }
+  return form / (double)rank;
+}
+
 double sgf_ensemble_form(const sgf_ensemble *ensemble, size_t at, const double *v)
 {
+  if (ensemble->factors != NULL) return form_of_factor(ensemble, at, v);
   const double *row = ensemble->second + at * sgf_packed_size(ensemble->n);
   double form = 0.0;
   for (size_t i = 0; i < ensemble->n; i++, row += i) {
@@ -321,11 +393,14 @@ double sgf_ensemble_form(const sgf_ensemble *ensemble, size_t at, const double *
   return form;
 }
 
-static double trace_of_row(const sgf_ensemble *ensemble, size_t row)
+double sgf_ensemble_trace(const sgf_ensemble *ensemble, size_t row)
 {
-  const double *second = ensemble->second + row * sgf_packed_size(ensemble->n);
+  size_t n = ensemble->n, size = ensemble->factor_rank * n;
+  const double *factor = ensemble->factors + row * size;
+  if (ensemble->factors != NULL) return cblas_ddot((int)size, factor, 1, factor, 1) / (double)ensemble->factor_rank;
+  const double *second = ensemble->second + row * sgf_packed_size(n);
   double trace = 0.0;
-  for (size_t i = 0; i < ensemble->n; i++) trace += second[i * (i + 1) / 2 + i];
+  for (size_t i = 0; i < n; i++) trace += second[i * (i + 1) / 2 + i];
   return trace;
 }
 
@@ -336,25 +411,52 @@ void sgf_ensemble_summarize(sgf_ensemble *ensemble)
   ensemble->info.trace = ensemble->info.trace_se = NAN;
   if (traces == NULL) return;
   for (size_t r = 0; r < rows; r++)
-    traces[r] = ensemble->squares != NULL ? ensemble->squares[r * ensemble->square_count] : trace_of_row(ensemble, r);
+    traces[r] =
+        ensemble->squares != NULL ? ensemble->squares[r * ensemble->square_count] : sgf_ensemble_trace(ensemble, r);
   ensemble->info.trace = gsl_stats_mean(traces, 1, rows);
   if (rows > 1) ensemble->info.trace_se = gsl_stats_sd(traces, 1, rows) / sqrt((double)rows);
   free(traces);
+}
+
+/* Mean and sum of the squares of deviations from it of every packed element over the rows, one row after the other. */
+static sgf_status elements_of_rows(const sgf_ensemble *ensemble, double *mean, double *squares, sgf_error *error)
+{
+  size_t packed = sgf_packed_size(ensemble->n);
+  double *room;
+  sgf_status status =
+      sgf_new_reals(&room, ensemble->factors != NULL ? packed : 0, 1, "second moments of a replica", error);
+  for (size_t r = 0; r < ensemble->info.pools && status == SGF_OK; r++) {
+    const double *row = sgf_ensemble_second(ensemble, r, room);
+    double share = 1.0 / (double)(r + 1);
+    for (size_t k = 0; k < packed; k++) {
+      double difference = row[k] - mean[k];
+      mean[k] += share * difference;
+      squares[k] += difference * (row[k] - mean[k]);
+    }
+  }
+  free(room);
+  return status;
 }
 
 sgf_status sgf_ensemble_moments(const sgf_ensemble *ensemble, double *covariance, double *standard_error,
                                 double *mean, sgf_error *error)
 {
   size_t n = ensemble->n, packed = sgf_packed_size(n), rows = ensemble->info.pools, index = 0;
+  double *average = NULL, *squares = NULL, R = (double)rows;
+  sgf_status status = SGF_OK;
   if (rows == 0) return sgf_fail(error, SGF_ERROR_VALUE, "ensemble of 0 replicas has no moments");
+  SGF_TRY(sgf_new_reals(&average, packed, 1, "mean second moments", error));
+  SGF_TRY(sgf_new_reals(&squares, packed, 1, "errors of second moments", error));
+  SGF_TRY(elements_of_rows(ensemble, average, squares, error));
   for (size_t i = 0; i < n; i++)
     for (size_t j = 0; j <= i; j++, index++) {
-      const double *elements = ensemble->second + index;
-      double average = gsl_stats_mean(elements, packed, rows);
-      double se = rows > 1 ? gsl_stats_sd_m(elements, packed, rows, average) / sqrt((double)rows) : NAN;
-      if (covariance != NULL) covariance[i * n + j] = covariance[j * n + i] = average;
+      double se = rows > 1 ? sqrt(squares[index] / (R * (R - 1.0))) : NAN;
+      if (covariance != NULL) covariance[i * n + j] = covariance[j * n + i] = average[index];
       if (standard_error != NULL) standard_error[i * n + j] = standard_error[j * n + i] = se;
     }
   for (size_t k = 0; k < n && mean != NULL; k++) mean[k] = gsl_stats_mean(ensemble->half_means + k, n, 2 * rows);
-  return SGF_OK;
+done:
+  free(average);
+  free(squares);
+  return status;
 }

@@ -8,7 +8,8 @@
 /* A row for each replica, or for several where all their second moments would not fit (SGF_ENSEMBLE_MEMORY), so that
  * every error bar comes from the spread over independent rows. Replica r belongs to row r mod rows; a row holds the mean
  * over its replicas, in the order in which they ran. Second moments are packed lower triangles, row after row: element
- * (i, j <= i) at i (i + 1) / 2 + j.
+ * (i, j <= i) at i (i + 1) / 2 + j. Where each replica has a row of its own and few snapshots against n, these are kept
+ * instead, a factor of the second moments: less memory to touch, and less work to project.
  *
  * Where the weights are too many for second moments of all of them, an ensemble is on directions: delta is then
  * D (theta - theta*), D of orthonormal rows, n their number; and of all weights there are squares. */
@@ -16,7 +17,9 @@ struct sgf_ensemble {
   sgf_ensemble_info info;  /* info.pools: rows */
   size_t layer;            /* 0: all weights; l: layer l trained alone */
   size_t first, n;         /* the trained weights in theta */
-  double *second;          /* (rows, n (n + 1) / 2), mean of delta delta^T over the window */
+  double *second;          /* (rows, n (n + 1) / 2), mean of delta delta^T over the window; NULL with `factors` */
+  double *factors;         /* (rows, rank, n), the snapshots of a run F_r: its second moments are F_r^T F_r / rank; or NULL */
+  size_t factor_rank;      /* snapshots of a run */
   double *half_means;      /* (rows, 2, n), means of delta over the two halves of the window */
   double *gradient_square; /* (rows), mean of |g_B|^2 over the window; NULL for trajectories */
   double *ends;            /* (kept, 2, n), delta at the start and the end of the window; NULL for trajectories */
@@ -51,6 +54,10 @@ struct sgf_ensemble {
  * but for the rounding. Errors: SGF_ERROR_MEMORY with the size. */
 sgf_status sgf_ensemble_create(size_t replicas, size_t rows, size_t first, size_t n, bool with_gradients,
                                sgf_ensemble **ensemble, sgf_error *error);
+
+/* Keep the snapshots of the runs, so many of each, instead of second moments, if that is less; before anything is
+ * accumulated, of an ensemble of all weights whose rows have a replica each. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_ensemble_keep_factors(sgf_ensemble *ensemble, size_t snapshots, sgf_error *error);
 
 /* The same on `count` directions (count, n of the network), which are copied. The rows of moments are as many as fit. */
 sgf_status sgf_ensemble_create_on(size_t replicas, const sgf_network *network, size_t count, const double *directions,
@@ -100,6 +107,10 @@ void sgf_accumulate(sgf_accumulator *accumulator, const double *theta, const dou
 /* All snapshots are in: complete the row's moments. */
 void sgf_accumulator_end(sgf_accumulator *accumulator);
 
+/* The packed second moments of row r: as they are kept, or from its factor, in room (n (n + 1) / 2). */
+const double *sgf_ensemble_second(const sgf_ensemble *ensemble, size_t row, double *room);
+/* Their trace. */
+double sgf_ensemble_trace(const sgf_ensemble *ensemble, size_t row);
 /* v^T S_r v for row r. */
 double sgf_ensemble_form(const sgf_ensemble *ensemble, size_t row, const double *v);
 

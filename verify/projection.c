@@ -7,6 +7,7 @@
 
 #include "../theory/linear_algebra.h"
 #include "../theory/memory.h"
+#include "kernels.h"
 
 /* D A D^T into out (rank, rank) for a symmetric A; half: the lower triangle of A with half its diagonal; work (rank, n).
  * With A = L + L^T it is D L D^T and its transpose: the triangular product saves a third. */
@@ -31,9 +32,29 @@ static void take_half(size_t n, const double *symmetric, bool packed, double *ha
   }
 }
 
+/* From the factors of the rows: D F^T F D^T over the number of snapshots. */
+static sgf_status project_factors(sgf_projection *projection, sgf_error *error)
+{
+  const sgf_ensemble *ensemble = projection->ensemble;
+  size_t n = projection->n, rank = projection->rank, length = ensemble->factor_rank, packed = sgf_packed_size(rank);
+  sgf_status status =
+      sgf_new_reals(&projection->factors, projection->rows * length, rank, "projected snapshots", error);
+  if (status != SGF_OK) return status;
+#pragma omp parallel for schedule(static)
+  for (size_t r = 0; r < projection->rows; r++) {
+    double *inside = projection->factors + r * length * rank;
+    sgf_multiply(length, rank, n, SGF_PLAIN, ensemble->factors + r * length * n, SGF_TRANSPOSED,
+                 projection->directions, inside);
+    sgf_kernels_of_machine()->add_products(rank, length, inside, 1.0 / (double)length,
+                                           projection->moments + r * packed);
+  }
+  return SGF_OK;
+}
+
 /* Rows share nothing, so that they may be projected in any order. */
 static sgf_status project_rows(sgf_projection *projection, sgf_error *error)
 {
+  if (projection->ensemble->factors != NULL) return project_factors(projection, error);
   size_t n = projection->n, rank = projection->rank, packed = sgf_packed_size(rank);
   sgf_status outcome = SGF_OK;
 #pragma omp parallel
@@ -63,7 +84,7 @@ sgf_status sgf_project(const sgf_ensemble *ensemble, const double *directions, s
   size_t n = ensemble->n;
   double *work = NULL;
   sgf_status status;
-  *projection = (sgf_projection){ensemble, n, rank, ensemble->info.pools, directions, NULL, NULL};
+  *projection = (sgf_projection){ensemble, n, rank, ensemble->info.pools, directions, NULL, NULL, NULL};
   SGF_TRY(sgf_new_reals(&projection->predicted, rank, rank, "projected covariance", error));
   SGF_TRY(sgf_new_reals(&projection->moments, projection->rows, sgf_packed_size(rank), "projected second moments",
                         error));
@@ -82,7 +103,7 @@ sgf_status sgf_project_kept(const sgf_ensemble *ensemble, const double *predicte
 {
   size_t rank = ensemble->n, rows = ensemble->info.pools, packed = sgf_packed_size(rank);
   sgf_status status;
-  *projection = (sgf_projection){ensemble, ensemble->weights, rank, rows, ensemble->directions, NULL, NULL};
+  *projection = (sgf_projection){ensemble, ensemble->weights, rank, rows, ensemble->directions, NULL, NULL, NULL};
   SGF_TRY(sgf_new_reals(&projection->predicted, rank, rank, "predicted covariance", error));
   SGF_TRY(sgf_new_reals(&projection->moments, rows, packed, "second moments", error));
   memcpy(projection->predicted, predicted, rank * rank * sizeof *predicted);
@@ -96,7 +117,8 @@ void sgf_projection_free(sgf_projection *projection)
 {
   free(projection->predicted);
   free(projection->moments);
-  projection->predicted = projection->moments = NULL;
+  free(projection->factors);
+  projection->predicted = projection->moments = projection->factors = NULL;
 }
 
 /* The principal directions themselves: their forms are the diagonals of the projected moments. */
@@ -120,22 +142,40 @@ static void diagonal_forms(size_t count, size_t rank, const double *C, const dou
   for (size_t k = 0; k < count; k++) forms[k * step] = sgf_dot(rank, work + k * rank, C + k * rank);
 }
 
+/* Squares of the projected snapshots along `inside` (count, rank): work (length, count). */
+static void forms_of_factor(const sgf_projection *projection, size_t row, size_t count, const double *inside,
+                            double *work, double *forms)
+{
+  size_t rank = projection->rank, length = projection->ensemble->factor_rank;
+  sgf_multiply(length, count, rank, SGF_PLAIN, projection->factors + row * length * rank, SGF_TRANSPOSED, inside,
+               work);
+  for (size_t k = 0; k < count; k++) work[k] *= work[k];
+  for (size_t s = 1; s < length; s++)
+    for (size_t k = 0; k < count; k++) work[k] += work[s * count + k] * work[s * count + k];
+  for (size_t k = 0; k < count; k++) forms[k * projection->rows] = work[k] / (double)length;
+}
+
 /* Of every row, in any order, since rows share nothing, and at last of the prediction. */
 static sgf_status forms_of_rows(const sgf_projection *projection, size_t count, const double *inside, double *forms,
                                 double *predicted)
 {
   size_t rank = projection->rank, rows = projection->rows, packed = sgf_packed_size(rank);
+  size_t room = (rank + count) * rank, longer = projection->ensemble->factor_rank * count;
   sgf_status outcome = SGF_OK;
 #pragma omp parallel
   {
     double *half;
-    sgf_status status = sgf_new_reals(&half, rank + count, rank, "projected directions", NULL);
+    sgf_status status = sgf_new_reals(&half, room > longer ? room : longer, 1, "projected directions", NULL);
     if (status != SGF_OK)
 #pragma omp atomic write
       outcome = status;
 #pragma omp for schedule(static)
     for (size_t r = 0; r <= rows; r++) {
       if (status != SGF_OK) continue;
+      if (r < rows && projection->factors != NULL) {
+        forms_of_factor(projection, r, count, inside, half, forms + r);
+        continue;
+      }
       if (r < rows)
         take_half(rank, projection->moments + r * packed, true, half);
       else

@@ -10,6 +10,7 @@ typedef struct sgf_projection {
   const double *directions; /* (rank, n), orthonormal, of the caller */
   double *predicted;        /* (rank, rank), D Sigma D^T */
   double *moments;          /* (rows, packed rank), D S_r D^T */
+  double *factors;          /* (rows, factors' rank, rank), F_r D^T of an ensemble that keeps factors F_r; or NULL */
 } sgf_projection;
 
 /* Project the predicted second moment Sigma (n, n) and every row of the ensemble. Errors: SGF_ERROR_MEMORY. */

@@ -80,6 +80,8 @@ static sgf_status create_part(sgf_simulation *simulation, size_t l, const direct
   part->ensemble->layer = l;
   part->ensemble->info.centred = simulation->plan.centred;
   part->ensemble->info.plan = simulation->plan;
+  if (l == 0 && simulation->problem->network.layers > 1) /* the elements of one layer's moments are tested one by one */
+    return sgf_ensemble_keep_factors(part->ensemble, simulation->plan.window_steps / simulation->plan.stride, error);
   if (l == 0) return SGF_OK;
   joint->alone[l - 1] = part->ensemble;
   joint->layers = l;

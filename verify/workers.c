@@ -175,6 +175,7 @@ static void transfer_rows(const sgf_simulation *simulation, bool back)
     const sgf_ensemble *made = simulation->part[p].ensemble;
     size_t rows = made->info.pools, n = made->n;
     transfer(simulation, rows, made->second, rows, sgf_packed_size(n), back);
+    transfer(simulation, rows, made->factors, rows, made->factor_rank * n, back);
     transfer(simulation, rows, made->half_means, rows, 2 * n, back);
     transfer(simulation, rows, made->gradient_square, rows, 1, back);
     transfer(simulation, rows, made->balance, rows, made->balance_points * made->balance_size, back);
