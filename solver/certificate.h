@@ -5,6 +5,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* A residual above this may be worth a step of refinement. */
+#define SGF_WORTH_REFINING 4e-15
+
+/* An error bound above n^2 eps times this, several times that of a well-conditioned equation, is worth residuals in long
+ * double, if the equation is small. */
+#define SGF_WORTH_PRECISION 20.0
+
 /* Frobenius norms, all of one scaling. */
 typedef struct sgf_measures {
   size_t n, null;

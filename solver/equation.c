@@ -16,12 +16,7 @@
 /* A residual above this is no solution of the equation. */
 static const double LARGEST_RESIDUAL = 1e-13;
 
-/* A residual above this may be worth a step of refinement. */
-static const double WORTH_REFINING = 4e-15;
-
-/* An error bound above n^2 eps times this, several times that of a well-conditioned equation, is worth residuals in long
- * double, up to this size: they then take as long as the Schur form. */
-static const double WORTH_PRECISION = 20.0;
+/* Up to this size residuals in long double take as long as the Schur form. */
 enum { PRECISE_SIZE = 128 };
 
 /* The equation, scaled by powers of 2 to norms of about 1 and in equilibrated units, and what is known of it. */
@@ -482,7 +477,7 @@ static sgf_status certify(const problem *all, double *X, sgf_error *error)
   measures.residual = sgf_norm(n * n, R);
   measures.X = sgf_norm(n * n, X);
   certificate->residual = sgf_scaled_residual(&measures);
-  if (certificate->residual > WORTH_REFINING) {
+  if (certificate->residual > SGF_WORTH_REFINING) {
     SGF_TRY(refine(all, &measures, false, X, R, error));
     measures.residual = sgf_norm(n * n, R);
     measures.X = sgf_norm(n * n, X);
@@ -492,7 +487,7 @@ static sgf_status certify(const problem *all, double *X, sgf_error *error)
   certificate->error_bound = sgf_error_bound(&measures);
   if (all->of_slow > 0.0) certificate->error_bound += all->of_slow / measures.X;
   bool able = n <= PRECISE_SIZE && all->form.null == 0;
-  if (able && certificate->error_bound > WORTH_PRECISION * (double)(n * n) * DBL_EPSILON) {
+  if (able && certificate->error_bound > SGF_WORTH_PRECISION * (double)(n * n) * DBL_EPSILON) {
     SGF_TRY(polish(all, X, R, error));
     residual_of(all, X, R);
     measures.residual = sgf_norm(n * n, R);
@@ -584,7 +579,7 @@ static sgf_status leave_units(problem *all, const double *A, const double *Q, bo
                            .X = sgf_norm(n * n, X),
                            .residual = sgf_norm(n * n, R)};
   certificate->residual = sgf_scaled_residual(&measures);
-  if (least_norm && certificate->residual > WORTH_REFINING) SGF_TRY(refine(all, &measures, true, X, R, error));
+  if (least_norm && certificate->residual > SGF_WORTH_REFINING) SGF_TRY(refine(all, &measures, true, X, R, error));
   if (measures.X > 0.0) certificate->error_bound /= measures.X;
 done:
   free(R);

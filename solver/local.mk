@@ -10,6 +10,12 @@ solver_sources = \
   %D%/input.h \
   %D%/kronecker.c \
   %D%/kronecker.h \
+  %D%/lanes.c \
+  %D%/lanes.h \
+  %D%/lanes_avx2.c \
+  %D%/lanes_avx512.c \
+  %D%/lanes_portable.c \
+  %D%/lanes_text.h \
   %D%/low_rank.c \
   %D%/low_rank.h \
   %D%/many.c \

@@ -4,6 +4,7 @@ test_programs = \
   %D%/test_operators \
   %D%/test_layers \
   %D%/test_lyapunov \
+  %D%/test_many \
   %D%/test_minimum \
   %D%/test_closure \
   %D%/test_covariance \
@@ -58,6 +59,10 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_lyapunov_SOURCES = %D%/test_lyapunov.c %D%/random_systems.c %D%/random_systems.h $(test_common)
 %C%_test_lyapunov_CFLAGS = $(test_cflags)
 %C%_test_lyapunov_LDADD = $(test_ldadd)
+
+%C%_test_many_SOURCES = %D%/test_many.c %D%/random_systems.c %D%/random_systems.h $(test_common)
+%C%_test_many_CFLAGS = $(test_cflags)
+%C%_test_many_LDADD = $(test_ldadd)
 
 %C%_test_sparse_SOURCES = %D%/test_sparse.c %D%/random_systems.c %D%/random_systems.h $(test_common)
 %C%_test_sparse_CFLAGS = $(test_cflags)
