@@ -12,17 +12,34 @@
 
 enum { SHOWN_DIGITS = 5, MOST_REPLICATES = 256, LEAST_ROWS = 60 /* rows of moments of any ensemble, about */ };
 
-/* The rows of one case in the study's first stream. */
+/* The rows of one case, with one label if they have any, in the exhibit's stream. */
 typedef struct {
   const frame *from;
   size_t rows[MOST_REPLICATES], count;
 } replicates;
 
-static void collect(const frame *from, const char *name, replicates *of)
+static const frame *stream_of(const exhibit *of, const frame *streams)
 {
-  *of = (replicates){.from = from};
-  for (size_t r = 0; r < from->rows && of->count < MOST_REPLICATES; r++)
-    if (strcmp(frame_text(from, r, "case"), name) == 0) of->rows[of->count++] = r;
+  for (size_t k = 0; of->stream != NULL && of->of->streams[k].name != NULL; k++)
+    if (strcmp(of->of->streams[k].name, of->stream) == 0) return &streams[k];
+  return &streams[0];
+}
+
+static bool same_text(const frame *from, size_t one, size_t other, const char *column)
+{
+  return column == NULL || strcmp(frame_text(from, one, column), frame_text(from, other, column)) == 0;
+}
+
+/* Those with the case and the label of a row; false if an earlier row has them. */
+static bool collect(const exhibit *of, const frame *from, size_t row, replicates *found)
+{
+  *found = (replicates){.from = from};
+  for (size_t r = 0; r < from->rows && found->count < MOST_REPLICATES; r++)
+    if (same_text(from, r, row, "case") && same_text(from, r, row, of->label)) {
+      if (r < row) return false;
+      found->rows[found->count++] = r;
+    }
+  return true;
 }
 
 static double cell(const replicates *of, size_t k, const char *column)
@@ -176,7 +193,7 @@ static sgf_status put_verdicts(const exhibit *of, const replicates *rows, double
 
 static sgf_status add_columns(const exhibit *of, frame *table, sgf_error *error)
 {
-  static const char *const first[] = {"case", "replicates", NULL};
+  static const char *const first[] = {"case", "row", "replicates", NULL};
   char name[80];
   sgf_status status = frame_create(first, table, error);
   for (size_t k = 0; k < of->column_count && status == SGF_OK; k++) {
@@ -198,29 +215,40 @@ static size_t decisions(const exhibit *of, const frame *from)
 {
   size_t count = 0;
   replicates rows;
-  for (size_t c = 0; c < of->of->case_count; c++) {
-    collect(from, of->of->cases[c].name, &rows);
-    for (size_t t = 0; t < of->test_count; t++) count += concerns(&of->tests[t], &rows);
-  }
+  for (size_t r = 0; r < from->rows; r++)
+    for (size_t t = 0; collect(of, from, r, &rows) && t < of->test_count; t++)
+      count += concerns(&of->tests[t], &rows);
   return count;
+}
+
+static sgf_status put_row(const exhibit *of, const replicates *rows, double level, frame *table, sgf_error *error)
+{
+  const char *label = of->label != NULL ? frame_text(rows->from, rows->rows[0], of->label) : "";
+  sgf_status status;
+  SGF_TRY(frame_add_row(table, error));
+  size_t row = table->rows - 1;
+  SGF_TRY(frame_set_text(table, row, "case", frame_text(rows->from, rows->rows[0], "case"), error));
+  SGF_TRY(frame_set_text(table, row, "row", label, error));
+  SGF_TRY(frame_set_number(table, row, "replicates", (double)rows->count, SHOWN_DIGITS, error));
+  for (size_t k = 0; k < of->column_count; k++) SGF_TRY(put_column(rows, &of->columns[k], table, error));
+  SGF_TRY(put_verdicts(of, rows, level, table, error));
+done:
+  return status;
 }
 
 sgf_status exhibit_tabulate(const exhibit *of, const frame *streams, double level, frame *table, sgf_error *error)
 {
   replicates rows;
-  size_t shares = decisions(of, &streams[0]);
+  const frame *from = stream_of(of, streams);
+  size_t shares = decisions(of, from);
   sgf_status status;
   *table = (frame){0};
   SGF_TRY(add_columns(of, table, error));
-  for (size_t c = 0; c < of->of->case_count; c++) {
-    collect(&streams[0], of->of->cases[c].name, &rows);
-    if (rows.count == 0) continue;
-    SGF_TRY(frame_add_row(table, error));
-    SGF_TRY(frame_set_text(table, table->rows - 1, "case", of->of->cases[c].name, error));
-    SGF_TRY(frame_set_number(table, table->rows - 1, "replicates", (double)rows.count, SHOWN_DIGITS, error));
-    for (size_t k = 0; k < of->column_count; k++) SGF_TRY(put_column(&rows, &of->columns[k], table, error));
-    SGF_TRY(put_verdicts(of, &rows, level / (double)(shares > 0 ? shares : 1), table, error));
-  }
+  for (size_t c = 0; c < of->of->case_count; c++)
+    for (size_t r = 0; r < from->rows; r++) {
+      if (strcmp(frame_text(from, r, "case"), of->of->cases[c].name) != 0 || !collect(of, from, r, &rows)) continue;
+      SGF_TRY(put_row(of, &rows, level / (double)(shares > 0 ? shares : 1), table, error));
+    }
 done:
   if (status != SGF_OK) frame_free(table);
   return status;

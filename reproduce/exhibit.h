@@ -1,6 +1,6 @@
 /* Exhibits: the tables T1, T2, ... as data: a claim, columns and tests over a study, figures.
  *
- * The rows of an exhibit are the cases of its study. A column is the mean over the replicates (data sets and starts), with
+ * The rows of an exhibit are the cases of its study, or several of each that a label tells apart. A column is the mean over the replicates (data sets and starts), with
  * what sampling by SGD leaves of error in it, and apart from that the spread (standard deviation) between replicates. */
 #ifndef SGFLOW_EXHIBIT_H
 #define SGFLOW_EXHIBIT_H
@@ -8,7 +8,7 @@
 #include "study.h"
 
 typedef struct exhibit_column {
-  const char *source; /* column of the study's first stream; in the CSV by the same name */
+  const char *source; /* column of the exhibit's stream; in the CSV by the same name */
   const char *label;  /* over the column of the page, HTML */
   const char *error;  /* column of its standard error by sampling; NULL: there is none */
   bool text;          /* the same in all replicates, or shown as "3 of 4 VALUE" */
@@ -72,9 +72,11 @@ typedef struct exhibit {
   const char *caption; /* of the figure, HTML */
   const char *remarks; /* what to keep in mind: HTML, without numbers of its own; or NULL */
   bool on_real_data;   /* of the page real-data.html */
+  const char *stream;  /* of the study, whose rows are tabulated; NULL: the first */
+  const char *label;   /* column of it that tells the rows of a case apart, `row` of the table; NULL: there is one */
 } exhibit;
 
-/* Make the table from the study's streams: `case`, the columns with COLUMN_se and COLUMN_sd, replicates, the verdict of
+/* Make the table from the study's streams: `case`, `row`, the columns with COLUMN_se and COLUMN_sd, replicates, the verdict of
  * each test, and `verdict`. level is of all tests together. Errors: SGF_ERROR_MEMORY, SGF_ERROR_VALUE. */
 sgf_status exhibit_tabulate(const exhibit *of, const frame *streams, double level, frame *table, sgf_error *error);
 

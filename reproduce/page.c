@@ -29,6 +29,16 @@ static void put_escaped(FILE *out, const char *text)
     }
 }
 
+/* What a row is of: its case, and its label if it has one. */
+static void put_case(FILE *out, const frame *table, size_t row)
+{
+  const char *label = frame_text(table, row, "row");
+  put_escaped(out, frame_text(table, row, "case"));
+  if (label[0] == '\0') return;
+  fputs(", ", out);
+  put_escaped(out, label);
+}
+
 void made_count(made *one)
 {
   one->agree = one->disagree = one->inconclusive = 0;
@@ -71,7 +81,7 @@ static void put_numbers(FILE *out, const made *one)
   put_head(out, one->of);
   for (size_t r = 0; r < one->table.rows; r++) {
     fputs("<tr><td>", out);
-    put_escaped(out, frame_text(&one->table, r, "case"));
+    put_case(out, &one->table, r);
     fputs("</td>", out);
     for (size_t k = 0; k < one->of->column_count; k++) put_value(out, &one->table, r, &one->of->columns[k]);
     for (size_t t = 0; t < one->of->test_count && one->of->test_count > 1; t++)
@@ -89,7 +99,7 @@ static void put_exceptions(FILE *out, const made *one, sgf_verdict verdict, cons
   for (size_t r = 0; r < one->table.rows; r++) {
     if (strcmp(frame_text(&one->table, r, "verdict"), sgf_verdict_text(verdict)) != 0) continue;
     fputs(any ? "; " : before, out);
-    put_escaped(out, frame_text(&one->table, r, "case"));
+    put_case(out, &one->table, r);
     any = true;
   }
   if (any) fputs(". ", out);

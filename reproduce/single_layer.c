@@ -10,12 +10,6 @@
 #include "catalogue.h"
 #include "measured.h"
 
-static const double *array(const study_unit *now, const char *name)
-{
-  size_t rows, columns;
-  return sgf_prediction_array(now->prediction, name, &rows, &columns);
-}
-
 static double q_of(const study_unit *now)
 {
   return (double)sgf_problem_settings(now->problem)->network.widths[0] / (double)sgf_problem_samples(now->problem);
@@ -139,9 +133,9 @@ static sgf_status note_moments(study_unit *now, size_t n, const double *h, const
 static sgf_status note_directions(study_unit *now, size_t n, sgf_error *error)
 {
   double numbers[PRINCIPAL_NUMBERS];
-  const double *variance = array(now, "variance"), *curvature = array(now, "curvature");
+  const double *variance = unit_array(now, "variance"), *curvature = unit_array(now, "curvature");
   double unit_of_variance = sgf_prediction_get_info(now->prediction)->temperature;
-  sgf_status status = principal_numbers(n, array(now, "covariance"), array(now, "hessian"), numbers, error);
+  sgf_status status = principal_numbers(n, unit_array(now, "covariance"), unit_array(now, "hessian"), numbers, error);
   if (status == SGF_OK) status = unit_number(now, "numbers", "variance_spread", numbers[VARIANCE_SPREAD], error);
   if (status == SGF_OK) status = unit_number(now, "numbers", "curvature_spread", numbers[CURVATURE_SPREAD], error);
   if (status == SGF_OK) status = unit_number(now, "numbers", "correlation", numbers[LOG_CORRELATION], error);
@@ -162,7 +156,7 @@ static sgf_status measure_spectra(study_unit *now, sgf_error *error)
   SGF_TRY(unit_open(now, NULL, error));
   const sgf_prediction_info *info = sgf_prediction_get_info(now->prediction);
   size_t n = info->weights;
-  const double *h = array(now, "spectrum/hessian"), *c = array(now, "spectrum/noise_covariance");
+  const double *h = unit_array(now, "spectrum/hessian"), *c = unit_array(now, "spectrum/noise_covariance");
   double scale = 2.0 * info->min_loss;
   SGF_TRY(sgf_new_reals(&rows, LAW_POINTS, 3, "limit law", error));
   SGF_TRY(unit_note(now, "numbers", error));
@@ -290,7 +284,9 @@ const exhibit EXHIBIT_T1 = {
     "both "
     "widths shrink like the square root of <i>q</i>. What vanishes as <i>q</i> &rarr; 0 is the deviation in absolute "
     "terms, as the moments show.",
-    false};
+    false,
+    NULL,
+    NULL};
 
 /* ------------------------------------------------- detailed balance and SGD, for each q */
 
@@ -324,29 +320,17 @@ static const char *const LAYER_DIRECTIONS[] = {"q", "curvature", "variance", "va
 static const study_stream LAYER_STREAMS[] = {
     {"numbers", LAYER_NUMBERS}, {"directions", LAYER_DIRECTIONS}, {NULL, NULL}};
 
-/* A number, its measured twin NAME_sgd, and the standard error of that, NAME_sgd_se. */
-static sgf_status note_pair(study_unit *now, const char *name, double theory, double sgd, double error_of_sgd,
-                            sgf_error *error)
-{
-  char twin[60];
-  sgf_status status = unit_number(now, "numbers", name, theory, error);
-  snprintf(twin, sizeof twin, "%s_sgd", name);
-  if (status == SGF_OK) status = unit_number(now, "numbers", twin, sgd, error);
-  snprintf(twin, sizeof twin, "%s_sgd_se", name);
-  return status == SGF_OK ? unit_number(now, "numbers", twin, error_of_sgd, error) : status;
-}
-
 static sgf_status note_principal(study_unit *now, size_t n, sgf_error *error)
 {
   static const char *const names[] = {"variance_spread", "curvature_spread", "correlation", "slope"};
-  const double *H = array(now, "hessian");
+  const double *H = unit_array(now, "hessian");
   double theory[PRINCIPAL_NUMBERS], sgd[PRINCIPAL_NUMBERS], errors[PRINCIPAL_NUMBERS];
-  sgf_status status = principal_numbers(n, array(now, "covariance"), H, theory, error);
+  sgf_status status = principal_numbers(n, unit_array(now, "covariance"), H, theory, error);
   if (status == SGF_OK)
     status =
         measured_statistic(now->ensemble, 0, n, principal_numbers, false, H, PRINCIPAL_NUMBERS, sgd, errors, error);
   for (size_t k = 0; k < PRINCIPAL_NUMBERS && status == SGF_OK; k++)
-    status = note_pair(now, names[k], theory[k], sgd[k], errors[k], error);
+    status = unit_pair(now, "numbers", names[k], theory[k], sgd[k], errors[k], error);
   return status;
 }
 
@@ -357,8 +341,8 @@ static sgf_status note_comparison(study_unit *now, sgf_error *error)
   sgf_status status = unit_number(now, "numbers", "quantities", (double)info->quantities, error);
   if (status == SGF_OK) status = unit_text(now, "numbers", "comparison", sgf_verdict_text(info->verdict), error);
   if (status == SGF_OK)
-    status =
-        note_pair(now, "trace", quantities[0].predicted, quantities[0].measured, quantities[0].standard_error, error);
+    status = unit_pair(now, "numbers", "trace", quantities[0].predicted, quantities[0].measured,
+                       quantities[0].standard_error, error);
   return status;
 }
 
@@ -390,7 +374,7 @@ static sgf_status measure_layer(study_unit *now, sgf_error *error)
   SGF_TRY(unit_open_at(now, 0.1, NULL, error));
   SGF_TRY(unit_verify(now, error));
   const sgf_prediction_info *info = sgf_prediction_get_info(now->prediction);
-  const double *H = array(now, "hessian");
+  const double *H = unit_array(now, "hessian");
   SGF_TRY(unit_note(now, "numbers", error));
   SGF_TRY(unit_number(now, "numbers", "q", q_of(now), error));
   SGF_TRY(unit_number(now, "numbers", "learning_rate", sgf_problem_settings(now->problem)->training.learning_rate,
@@ -398,10 +382,10 @@ static sgf_status measure_layer(study_unit *now, sgf_error *error)
   SGF_TRY(unit_number(now, "numbers", "commutator", info->commutator_relative, error));
   SGF_TRY(unit_number(now, "numbers", "entropy_production", info->entropy_production, error));
   SGF_TRY(unit_number(now, "numbers", "condition", info->condition_number, error));
-  SGF_TRY(irreversible_share(info->weights, array(now, "covariance"), H, &theory_Q, error));
+  SGF_TRY(irreversible_share(info->weights, unit_array(now, "covariance"), H, &theory_Q, error));
   SGF_TRY(measured_statistic(now->ensemble, 0, info->weights, irreversible_share, true, H, 1, &sgd_Q, &sgd_Q_error,
                              error));
-  SGF_TRY(note_pair(now, "irreversible", theory_Q, sgd_Q, sgd_Q_error, error));
+  SGF_TRY(unit_pair(now, "numbers", "irreversible", theory_Q, sgd_Q, sgd_Q_error, error));
   SGF_TRY(note_principal(now, info->weights, error));
   SGF_TRY(note_comparison(now, error));
   SGF_TRY(note_measured_directions(now, error));
@@ -471,7 +455,9 @@ const exhibit EXHIBIT_T2 = {"T2",
                             "What breaks detailed balance against <i>q</i>: theory, SGD with two standard errors, "
                             "and powers of <i>q</i> for the eye.",
                             NULL,
-                            false};
+                            false,
+                            NULL,
+                            NULL};
 
 static const exhibit_column T3_COLUMNS[] = {
     {"q", "<i>q</i>", NULL, false},
@@ -536,7 +522,9 @@ const exhibit EXHIBIT_T3 = {"T3",
                             "set. Right: how far both spread, "
                             "against <i>q</i>. Bars are two standard errors.",
                             "Errors of SGD's spreads by the jackknife over replicas.",
-                            false};
+                            false,
+                            NULL,
+                            NULL};
 
 /* ------------------------------------------- at large: exponents, and correlation with curvature */
 
@@ -556,7 +544,7 @@ static sgf_status note_decay_point(study_unit *now, size_t k, double logs[4][DEC
   SGF_TRY(unit_open(now, config, error));
   const sgf_prediction_info *info = sgf_prediction_get_info(now->prediction);
   double numbers[PRINCIPAL_NUMBERS], share;
-  const double *H = array(now, "hessian"), *Sigma = array(now, "covariance");
+  const double *H = unit_array(now, "hessian"), *Sigma = unit_array(now, "covariance");
   SGF_TRY(principal_numbers(info->weights, Sigma, H, numbers, error));
   SGF_TRY(irreversible_share(info->weights, Sigma, H, &share, error));
   SGF_TRY(unit_note(now, "points", error));
@@ -649,4 +637,6 @@ const exhibit EXHIBIT_T2_EXPONENTS = {
     sizeof T2_EXPONENT_PANELS / sizeof *T2_EXPONENT_PANELS,
     "All data sets, and powers of <i>q</i> for the eye.",
     "The last columns belong to T3: whether variance along principal directions knows of the curvature there.",
-    false};
+    false,
+    NULL,
+    NULL};

@@ -78,14 +78,25 @@ sgf_status unit_open_at(study_unit *now, double share_of_limit, const char *extr
   return status;
 }
 
-sgf_status unit_verify(study_unit *now, sgf_error *error)
+sgf_status unit_simulate(study_unit *now, sgf_error *error)
 {
   sgf_status status = sgf_plan_simulation(now->problem, now->prediction, &now->plan, error);
   now->plan.looks = 1;
-  if (status == SGF_OK)
-    status = sgf_simulate(now->problem, &now->plan, now->threads, NULL, NULL, &now->ensemble, error);
+  return status == SGF_OK ? sgf_simulate(now->problem, &now->plan, now->threads, NULL, NULL, &now->ensemble, error)
+                          : status;
+}
+
+sgf_status unit_verify(study_unit *now, sgf_error *error)
+{
+  sgf_status status = unit_simulate(now, error);
   if (status == SGF_OK) status = sgf_compare(now->problem, now->prediction, now->ensemble, &now->comparison, error);
   return status;
+}
+
+const double *unit_array(const study_unit *now, const char *name)
+{
+  size_t rows, columns;
+  return sgf_prediction_array(now->prediction, name, &rows, &columns);
 }
 
 /* ------------------------------------------------------------------- its notes */
@@ -119,6 +130,25 @@ sgf_status unit_text(study_unit *now, const char *stream_name, const char *colum
 {
   frame *to = find_stream(now, stream_name, error);
   return to != NULL ? frame_set_text(to, to->rows - 1, column, text, error) : SGF_ERROR_VALUE;
+}
+
+sgf_status unit_numbers(study_unit *now, const char *stream_name, const study_number *numbers, size_t count,
+                        sgf_error *error)
+{
+  sgf_status status = SGF_OK;
+  for (size_t k = 0; k < count && status == SGF_OK; k++)
+    status = unit_number(now, stream_name, numbers[k].column, numbers[k].value, error);
+  return status;
+}
+
+sgf_status unit_pair(study_unit *now, const char *stream_name, const char *column, double theory, double sgd,
+                     double error_of_sgd, sgf_error *error)
+{
+  char measured[80], its_error[80];
+  snprintf(measured, sizeof measured, "%s_sgd", column);
+  snprintf(its_error, sizeof its_error, "%s_sgd_se", column);
+  const study_number numbers[] = {{column, theory}, {measured, sgd}, {its_error, error_of_sgd}};
+  return unit_numbers(now, stream_name, numbers, sizeof numbers / sizeof *numbers, error);
 }
 
 /* ------------------------------------------------------------ what is up to date */

@@ -59,8 +59,12 @@ sgf_status unit_open(study_unit *now, const char *extra, sgf_error *error);
 /* The same at a share of the learning rate beyond which it is not stable. */
 sgf_status unit_open_at(study_unit *now, double share_of_limit, const char *extra, sgf_error *error);
 
-/* Plan, simulate and compare. */
+/* Plan and simulate; and compare. */
+sgf_status unit_simulate(study_unit *now, sgf_error *error);
 sgf_status unit_verify(study_unit *now, sgf_error *error);
+
+/* An array of the prediction, NULL for none of that name. */
+const double *unit_array(const study_unit *now, const char *name);
 
 /* One more row of a stream, with case, seed and key; numbers and texts go into the last row of a stream. Errors:
  * SGF_ERROR_MEMORY, SGF_ERROR_VALUE for a stream or column that is not there. */
@@ -68,6 +72,18 @@ sgf_status unit_note(study_unit *now, const char *stream_name, sgf_error *error)
 sgf_status unit_number(study_unit *now, const char *stream_name, const char *column, double value, sgf_error *error);
 sgf_status unit_text(study_unit *now, const char *stream_name, const char *column, const char *text,
                      sgf_error *error);
+
+/* Several numbers of the last row of a stream. */
+typedef struct study_number {
+  const char *column;
+  double value;
+} study_number;
+sgf_status unit_numbers(study_unit *now, const char *stream_name, const study_number *numbers, size_t count,
+                        sgf_error *error);
+
+/* A number, its measured twin COLUMN_sgd, and the standard error of that, COLUMN_sgd_se. */
+sgf_status unit_pair(study_unit *now, const char *stream_name, const char *column, double theory, double sgd,
+                     double error_of_sgd, sgf_error *error);
 
 /* What a run of studies goes by, and the streams of one. */
 typedef struct study_run {
