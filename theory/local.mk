@@ -4,6 +4,8 @@ theory_sources = \
   %D%/balance.c \
   %D%/balance.h \
   %D%/balance_observables.c \
+  %D%/balance_path.c \
+  %D%/balance_path.h \
   %D%/balanced_start.c \
   %D%/balanced_start.h \
   %D%/balanced_state.c \

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../theory/balance.h"
 #include "../theory/flatness.h"
 #include "../theory/linear_algebra.h"
 #include "../theory/memory.h"
@@ -401,74 +400,6 @@ done:
   return status;
 }
 
-/* --------------------------------------------------------- drift of the balance */
-
-/* The change along the predicted drift D of hidden layer l, y(t) = <B(t) - B(0), D> / |D|, against
- * y(t) = |D| (1 - exp(-r t)) / r with r the layer's rate of relaxation: its slope at theta* is exact, and so is what weight
- * decay adds to r; of the noise's part r t << 1. With momentum t is the time less what the velocities take to come up to
- * speed.
- * The last point is the quantity, its deviation relative to the two opposite contributions to D. By the closure
- * y(t) is known to the next order. */
-static sgf_status compare_balance(sgf_comparing *all, size_t hidden, size_t at, sgf_error *error)
-{
-  const sgf_ensemble *ensemble = all->ensemble;
-  const sgf_problem *problem = all->problem;
-  const sgf_known_moments *known = of_closure(all);
-  size_t size = problem->network.widths[hidden] * problem->network.widths[hidden], points = ensemble->balance_points;
-  const double *C = array(all->prediction, "noise_covariance");
-  double lambda = problem->settings.training.learning_rate, momentum = problem->settings.training.momentum;
-  size_t batches = sgf_batches_of(problem);
-  double scale = lambda * all->prediction->info.noise_strength * sgf_balance_speed(momentum, batches);
-  double rate = sgf_balance_rate(&problem->network, problem->theta, C, scale, hidden), gross, *drift = NULL;
-  rate += sgf_balance_decay(&problem->settings);
-  double steps = (double)(ensemble->info.plan.burn_in_steps + ensemble->info.plan.window_steps), lasted = 0.0;
-  char name[48];
-  sgf_status status;
-  sgf_balance_curve *curve = &all->result->balances[all->result->balance_count];
-  SGF_TRY(sgf_new_reals(&drift, size, 1, "drift of the balance", error));
-  sgf_balance_drift(&problem->network, C, scale, hidden, drift, &gross);
-  double norm = sgf_norm(size, drift);
-  if (!(norm > 0.0)) goto done;
-  *curve = (sgf_balance_curve){.hidden = hidden, .points = points};
-  SGF_TRY(sgf_new_reals(&curve->time, 4 * points, 1, "drift of the balance", error));
-  all->result->balance_count++;
-  curve->predicted = curve->time + points;
-  curve->measured = curve->predicted + points;
-  curve->error = curve->measured + points;
-  for (size_t k = 0; k < points; k++) {
-    for (size_t r = 0; r < all->rows; r++)
-      all->values[r] =
-          sgf_dot(size, ensemble->balance + (r * points + k) * ensemble->balance_size + at, drift) / norm;
-    sgf_mean_and_error(all->values, all->rows, &curve->measured[k], &curve->error[k]);
-    double taken = ceil(steps * (double)(k + 1) / (double)points), step = sgf_time_of_step(&problem->settings);
-    curve->time[k] = step * taken;
-    lasted = -expm1(-rate * step * sgf_balance_steps(momentum, batches, taken)) / rate;
-    curve->predicted[k] = known != NULL && known->points == points
-                              ? sgf_dot(size, known->balance + k * ensemble->balance_size + at, drift) / norm
-                              : norm * lasted;
-  }
-  snprintf(name, sizeof name, "balance_drift_%zu", hidden);
-  double predicted = curve->predicted[points - 1] / lasted, measured = curve->measured[points - 1] / lasted;
-  double measured_error = curve->error[points - 1] / lasted;
-  sgf_add_quantity(all, name, predicted, measured, measured_error, (measured - predicted) / gross,
-                   measured_error / gross);
-done:
-  free(drift);
-  return status;
-}
-
-static sgf_status compare_balances(sgf_comparing *all, sgf_error *error)
-{
-  const sgf_network *network = &all->problem->network;
-  size_t at = 0;
-  sgf_status status = SGF_OK;
-  for (size_t l = 1; l < network->layers && all->ensemble->balance != NULL && status == SGF_OK; l++) {
-    status = compare_balance(all, l, at, error);
-    at += network->widths[l] * network->widths[l];
-  }
-  return status;
-}
-
 /* ------------------------------------------------------------------- driver */
 
 /* The prediction for reshuffled epochs is an average over the positions in an epoch, so that recorded snapshots must not
@@ -516,7 +447,7 @@ static sgf_status prepare_result(sgf_comparing *all, size_t rank, sgf_error *err
   size_t layers = all->problem->network.layers;
   void *sets, *balances, *times;
   sgf_status status;
-  SGF_TRY(sgf_quantities_create(all, rank + 13 * layers + 9 + SGF_TIME_QUANTITIES * (layers + 1), error));
+  SGF_TRY(sgf_quantities_create(all, rank + 14 * layers + 9 + SGF_TIME_QUANTITIES * (layers + 1), error));
   SGF_TRY(sgf_allocate(&times, layers + 1, 1, sizeof(sgf_time_set), "correlation times", error));
   result->times = times;
   SGF_TRY(sgf_allocate(&sets, 2 * layers + 1, 1, sizeof(sgf_mode_set), "variances", error));
@@ -579,7 +510,7 @@ static sgf_status compare(sgf_comparing *all, sgf_error *error)
   SGF_TRY(compare_mean(all, error));
   SGF_TRY(compare_layer_modes(all, error));
   for (size_t l = 1; l <= all->ensemble->layers; l++) SGF_TRY(compare_alone(all, l, error));
-  SGF_TRY(compare_balances(all, error));
+  SGF_TRY(sgf_compare_balances(all, error));
   SGF_TRY(sgf_compare_rotations(all, error));
   SGF_TRY(sgf_compare_windows(all, error));
   SGF_TRY(sgf_diagnose(all, error));

@@ -74,6 +74,11 @@ sgf_status sgf_add_norm(sgf_comparing *all, const char *name, const double *vect
  * an ensemble on directions. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
 sgf_status sgf_diagnose(sgf_comparing *all, sgf_error *error);
 
+/* The balances of the hidden layers from theta* to the end of the window: their change along the predicted drift, and the
+ * whole path, each relative to the two opposite contributions to the drift. Errors: SGF_ERROR_MEMORY,
+ * SGF_ERROR_NUMERICAL. Source: sections 4 and 16. */
+sgf_status sgf_compare_balances(sgf_comparing *all, sgf_error *error);
+
 /* What the hidden layers turned by from the start of the window to its end, of each replica: drift and growth of the
  * spread, each relative to what all weights moved by. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. Source: sections 11
  * and 14. */

@@ -5,6 +5,7 @@ verify_sources = \
   %D%/chains.h \
   %D%/compare.c \
   %D%/compare.h \
+  %D%/compare_balance.c \
   %D%/compare_rotation.c \
   %D%/compare_window.c \
   %D%/comparing.h \
