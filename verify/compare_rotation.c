@@ -1,4 +1,5 @@
 /* Rotations of the hidden layers, predicted and measured: what every replica turned by in its window. */
+#include <gsl/gsl_cdf.h>
 #include <gsl/gsl_statistics_double.h>
 #include <math.h>
 #include <stdio.h>
@@ -165,17 +166,57 @@ static sgf_status keep_drift(sgf_comparing *all, const turning *turn, const laye
   return SGF_OK;
 }
 
+/* What a deviation is relative to: the predicted number itself where so many replicas can tell a deviation of a quarter of
+ * the tolerance, by the predicted standard error, else what all weights moved by, of which it is then a small part. */
+static double scale_of(const sgf_comparing *all, double predicted, double predicted_error, double moved)
+{
+  const sgf_settings *settings = &all->problem->settings;
+  double level = sgf_look_level(settings->verify.level, all->ensemble->info.plan.look);
+  double quantile = gsl_cdf_tdist_Qinv(level / (double)all->capacity, (double)all->rows - 1.0);
+  return quantile * predicted_error <= 0.25 * settings->verify.tolerance * predicted ? predicted : moved;
+}
+
+/* The diffusion is of leading order by every equation, of which it may lack more than one and a half times lambda h_max: beside a
+ * configured equation that has the next order it is tested as the part of the displacement that it is. */
+static bool is_next_order(const sgf_comparing *all)
+{
+  sgf_equation equation = all->problem->settings.theory.equation;
+  return equation == SGF_EQUATION_CLOSURE || equation == SGF_EQUATION_MULTIPLICATIVE;
+}
+
+/* The predicted standard errors over all replicas of the mean change along a direction, given the rows `turned` (count) of
+ * it, and of the mean square about the mean: Gaussian with the predicted covariance K, 2 tr (gram K)^2. work (count, count). */
+static void predicted_errors(const sgf_comparing *all, const turning *turn, const layer *one, const double *turned,
+                             double *work, double *of_mean, double *of_square)
+{
+  size_t count = one->count, m = turn->m;
+  double variance = 0.0, square = 0.0;
+  for (size_t a = 0; a < count; a++)
+    for (size_t b = 0; b < count; b++) {
+      const double *row = turn->covariance + (one->first + b) * m + one->first;
+      work[a * count + b] = sgf_dot(count, one->gram + a * count, row); /* symmetric */
+      variance += turned[a] * turned[b] * turn->covariance[(one->first + a) * m + one->first + b];
+    }
+  for (size_t a = 0; a < count; a++)
+    for (size_t b = 0; b < count; b++) square += 2.0 * work[a * count + b] * work[b * count + a];
+  double replicas = (double)all->ensemble->info.replicas;
+  *of_mean = sqrt(variance / replicas);
+  *of_square = sqrt(square / replicas);
+}
+
 /* Along the predicted drift, in lengths of weights a unit of time; and the growth of the mean square. */
 static sgf_status test_layer(sgf_comparing *all, const turning *turn, const layer *one, sgf_error *error)
 {
   size_t count = one->count;
-  double *mean = turn->mean + one->first, *turned, measured, spread_error;
+  double *mean = turn->mean + one->first, *turned, measured, spread_error, mean_error, square_error;
   char name[48];
-  sgf_status status = sgf_new_reals(&turned, count, 1, "rotations", error);
+  sgf_status status = sgf_new_reals(&turned, count + 1, count, "rotations", error);
   if (status != SGF_OK) return status;
   sgf_multiply(count, 1, count, SGF_PLAIN, one->gram, SGF_PLAIN, mean, turned);
-  double length = sqrt(fmax(sgf_dot(count, mean, turned), 0.0)), scale = turn->elapsed / sqrt(turn->moved);
+  predicted_errors(all, turn, one, turned, turned + count, &mean_error, &square_error);
+  double length = sqrt(fmax(sgf_dot(count, mean, turned), 0.0));
   if (length > 0.0) {
+    double scale = turn->elapsed / scale_of(all, length, mean_error / length, sqrt(turn->moved));
     for (size_t r = 0; r < all->rows; r++)
       all->values[r] = sgf_dot(count, one->drifts + r * count, turned) / (length * turn->elapsed);
     sgf_mean_and_error(all->values, all->rows, &measured, &spread_error);
@@ -189,8 +230,9 @@ static sgf_status test_layer(sgf_comparing *all, const turning *turn, const laye
     predicted += sgf_dot(count, one->gram + a * count, turn->covariance + (one->first + a) * turn->m + one->first);
   sgf_mean_and_error(one->squares, all->rows, &measured, &spread_error);
   snprintf(name, sizeof name, "rotation_diffusion_%zu", one->hidden);
+  double scale = is_next_order(all) ? turn->moved : scale_of(all, predicted, square_error, turn->moved);
   sgf_add_quantity(all, name, predicted * per_time, measured * per_time, spread_error * per_time,
-                   (measured - predicted) / turn->moved, spread_error / turn->moved);
+                   (measured - predicted) / scale, spread_error / scale);
   sgf_add_skewness(all, one->squares, 1.0);
   free(turned);
   return SGF_OK;
