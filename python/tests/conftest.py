@@ -1,0 +1,26 @@
+"""The tests of the package: in a build folder, by `make check` or `SGFLOW_LIBRARY=... python3 -m pytest python/tests`."""
+import os
+import pathlib
+import sys
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "python"))
+
+
+@pytest.fixture
+def program():
+    """The program sgflow, for results that must be the same."""
+    if "SGFLOW" not in os.environ:
+        pytest.skip("SGFLOW does not name the program sgflow")
+    return os.environ["SGFLOW"]
+
+
+@pytest.fixture
+def data():
+    """X (60, 4) and Y (60, 2), a teacher and noise."""
+    random = np.random.default_rng(7)
+    X = random.normal(size=(60, 4))
+    return X, X @ random.normal(size=(4, 2)) + 0.4 * random.normal(size=(60, 2))
