@@ -13,11 +13,12 @@ from ._comparison import Comparison, Ensemble, Plan, Quantity
 from ._covariance_operator import CovarianceOperator
 from ._errors import (AmbiguousError, DivergedError, Error, FileError, IncompatibleError, InterruptError, NumericalError,
                       OutOfMemoryError, SettingError, UnstableError, UnsupportedError)
-from ._library import __version__, libraries, version
+from ._library import libraries, version
 from ._lyapunov import Certificate, lyapunov, lyapunov_low_rank, lyapunov_many
 from ._prediction import Layer, Prediction
 from ._problem import Problem
 from ._settings import Settings
+from ._version import __version__
 
 __all__ = [
     "AmbiguousError", "Certificate", "Comparison", "CovarianceOperator", "DivergedError", "Ensemble", "Error", "FileError",

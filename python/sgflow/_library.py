@@ -6,13 +6,12 @@ import ctypes.util
 import os
 import pathlib
 import weakref
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, NoReturn, Sequence
 
 import numpy as np
 
 from . import _errors, _header
-
-__version__ = "0.1.0"
+from ._version import __version__
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 _real = ctypes.POINTER(ctypes.c_double)
@@ -42,11 +41,11 @@ def _load() -> ctypes.CDLL:
 
 
 def _declare(loaded: ctypes.CDLL) -> None:
-    """Give every function of the header its types, and refuse a library of another version."""
+    """Give every function of the header its types, and refuse a library of another MAJOR.MINOR version."""
     loaded.sgf_version.restype = ctypes.c_char_p
     found = loaded.sgf_version().decode()
-    if found != __version__:
-        raise ImportError(f"libsgflow is of version {found}, this package of {__version__}: their structs differ")
+    if found.split(".")[:2] != __version__.split(".")[:2]:
+        raise ImportError(f"libsgflow is of version {found}, this package is for {__version__}: their structs may differ")
     for name, (result, arguments) in _header.FUNCTIONS.items():
         function = getattr(loaded, name)
         function.restype, function.argtypes = result, arguments
@@ -62,7 +61,7 @@ library.gsl_set_error_handler_off()
 # ---------------------------------------------------------------------------- failures
 
 
-def raise_error(error: _header.sgf_error, **known: Any) -> None:
+def raise_error(error: _header.sgf_error, **known: Any) -> NoReturn:
     status = _header.ENUMERATIONS["sgf_status"][error.status]
     exception = _errors.BY_STATUS[status](error.message.decode("utf-8", "replace"))
     exception.status = status

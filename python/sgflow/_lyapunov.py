@@ -63,7 +63,9 @@ class _Sparse:
 
     def __init__(self, A: Any):
         columns = A.tocsc()
-        columns.sum_duplicates()
+        if not columns.has_canonical_format:
+            columns = columns.copy()  # A may be the caller's own
+            columns.sum_duplicates()
         if columns.shape[0] != columns.shape[1]:
             raise SettingError(f"A has shape {columns.shape}, a square matrix is wanted")
         if np.iscomplexobj(columns.data):
@@ -115,7 +117,7 @@ def lyapunov(A: Any, Q: Any = None, *, B: Any = None, discrete: bool = False, me
     """
     sparse = _Sparse(A) if _is_sparse(A) else None
     drift = reals("A", A, None, None) if sparse is None else None
-    n = sparse.struct.rows if sparse is not None else drift.shape[0]
+    n = sparse.struct.rows if drift is None else len(drift)  # type: ignore[union-attr]
     if drift is not None and drift.shape != (n, n):
         raise SettingError(f"A has shape {drift.shape}, a square matrix is wanted")
     columns, noise = _noise(n, Q, B)

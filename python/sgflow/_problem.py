@@ -14,7 +14,7 @@ from ._comparison import Comparison, Ensemble, Plan
 from ._errors import SettingError
 from ._library import Array, Handle, address, call, library, make, raise_error, reals, view
 from ._prediction import Prediction
-from ._settings import Settings, SettingsStruct, read_settings, settings_text
+from ._settings import Keys, Settings, SettingsStruct, read_settings, settings_text
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -42,7 +42,7 @@ class Problem:
     Raises SettingError, UnsupportedError for what is not built, FileError, OutOfMemoryError, NumericalError.
     """
 
-    def __init__(self, X: Any, Y: Any, weights: Any = None, **settings: Unpack[Settings]):
+    def __init__(self, X: Any, Y: Any, weights: Any = None, **settings: Unpack[Keys]):
         inputs, targets = reals("X", X, None, None), reals("Y", Y, None, None)
         if len(inputs) != len(targets):
             raise SettingError(f"X has {len(inputs)} samples and Y has {len(targets)}")

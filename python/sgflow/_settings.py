@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any, Sequence, TypedDict
+from typing import Any, Mapping, Sequence, TypedDict
 
 import numpy as np
 
@@ -11,8 +11,8 @@ from ._errors import SettingError
 from ._library import choice, library
 
 
-class Settings(TypedDict, total=False):
-    """Keys of a config (theory/README.md, README.md), by themselves: section names are left out. None is as left out.
+class Keys(TypedDict, total=False):
+    """Keys of a config, by themselves: section names are left out. None is as left out.
 
     Times are continuum times, t = learning_rate * step; rates are inverse continuum times; w is the unit of weights.
     """
@@ -38,8 +38,6 @@ class Settings(TypedDict, total=False):
     """N_0 ... N_L"""
     init_scale: float
     """weights start as N(0, init_scale^2 / fan-in)"""
-    weights: str
-    """HDF5 file with W1 ... WL, shape (N_l, N_{l-1})"""
     relax: bool
     """False: linearize where the weights are, an error if the gradient there is not 0"""
     # training
@@ -89,6 +87,13 @@ class Settings(TypedDict, total=False):
     seed: int
 
 
+class Settings(Keys, total=False):
+    """All keys; those of `Keys` and"""
+
+    weights: str
+    """HDF5 file with W1 ... WL, shape (N_l, N_{l-1})"""
+
+
 _LISTS = {"input_spectrum": "input_spectrum_count", "widths": "width_count"}
 _COUNTS = set(_LISTS.values())
 
@@ -100,7 +105,7 @@ def _places() -> dict[str, tuple[str | None, str, Any]]:
         if not issubclass(kind, ctypes.Structure):
             places[section] = (None, "sgf_settings", kind)
             continue
-        for key, inner in kind._fields_:
+        for key, inner in kind._fields_:  # type: ignore[misc]
             if key not in _COUNTS:
                 places[key] = (section, kind.__name__, inner)
     return places
@@ -178,12 +183,12 @@ def read_settings(struct: _header.sgf_settings) -> Settings:
     return found  # type: ignore[return-value]
 
 
-def settings_text(settings: Settings) -> str:
+def settings_text(settings: Mapping[str, Any]) -> str:
     """The settings as a config, YAML."""
     lines: list[str] = []
     last: str | None = None
     for key in (key for key in _PLACES if key in settings):  # by sections
-        value: Any = settings[key]  # type: ignore[literal-required]
+        value = settings[key]
         section = _PLACES[key][0]
         if section is not None and section != last:
             lines.append(f"{section}:")
