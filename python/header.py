@@ -124,7 +124,8 @@ def program(header, loaded):
     """A C program that compares the module, as it was loaded, with the compiler's view of the header."""
     lines = ['#include "sgflow.h"', "#include <stdio.h>", "",
              "#define CHECK(what, is, should) \\",
-             '  if ((is) != (should)) wrong |= printf("%s: not %zu but %zu\\n", what, (size_t)(should), (size_t)(is)) > 0',
+             "  if ((is) != (should)) \\",
+             '    wrong |= printf("%s: not %zu but %zu\\n", what, (size_t)(should), (size_t)(is)) > 0',
              "#define TYPE(expression, type) _Generic((expression), type: 1, default: 0)", "",
              "int main(void)", "{", "  int wrong = 0;"]
     for name, fields in header.structs.items():
@@ -137,6 +138,8 @@ def program(header, loaded):
         size = f"sizeof(({outer} *)0)->{inner}" if inner else f"sizeof({name})"
         lines.append(f'  CHECK("size of {path}", {size}, {loaded.ctypes_sizeof(made)}u);')
         for base, field, length in fields:
+            if not hasattr(made, field):
+                raise SystemExit(f"header.py: _header.py has no {path}.{field}: it must be made anew")
             at = getattr(made, field).offset + (getattr(loaded.sgf_settings, inner).offset if inner else 0)
             lines.append(f'  CHECK("offset of {path}.{field}", offsetof({outer}, {dot}{field}), {at}u);')
             if base in header.structs:

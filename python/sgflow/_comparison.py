@@ -111,7 +111,7 @@ class Ensemble:
 
 
 class Comparison:
-    """A prediction and an ensemble, compared. Made by `Problem.compare` and `Problem.verify`. Printed, it is a table."""
+    """A prediction and an ensemble, compared. Made by `Problem.compare` and `Problem.verify`; a table when printed."""
 
     def __init__(self, handle: Handle, problem: Problem, prediction: Prediction, ensemble: Ensemble):
         self._handle, self.problem, self.prediction, self.ensemble = handle, problem, prediction, ensemble

@@ -45,7 +45,7 @@ class CovarianceOperator:
         return reals("v", vectors[np.newaxis] if single else vectors, None, self.shape[0]), single
 
     def apply(self, v: Any, out: Array | None = None) -> Array:
-        """Sigma v, of a vector (n) or of each row of v (count, n). `out`: where to put it, contiguous float64, not v."""
+        """Sigma v, of a vector (n) or of each row of v (count, n). `out`: where to put it, contiguous float64."""
         vectors, single = self._rows(v)
         result = np.empty_like(vectors) if out is None else out
         if result.size != vectors.size or result.dtype != self.dtype or not result.flags.c_contiguous:

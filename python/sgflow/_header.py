@@ -17,6 +17,7 @@ ENUMERATIONS = {
     "sgf_status": ("ok", "error-value", "error-unsupported", "error-unstable", "error-diverged", "error-no-input",
             "error-create", "error-write", "error-memory", "error-numerical", "error-interrupted", "error-incompatible",
             "error-ambiguous"),
+    "sgf_start": ("descent", "balanced", "noise-balanced"),
     "sgf_source": ("gaussian", "file"),
     "sgf_teacher": ("gaussian", "none", "low-rank"),
     "sgf_sampling": ("replacement", "without-replacement", "epoch"),
@@ -60,6 +61,7 @@ class sgf_settings_network(Structure):
         ("init_scale", c_double),
         ("weights", c_char_p),
         ("relax", c_bool),
+        ("start", c_int),
     ]
 
 
@@ -484,6 +486,7 @@ ENUMERATED = {
     ("sgf_error", "status"): "sgf_status",
     ("sgf_settings_data", "source"): "sgf_source",
     ("sgf_settings_data", "teacher"): "sgf_teacher",
+    ("sgf_settings_network", "start"): "sgf_start",
     ("sgf_settings_training", "sampling"): "sgf_sampling",
     ("sgf_settings_theory", "noise"): "sgf_noise",
     ("sgf_settings_theory", "equation"): "sgf_equation",

@@ -18,7 +18,7 @@ _real = ctypes.POINTER(ctypes.c_double)
 
 
 def _places() -> list[str]:
-    """Where the library may be: SGFLOW_LIBRARY alone if it is set, the build folder beside a source tree, the system's."""
+    """Where the library may be: SGFLOW_LIBRARY alone if it is set; the build folder of a source tree; the system."""
     given = os.environ.get("SGFLOW_LIBRARY")
     if given:
         return [given]
@@ -36,8 +36,8 @@ def _load() -> ctypes.CDLL:
             return ctypes.CDLL(place)
         except OSError as error:
             reasons.append(str(error))
-    raise ImportError("libsgflow is not found: install it, or name the file in the environment variable SGFLOW_LIBRARY ("
-                      + "; ".join(reasons) + ")")
+    raise ImportError("libsgflow is not found: install it, or name the file in the environment variable "
+                      f"SGFLOW_LIBRARY ({'; '.join(reasons)})")
 
 
 def _declare(loaded: ctypes.CDLL) -> None:
@@ -45,7 +45,7 @@ def _declare(loaded: ctypes.CDLL) -> None:
     loaded.sgf_version.restype = ctypes.c_char_p
     found = loaded.sgf_version().decode()
     if found.split(".")[:2] != __version__.split(".")[:2]:
-        raise ImportError(f"libsgflow is of version {found}, this package is for {__version__}: their structs may differ")
+        raise ImportError(f"libsgflow is of version {found}, this package is for {__version__}: structs may differ")
     for name, (result, arguments) in _header.FUNCTIONS.items():
         function = getattr(loaded, name)
         function.restype, function.argtypes = result, arguments
@@ -106,7 +106,8 @@ class _Memory:
 
     def __init__(self, address: int, shape: tuple[int, ...], owner: Any):
         self.owner = owner
-        self.__array_interface__ = {"data": (address, True), "shape": shape, "typestr": np.dtype(float).str, "version": 3}
+        self.__array_interface__ = {"data": (address, True), "shape": shape, "typestr": np.dtype(float).str,
+                                    "version": 3}
 
 
 def view(pointer: Any, shape: tuple[int, ...], owner: Any) -> Array:
@@ -123,7 +124,8 @@ def reals(name: str, values: Any, *shape: int | None) -> Array:
     array = np.ascontiguousarray(values, dtype=np.float64)
     if array.ndim != len(shape) or any(want is not None and got != want for got, want in zip(array.shape, shape)):
         wanted = ", ".join("*" if want is None else str(want) for want in shape)
-        raise _errors.SettingError(f"{name} has shape {array.shape}, ({wanted}{',' if len(shape) == 1 else ''}) is wanted")
+        wanted += "," if len(shape) == 1 else ""
+        raise _errors.SettingError(f"{name} has shape {array.shape}, ({wanted}) is wanted")
     return array
 
 

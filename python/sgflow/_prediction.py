@@ -41,7 +41,7 @@ class Layer:
 
     @property
     def flatness(self) -> Array:
-        """Flatness along the principal directions, w: the distance between the points where the loss has grown by a factor."""
+        """Flatness along the principal directions, w: the distance between the points with L = flatness_factor L*."""
         return self.array("flatness")
 
     @property
@@ -69,8 +69,10 @@ class Prediction:
         return fields(library.sgf_prediction_get_info(self._handle.pointer).contents)
 
     def array(self, name: str) -> Array:
-        """An array by its name below `theory/` in an output file: "hessian", "layer1/variance", ...; KeyError if there is
-        none."""
+        """An array by its name below `theory/` in an output file: "hessian", "layer1/variance", ...
+
+        KeyError if there is none.
+        """
         rows, columns = ctypes.c_size_t(), ctypes.c_size_t()
         pointer = library.sgf_prediction_array(self._handle.pointer, name.encode(), ctypes.byref(rows),
                                                ctypes.byref(columns))
@@ -91,7 +93,7 @@ class Prediction:
 
     @property
     def noise_covariance(self) -> Array:
-        """C (n, n), per-sample covariance of the gradient; the diffusion matrix is noise_strength lambda / 2 times it."""
+        """C (n, n), per-sample covariance of the gradient; the diffusion matrix is lambda noise_strength C / 2."""
         return self.array("noise_covariance")
 
     @property

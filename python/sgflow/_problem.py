@@ -28,7 +28,7 @@ _SLACK = 2.0  # the estimate of how many replicas would decide is good to about 
 
 
 class Problem:
-    """A linear network with weights W_1 ... W_L, at the minimum that full-batch descent leads to, and how it is trained.
+    """A linear network with weights W_1 ... W_L at the minimum that full-batch descent leads to, and its training.
 
     X         (P, N_0), inputs, one sample a row; a float64 array, contiguous, is read without a copy
     Y         (P, N_L), targets
@@ -57,7 +57,8 @@ class Problem:
             asked["widths"] = [inputs.shape[1], targets.shape[1]]
         widths = [int(width) for width in asked["widths"]]
         if widths[:1] != [inputs.shape[1]] or widths[-1:] != [targets.shape[1]]:
-            raise SettingError(f"network.widths is {widths}: X has {inputs.shape[1]} columns and Y has {targets.shape[1]}")
+            raise SettingError(f"network.widths is {widths}: X has {inputs.shape[1]} columns and Y has "
+                               f"{targets.shape[1]}")
         n = sum(rows * columns for rows, columns in zip(widths[1:], widths))
         if theta is not None and theta.shape != (n,):
             raise SettingError(f"weights are {theta.size} numbers, network.widths {widths} ask for {n}")
@@ -97,7 +98,7 @@ class Problem:
 
     @property
     def minimum(self) -> Array:
-        """theta* (n), the weights at the minimum, in the order of PyTorch's parameters_to_vector. Not a copy, read-only."""
+        """theta* (n), the weights at the minimum, as PyTorch's parameters_to_vector has them. Not a copy, read-only."""
         return view(library.sgf_problem_minimum(self._handle.pointer), (self.size,), self._handle)
 
     @property
@@ -110,8 +111,8 @@ class Problem:
     def predict(self, path: str = "auto", force: bool = False) -> Prediction:
         """The stationary fluctuations, by theory.
 
-        path   "dense": n x n matrices; "operator": without any; "directions": the same, to be simulated and compared with
-               along up to 256 directions; "auto": dense up to 4000 weights, beyond them operator
+        path   "dense": n x n matrices; "operator": without any; "directions": the same, to be simulated and compared
+               with along up to 256 directions; "auto": dense up to 4000 weights, beyond them operator
         force  go on beyond the stability limit, where there is no stationary state: covariances are NaN
         Raises UnstableError, UnsupportedError, OutOfMemoryError, NumericalError.
         """
@@ -163,8 +164,8 @@ class Problem:
             return make(library.sgf_simulation_create_on, free, pointer, ctypes.byref(how), len(directions),
                         address(directions), keep=self._handle)
         handle = make(library.sgf_simulation_create, free, pointer, ctypes.byref(how), keep=self._handle)
-        modes = ctypes.POINTER(ctypes.c_double)()
-        slow = library.sgf_prediction_slow_modes(prediction._handle.pointer, _header.SGF_SLOW_MODES, ctypes.byref(modes))
+        modes, most = ctypes.POINTER(ctypes.c_double)(), _header.SGF_SLOW_MODES
+        slow = library.sgf_prediction_slow_modes(prediction._handle.pointer, most, ctypes.byref(modes))
         if slow > 0:
             call(library.sgf_simulation_follow, handle.pointer, slow, modes)
         return handle
@@ -204,8 +205,8 @@ class Problem:
 
     def compare(self, prediction: Prediction, ensemble: Ensemble) -> Comparison:
         """Compare what was measured with a prediction, quantity by quantity, by equivalence tests."""
-        handle = make(library.sgf_compare, library.sgf_comparison_free, self._handle.pointer, prediction._handle.pointer,
-                      ensemble._handle.pointer)
+        handle = make(library.sgf_compare, library.sgf_comparison_free, self._handle.pointer,
+                      prediction._handle.pointer, ensemble._handle.pointer)
         return Comparison(handle, self, prediction, ensemble)
 
     def verify(self, prediction: Prediction | None = None, threads: int = 0,
@@ -224,9 +225,9 @@ class Problem:
                 return comparison
             replicas *= 2
 
-    def write(self, path: str | os.PathLike[str], prediction: Prediction | None = None, ensemble: Ensemble | None = None,
-              full: bool = False) -> None:
-        """Write an output file like that of `sgflow predict` or `simulate`, HDF5, beside `path` and renamed when complete.
+    def write(self, path: str | os.PathLike[str], prediction: Prediction | None = None,
+              ensemble: Ensemble | None = None, full: bool = False) -> None:
+        """Write an HDF5 file like that of `sgflow predict` or `simulate`, beside `path` and renamed when complete.
 
         full  write the n x n sets beyond 4000 weights too
         Raises FileError; an older file is then intact.
@@ -246,7 +247,7 @@ class Problem:
         return figures.value
 
     def _provenance(self, ensemble: Ensemble | None) -> _header.sgf_provenance:
-        """The config as YAML, with the plan that was followed; data that were given as arrays are in the file itself."""
+        """The config as YAML, with the plan that was followed; data given as arrays are in the file itself."""
         resolved: dict[str, Any] = dict(self.settings)
         if ensemble is not None and not ensemble.info["recorded"]:
             plan = ensemble.info["plan"]
@@ -272,7 +273,7 @@ def _flatten(weights: Any) -> tuple[Array, list[int] | None]:
     matrices = [reals(f"weights[{k}]", part, None, None) for k, part in enumerate(weights)]
     for k in range(1, len(matrices)):
         if matrices[k].shape[1] != matrices[k - 1].shape[0]:
-            raise SettingError(f"weights[{k}] has shape {matrices[k].shape}, weights[{k - 1}] {matrices[k - 1].shape}: W_l is "
-                               "(N_l, N_{l-1})")
+            raise SettingError(f"weights[{k}] has shape {matrices[k].shape}, weights[{k - 1}] {matrices[k - 1].shape}: "
+                               "W_l is (N_l, N_{l-1})")
     widths = [matrices[0].shape[1]] + [matrix.shape[0] for matrix in matrices]
     return np.concatenate([matrix.ravel() for matrix in matrices]), widths

@@ -40,6 +40,8 @@ class Keys(TypedDict, total=False):
     """weights start as N(0, init_scale^2 / fan-in)"""
     relax: bool
     """False: linearize where the weights are, an error if the gradient there is not 0"""
+    start: str
+    """which of the minima of the same map: "descent", "balanced" or "noise-balanced" """
     # training
     learning_rate: float
     """lambda: of the mean over the batch of |error|^2 / 2. MSELoss() with lr is this with 2 lr / N_L"""

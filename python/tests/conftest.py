@@ -1,4 +1,4 @@
-"""The tests of the package: in a build folder, by `make check` or `SGFLOW_LIBRARY=... python3 -m pytest python/tests`."""
+"""The tests of the package: by `make check`, or `SGFLOW_LIBRARY=... python3 -m pytest python/tests`."""
 import os
 import pathlib
 import sys

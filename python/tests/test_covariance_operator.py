@@ -79,8 +79,8 @@ def test_refusals(data):
 
 def test_beyond_dense_sizes():
     """5250 weights: by the operator, and compared with SGD on directions."""
-    problem = sgflow.Problem.from_settings(widths=[20, 210, 5], samples=400, learning_rate=0.005, replicas=8, window=0.5,
-                                           burn_in=0)
+    problem = sgflow.Problem.from_settings(widths=[20, 210, 5], samples=400, learning_rate=0.005, replicas=8,
+                                           window=0.5, burn_in=0)
     assert problem.size == 5250
     prediction = problem.predict("directions")
     count, n = prediction.directions.shape

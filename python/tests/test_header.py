@@ -1,4 +1,4 @@
-"""What ctypes knows of the header is what the header says: made anew it is the same, and a compiler sees the same layout."""
+"""What ctypes knows of the header is what it says: made anew it is the same, and a compiler sees the same layout."""
 import os
 import shlex
 import shutil

@@ -64,7 +64,8 @@ def test_layers(data):
     prediction = problem.predict()
     first, second = prediction.layers
     assert np.array_equal(first.array("covariance"), prediction.covariance[:12, :12])
-    assert np.allclose(np.sort(np.linalg.eigvalsh(prediction.covariance[12:, 12:])), np.sort(second.variance), rtol=1e-9)
+    variances = np.linalg.eigvalsh(prediction.covariance[12:, 12:])
+    assert np.allclose(variances, np.sort(second.variance), rtol=1e-9)
     assert first.numbers["trace"] + second.numbers["trace"] == pytest.approx(prediction.trace)
     assert prediction.rotation(1)["modes"] == 3 and prediction.rotation(2) == {}
     assert prediction.array("spectrum/hessian").shape == (18,) and prediction.array("directions").shape == (18, 18)
@@ -151,7 +152,7 @@ def test_inputs_may_change_afterwards(data):
 def test_settings_are_all_keys_and_come_back():
     assert set(sgflow.Settings.__annotations__) == set(_settings._PLACES)
     settings = dict(samples=50, widths=[3, 1], input_spectrum=[1.0, 2.0, 3.0], teacher="low-rank", teacher_rank=1,
-                    label_noise=0.25, init_scale=0.5, relax=True, learning_rate=0.03, batch_size=7,
+                    label_noise=0.25, init_scale=0.5, relax=True, start="descent", learning_rate=0.03, batch_size=7,
                     sampling="without-replacement", momentum=0.5, weight_decay=0.125, noise="empirical",
                     equation="discrete", rank_tolerance=1e-9, modes=5, flatness_factor=2.0, dynamics="sgd",
                     langevin_noise="frozen", protocol="ensemble", uncoupled=True, replicas=9, burn_in=2.0, window=3.0,
@@ -192,9 +193,7 @@ def test_numbers_of_the_program(tmp_path, program):
         assert np.array_equal(file["simulation/mean"], comparison.ensemble.mean)
         assert comparison.verdict == file["comparison"].attrs["verdict"]
         assert comparison["trace"].deviation == file["comparison/trace/deviation"][()]
-        assert own.attrs["config"] == file.attrs["config"] or "replicas: 70" in own.attrs["config"]
-    again = subprocess.run([program, "predict", tmp_path / "config.yaml", "-o", tmp_path / "own.h5"], capture_output=True)
-    assert again.returncode == 0
+        assert "replicas: 70\n" in own.attrs["config"]
 
 
 def test_written_config_is_a_config(tmp_path, program):
