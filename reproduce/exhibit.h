@@ -9,7 +9,7 @@
 
 typedef struct exhibit_column {
   const char *source; /* column of the exhibit's stream; in the CSV by the same name */
-  const char *label;  /* over the column of the page, HTML */
+  const char *label;  /* over the column of the page, HTML; NULL: in the CSV and for figures alone */
   const char *error;  /* column of its standard error by sampling; NULL: there is none */
   bool text;          /* the same in all replicates, or shown as "3 of 4 VALUE" */
 } exhibit_column;

@@ -10,7 +10,7 @@
 #include "../verify/plot.h"
 #include "exhibit.h"
 
-enum { LOOKS = 6, PANEL_WIDTH = 460, PANEL_HEIGHT = 380, PANELS_IN_A_ROW = 2 };
+enum { LOOKS = 6, PANEL_WIDTH = 460, PANEL_HEIGHT = 380, PANELS_IN_A_ROW = 2, MOST_IN_A_ROW = 3 };
 
 /* Okabe and Ito's colours, from dark to light. */
 static const char *const COLOUR[LOOKS] = {"#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00"};
@@ -61,10 +61,8 @@ static void put_curve(FILE *script, const char *block, const curve *drawn, bool 
     break;
   case DRAW_POINTS:
   case DRAW_SMALL_POINTS:
-    if (drawn->error != NULL)
-      fprintf(script, "%s using 1:2:3 with yerrorbars pt %d ps 0 lw 1 lc rgb '%s' notitle, ", block, SHAPE[look],
-              COLOUR[look]);
-    fprintf(script, "%s using 1:2 with points pt %d ps %g lw 1.2 lc rgb '%s' %s", block, SHAPE[look],
+    fprintf(script, "%s using 1:2%s pt %d ps %g lw 1.2 lc rgb '%s' %s", block,
+            drawn->error != NULL ? ":3 with yerrorbars" : " with points", SHAPE[look],
             drawn->how == DRAW_POINTS ? 0.9 : 0.35, COLOUR[look], title);
     break;
   }
@@ -81,7 +79,8 @@ static void put_panel(FILE *script, const exhibit *of, size_t index, const frame
     points[k] = put_points(script, block, &now->curves[k], source_of(of, &now->curves[k], streams, table));
   }
   fprintf(script,
-          "set title \"%s\"\nset xlabel \"%s\"\nset ylabel \"%s\"\nset autoscale\nunset logscale\nset format "
+          "set title \"%s\"\nset xlabel \"%s\"\nset ylabel \"%s\"\nset autoscale\nset xtics autofreq\nset ytics "
+          "autofreq\nunset logscale\nset format "
           "'%%g'\nset key default samplen 2.2 spacing 1.15 font ',11'\n",
           now->title != NULL ? now->title : "", now->x_label, now->y_label);
   if (now->log_x) fputs("set logscale x\nset format x '10^{%T}'\n", script);
@@ -99,8 +98,8 @@ static void put_panel(FILE *script, const exhibit *of, size_t index, const frame
 static char *figure_script(const exhibit *of, const frame *streams, const frame *table, bool pdf)
 {
   char *script = NULL;
-  size_t length, columns = of->panel_count < PANELS_IN_A_ROW ? of->panel_count : PANELS_IN_A_ROW;
-  size_t rows = (of->panel_count + PANELS_IN_A_ROW - 1) / PANELS_IN_A_ROW;
+  size_t length, columns = of->panel_count <= MOST_IN_A_ROW ? of->panel_count : PANELS_IN_A_ROW;
+  size_t rows = (of->panel_count + columns - 1) / columns;
   FILE *out = open_memstream(&script, &length);
   if (out == NULL) return NULL;
   if (pdf)

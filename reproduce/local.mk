@@ -2,6 +2,7 @@
 libcli_la_SOURCES += \
   %D%/catalogue.c \
   %D%/catalogue.h \
+  %D%/continuum_limit.c \
   %D%/exhibit.c \
   %D%/exhibit.h \
   %D%/figure.c \

@@ -57,7 +57,8 @@ static void put_verdict(FILE *out, const char *verdict) { fprintf(out, "<td clas
 static void put_head(FILE *out, const exhibit *of)
 {
   fputs("<tr><th>case</th>", out);
-  for (size_t k = 0; k < of->column_count; k++) fprintf(out, "<th>%s</th>", of->columns[k].label);
+  for (size_t k = 0; k < of->column_count; k++)
+    if (of->columns[k].label != NULL) fprintf(out, "<th>%s</th>", of->columns[k].label);
   for (size_t t = 0; t < of->test_count && of->test_count > 1; t++) fprintf(out, "<th>(%c)</th>", (char)('a' + t));
   fputs(of->test_count > 0 ? "<th>verdict</th></tr>\n" : "</tr>\n", out);
 }
@@ -65,6 +66,7 @@ static void put_head(FILE *out, const exhibit *of)
 static void put_value(FILE *out, const frame *table, size_t row, const exhibit_column *column)
 {
   char name[80];
+  if (column->label == NULL) return;
   fputs("<td>", out);
   put_escaped(out, frame_text(table, row, column->source));
   snprintf(name, sizeof name, "%s_se", column->source);
