@@ -34,7 +34,7 @@ test_programs = \
   %D%/test_trajectory_file \
   %D%/test_checkpoint
 test_scripts = %D%/separation.sh %D%/bad_input.sh %D%/commands.sh %D%/sweep.sh %D%/checkpoint.sh %D%/trajectory.sh %D%/claims.sh \
-  %D%/manual.sh %D%/install.sh %D%/python.sh
+  %D%/manual.sh %D%/install.sh %D%/python.sh %D%/tutorial.sh
 test_cflags = $(CORE_CFLAGS) $(CHECK_CFLAGS)
 test_ldadd = libcore.la $(CORE_LIBS) $(CHECK_LIBS)
 test_minibatches = %D%/minibatches.c %D%/minibatches.h
@@ -185,6 +185,7 @@ TESTS += $(test_programs) $(test_scripts) $(test_scripts_of_mpi)
 AM_TESTS_ENVIRONMENT = \
   OPENBLAS_NUM_THREADS=1; export OPENBLAS_NUM_THREADS; \
   SGFLOW=$(abs_builddir)/sgflow; export SGFLOW; \
+  SOURCE=$(abs_srcdir); export SOURCE; \
   BUILD=$(abs_builddir); MANUAL=$(abs_builddir)/cli; MAKE='$(MAKE)'; CC='$(CC) $(SGF_LDFLAGS)'; export BUILD MANUAL MAKE CC; \
   CLAIMS=$(abs_builddir)/results/claims; export CLAIMS; \
   MPIRUN=$(MPIRUN); export MPIRUN; \
