@@ -12,6 +12,7 @@ libcli_la_SOURCES += \
   %D%/measured.h \
   %D%/page.c \
   %D%/page.h \
+  %D%/ranks.c \
   %D%/reproduction.c \
   %D%/reproduction.h \
   %D%/single_layer.c \

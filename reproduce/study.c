@@ -61,6 +61,21 @@ sgf_status unit_open(study_unit *now, const char *extra, sgf_error *error)
   return status;
 }
 
+sgf_status unit_open_arrays(study_unit *now, const char *extra, size_t samples, const double *X, const double *Y,
+                            const double *theta, sgf_error *error)
+{
+  sgf_settings settings;
+  sgf_problem *problem = NULL;
+  sgf_status status = unit_settings(now, extra, &settings, error);
+  if (status != SGF_OK) return status;
+  status = sgf_problem_from_arrays(&settings, samples, X, Y, theta, &problem, error);
+  unit_close(now);
+  now->problem = problem;
+  if (status == SGF_OK) status = sgf_predict(now->problem, false, &now->prediction, error);
+  sgf_settings_free(&settings);
+  return status;
+}
+
 sgf_status unit_open_at(study_unit *now, double share_of_limit, const char *extra, sgf_error *error)
 {
   char *config = NULL;

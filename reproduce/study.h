@@ -56,6 +56,11 @@ struct study_unit {
  * held. Errors: those of config, problem and prediction, before which the case is named. */
 sgf_status unit_open(study_unit *now, const char *extra, sgf_error *error);
 
+/* The same with data X (samples, N_0), Y (samples, N_L) and weights theta (n) in the place of those of the config; they may be
+ * those of the problem that the unit holds. */
+sgf_status unit_open_arrays(study_unit *now, const char *extra, size_t samples, const double *X, const double *Y,
+                            const double *theta, sgf_error *error);
+
 /* The same at a share of the learning rate beyond which it is not stable. */
 sgf_status unit_open_at(study_unit *now, double share_of_limit, const char *extra, sgf_error *error);
 
