@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Train a linear network by PyTorch's own SGD and write what `sgflow compare` needs.
 
-    python3 pytorch_compare.py FOLDER [--widths 6,2] [--momentum 0.9] [--seed 1] [--perturb 0.05]
+    python3 pytorch_compare.py FOLDER [--widths 6,2] [--momentum 0.9] [--seed 1] [--perturb 0.05] [--replicas 4000]
 
 R replicas of a torch.nn.Sequential of torch.nn.Linear(N_l-1, N_l, bias=False) start at one minimum and are trained by
 torch.optim.SGD on minibatches drawn independently with replacement. The minimum is where full-batch descent from a
@@ -13,12 +13,17 @@ import argparse
 import math
 import pathlib
 import shlex
+import sys
 import time
 
-import h5py
-import numpy as np
-import torch
-from torch.nn.utils import parameters_to_vector
+try:
+    import h5py
+    import numpy as np
+    import torch
+    from torch.nn.utils import parameters_to_vector
+except ImportError as error:
+    sys.exit(f"pytorch_compare.py: {error.name} is missing (Debian: python3-torch, python3-h5py); numpy_compare.py does "
+             "without PyTorch")
 
 torch.set_default_dtype(torch.float64)
 torch.set_num_threads(1)  # the tensors are small
@@ -175,6 +180,7 @@ def main():
     parser.add_argument("--widths", type=parse_widths, default=[6, 2], help="N_0,...,N_L, such as 4,5,3 for two layers")
     parser.add_argument("--momentum", type=float, default=0.0, help="of torch.optim.SGD, at least 0 and below 1")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--replicas", type=int, default=MOST_REPLICAS, help="at most so many")
     parser.add_argument("--perturb", type=float, default=0.0, help="multiply the recorded weights by 1 + PERTURB")
     arguments = parser.parse_args()
     generator = torch.Generator().manual_seed(arguments.seed)
@@ -192,7 +198,7 @@ def main():
     burn_in = math.ceil(BURN_IN * slower / (learning_rate * lowest))
     stride = math.ceil(WINDOW * slower / (learning_rate * lowest) / SNAPSHOTS)
     steps = burn_in + stride * SNAPSHOTS
-    replicas = min(MOST_REPLICAS, math.ceil(REPLICA_STEPS / steps))
+    replicas = min(arguments.replicas, math.ceil(REPLICA_STEPS / steps))
     print(f"minimum after {descent} steps, |gradient| = {gradient:.2g}, curvature {lowest:.3g} ... {highest:.3g}")
     difference = check_steps(model, X, Y, learning_rate, momentum, generator)
     print(f"batched replicas and torch.nn.Sequential differ by {difference:.2g} after 100 steps")

@@ -243,7 +243,19 @@ double sgf_hdf5_number(const sgf_hdf5_input *input, const char *place)
   return value;
 }
 
-/* Texts are written with variable length; another program's copy may have made them something else. */
+/* A text of fixed length, up to this many bytes. */
+enum { MOST_TEXT = 4096 };
+
+static char *read_fixed_text(const scalar *opened)
+{
+  size_t length = H5Tget_size(opened->type);
+  char *value = length > 0 && length <= MOST_TEXT ? calloc(length + 1, 1) : NULL;
+  if (value == NULL || read_scalar(opened, opened->type, value)) return value;
+  free(value);
+  return NULL;
+}
+
+/* Attributes are written with variable length, data sets with a fixed one. */
 char *sgf_hdf5_text(const sgf_hdf5_input *input, const char *place)
 {
   scalar opened;
@@ -251,8 +263,10 @@ char *sgf_hdf5_text(const sgf_hdf5_input *input, const char *place)
   H5E_BEGIN_TRY
   {
     open_scalar(input, place, &opened);
-    bool text = opened.single && opened.type >= 0 && H5Tis_variable_str(opened.type) > 0;
-    if (text && read_scalar(&opened, opened.type, &read) && read != NULL) value = strdup(read);
+    bool text = opened.single && opened.type >= 0 && H5Tget_class(opened.type) == H5T_STRING;
+    if (text && H5Tis_variable_str(opened.type) == 0) value = read_fixed_text(&opened);
+    if (text && H5Tis_variable_str(opened.type) > 0 && read_scalar(&opened, opened.type, &read) && read != NULL)
+      value = strdup(read);
     H5free_memory(read);
     close_scalar(&opened);
   }
@@ -547,11 +561,18 @@ static hid_t text_type(void)
   return type;
 }
 
+/* ASCII of fixed length: Octave's load reads no data set of another kind of text, and stops at the first. */
 void sgf_hdf5_write_text(sgf_hdf5_output *output, const char *name, const char *text)
 {
-  hid_t type = text_type();
-  write_dataset(output, name, 0, NULL, type, type, &text);
-  H5Tclose(type);
+  hid_t type;
+  H5E_BEGIN_TRY
+  {
+    type = H5Tcopy(H5T_C_S1);
+    note(output, name, type >= 0 && H5Tset_size(type, strlen(text) + 1) >= 0);
+  }
+  H5E_END_TRY
+  write_dataset(output, name, 0, NULL, type, type, text);
+  if (type >= 0) H5Tclose(type);
 }
 
 static void write_attribute(sgf_hdf5_output *output, const char *owner, const char *name, hid_t file_type,

@@ -2,8 +2,8 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../io/atomic_file.h"
@@ -145,6 +145,10 @@ START_TEST(outputs_are_read_back)
   ck_assert_str_eq(request, PROVENANCE.request);
   ck_assert_str_eq(verdict, sgf_verdict_text(sgf_comparison_get_info(made.comparison)->verdict));
   free(request);
+  free(verdict);
+  snprintf(name, sizeof name, "comparison/%s/verdict", quantity->name);
+  verdict = sgf_results_text(results, name);
+  ck_assert_str_eq(verdict, sgf_verdict_text(quantity->verdict));
   free(verdict);
   /* what is not there, not one number, or of the other kind */
   static const char *const absent[] = {"theory/nosuch", "nosuch/trace", "data/X", "theory", "config", ""};
