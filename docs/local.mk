@@ -7,7 +7,7 @@ CLEANFILES += %D%/manual.html %D%/manual.pdf
 
 .PHONY: manual
 manual: %D%/manual.html %D%/manual.pdf
-%D%/manual.html: $(pages) %D%/introduction.md %D%/api.awk %D%/manual.css %D%/manual.sh paper/paper.md paper/paper.bib include/sgflow.h theory/README.md \
+%D%/manual.html: $(pages) %D%/introduction.md %D%/api.awk %D%/manual.css %D%/manual.sh paper/paper.md paper/paper.bib include/sgflow.h theory/README.md python/README.md \
     CONTRIBUTING.md cli/manual.stamp
 	@$(MKDIR_P) %D%
 	$(AM_V_GEN)$(SHELL) $(srcdir)/%D%/manual.sh $(srcdir) cli $(PACKAGE_VERSION) $@

@@ -39,6 +39,7 @@ command_page() {
   pandoc -f man -t markdown --shift-heading-level-by=1 --wrap=none "$pages/sgflow-config.5"
   echo
   chapter docs/output.md
+  chapter python/README.md
   echo '# The C library'
   echo
   awk -f "$source/docs/api.awk" "$source/include/sgflow.h"
