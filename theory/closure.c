@@ -9,8 +9,10 @@
 
 #include "averaged_operators.h"
 #include "balance.h"
+#include "closure_momentum.h"
 #include "diffusion.h"
 #include "drift.h"
+#include "heavy_ball.h"
 #include "linear_algebra.h"
 #include "lyapunov.h"
 #include "memory.h"
@@ -38,12 +40,13 @@ typedef struct {
 struct sgf_closure {
   const sgf_problem *problem;
   size_t n, size;
-  double *basis;              /* (size, n), or NULL: all weights */
-  double lambda, noise_scale; /* noise_scale = lambda^2 kappa / S */
-  double *mean;               /* (size) d = m - theta* */
-  double *Sigma;              /* (size, size) */
-  double *theta;              /* (n) m */
-  double *gradient;           /* (n) g(m) + g'':Sigma / 2 of the last evaluation */
+  double *basis;                        /* (size, n), or NULL: all weights */
+  double lambda, momentum, noise_scale; /* noise_scale = lambda^2 kappa / S */
+  sgf_velocities *velocities;           /* with momentum, else NULL */
+  double *mean;                         /* (size) d = m - theta* */
+  double *Sigma;                        /* (size, size) */
+  double *theta;                        /* (n) m */
+  double *gradient;                     /* (n) g(m) + g'':Sigma / 2 of the last evaluation */
   sgf_averaged_operators averaged;
   law before, now, next;       /* at the starts of the last interval and of this one, at the end of this one */
   law between;                 /* of this one: the drift that its modes are of, else room */
@@ -88,6 +91,7 @@ void sgf_closure_free(sgf_closure *closure)
   law_free(&closure->now);
   law_free(&closure->next);
   law_free(&closure->between);
+  sgf_velocities_free(closure->velocities);
   free(closure);
 }
 
@@ -109,6 +113,8 @@ static sgf_status make_room(sgf_closure *made, sgf_error *error)
   SGF_TRY(law_create(size, &made->now, error));
   SGF_TRY(law_create(size, &made->next, error));
   SGF_TRY(law_create(size, &made->between, error));
+  if (made->momentum > 0.0)
+    SGF_TRY(sgf_velocities_create(size, made->lambda, made->momentum, &made->velocities, error));
 done:
   return status;
 }
@@ -127,6 +133,7 @@ sgf_status sgf_closure_create(const sgf_problem *problem, size_t size, const dou
   made->n = problem->network.weights;
   made->size = basis != NULL ? size : made->n;
   made->lambda = lambda;
+  made->momentum = settings->training.momentum;
   made->noise_scale =
       lambda * lambda *
       sgf_noise_strength(problem->data.samples, settings->training.batch_size, settings->training.sampling);
@@ -321,6 +328,27 @@ static sgf_status into_modes(sgf_closure *closure, const double *drift, sgf_erro
   return SGF_OK;
 }
 
+/* With momentum the law of an interval is constant: that of its start for one step, else the mean of both ends. */
+static sgf_status make_constant_modes(sgf_closure *closure, size_t steps, const double *mean, sgf_error *error)
+{
+  size_t size = closure->size;
+  double share = steps == 1 ? 0.0 : 0.5;
+  const law *now = &closure->now, *next = &closure->next;
+  double *drift = closure->between.drift;
+  for (size_t k = 0; k < size * size; k++) {
+    drift[k] = (1.0 - share) * now->drift[k] + share * next->drift[k];
+    closure->noise[k] = (1.0 - share) * now->noise[k] + share * next->noise[k];
+    closure->noise_slope[k] = 0.0;
+  }
+  force_beside(closure, now, closure->mean, closure->force);
+  force_beside(closure, next, mean, closure->force_slope);
+  for (size_t i = 0; i < size; i++) {
+    closure->force[i] = (1.0 - share) * closure->force[i] + share * closure->force_slope[i];
+    closure->force_slope[i] = 0.0;
+  }
+  return into_modes(closure, drift, error);
+}
+
 /* Prepare to go `steps` from the state of the closure, with coefficients that change from those of `now` to those of
  * `next`, in the modes of the mean drift; what the drift at either end does beyond that enters as noise and force,
  * which vary linearly. (mean, Sigma) is the state at the end, as far as it is known. */
@@ -329,6 +357,7 @@ static sgf_status make_modes(sgf_closure *closure, size_t steps, const double *m
 {
   size_t size = closure->size;
   law *between = &closure->between;
+  if (closure->velocities != NULL) return make_constant_modes(closure, steps, mean, error);
   for (size_t k = 0; k < size * size; k++) between->drift[k] = 0.5 * (closure->now.drift[k] + closure->next.drift[k]);
   noise_beside(closure, &closure->now, between->drift, closure->Sigma, closure->noise);
   noise_beside(closure, &closure->next, between->drift, Sigma, closure->noise_slope);
@@ -364,10 +393,33 @@ static double ramp_sum(double rate, double t, double sum)
   return pairs - rate * (triples - rate * (fours - rate * 0.2 * fours * (t - 4.0)));
 }
 
-/* Mean and covariance after so many steps from those of the closure, in the modes that were made. */
-static void propagate(sgf_closure *closure, double steps, double *mean, double *Sigma)
+static sgf_mode_law mode_law(const sgf_closure *closure)
+{
+  return (sgf_mode_law){closure->V, closure->h, closure->in, closure->noise, closure->force};
+}
+
+/* Out of the modes: Sigma, and the mean that has moved by `turned`. */
+static void out_of_modes(sgf_closure *closure, double *mean, double *Sigma)
 {
   size_t size = closure->size;
+  sgf_out_of_basis(size, closure->V, Sigma, closure->work, Sigma);
+  sgf_multiply(size, 1, size, SGF_TRANSPOSED, closure->V, SGF_PLAIN, closure->turned, mean);
+  for (size_t i = 0; i < size; i++) mean[i] += closure->mean[i];
+}
+
+/* Mean and covariance after so many steps from those of the closure, in the modes that were made; `keep` where it may go on
+ * from. Errors: SGF_ERROR_MEMORY. */
+static sgf_status propagate(sgf_closure *closure, double steps, bool keep, double *mean, double *Sigma,
+                            sgf_error *error)
+{
+  size_t size = closure->size;
+  if (closure->velocities != NULL) {
+    sgf_mode_law modes = mode_law(closure);
+    sgf_status status =
+        sgf_velocities_propagate(closure->velocities, &modes, (size_t)steps, keep, closure->turned, Sigma, error);
+    if (status == SGF_OK) out_of_modes(closure, mean, Sigma);
+    return status;
+  }
   for (size_t i = 0; i < size; i++) {
     for (size_t j = 0; j <= i; j++) {
       size_t k = i * size + j;
@@ -379,9 +431,8 @@ static void propagate(sgf_closure *closure, double steps, double *mean, double *
     closure->turned[i] =
         -closure->lambda * (sum * closure->force[i] + ramp_sum(rate, steps, sum) * closure->force_slope[i]);
   }
-  sgf_out_of_basis(size, closure->V, Sigma, closure->work, Sigma);
-  sgf_multiply(size, 1, size, SGF_TRANSPOSED, closure->V, SGF_PLAIN, closure->turned, mean);
-  for (size_t i = 0; i < size; i++) mean[i] += closure->mean[i];
+  out_of_modes(closure, mean, Sigma);
+  return SGF_OK;
 }
 
 /* Snapshots within an interval: so many steps from its start to the first, and between them; powers (4), the means of t,
@@ -463,6 +514,36 @@ static sgf_status add_means(sgf_closure *closure, const snapshots *at, double we
   return SGF_OK;
 }
 
+/* Both with momentum. */
+static sgf_status add_moving(sgf_closure *closure, const snapshots *at, double weight, const window *into,
+                             sgf_error *error)
+{
+  size_t size = closure->size, count = (size_t)at->count;
+  sgf_mode_law modes = mode_law(closure);
+  double *sum = NULL, *moved = NULL, *means = NULL;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&sum, size, size, "moments at snapshots", error));
+  SGF_TRY(sgf_new_reals(&moved, count, size, "means at snapshots", error));
+  SGF_TRY(sgf_new_reals(&means, count, size, "means at snapshots", error));
+  SGF_TRY(sgf_velocities_snapshots(closure->velocities, &modes, (size_t)at->first, (size_t)at->stride, count, sum,
+                                   moved, error));
+  sgf_out_of_basis(size, closure->V, sum, closure->work, sum);
+  cblas_daxpy((int)(size * size), weight, sum, 1, into->second, 1);
+  sgf_multiply(count, size, size, SGF_PLAIN, moved, SGF_PLAIN, closure->V, means);
+  for (size_t k = 0; k < count; k++)
+    for (size_t i = 0; i < size; i++) {
+      means[k * size + i] += closure->mean[i];
+      into->mean[i] += weight * means[k * size + i];
+    }
+  cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, (int)size, (int)count, weight, means, (int)size, 1.0,
+              into->second, (int)size);
+done:
+  free(sum);
+  free(moved);
+  free(means);
+  return status;
+}
+
 /* Snapshots of the plan before and up to a step. */
 static size_t snapshots_until(const sgf_plan *plan, size_t step)
 {
@@ -508,7 +589,7 @@ static sgf_status add_points(sgf_closure *closure, size_t done, size_t steps, co
   for (size_t k = 0; k < path->points; k++) {
     double after = ceil(whole * (double)(k + 1) / (double)path->points) - (double)done;
     if (!(after > 0.0 && after <= (double)steps)) continue;
-    propagate(closure, after, mean, Sigma);
+    SGF_TRY(propagate(closure, after, false, mean, Sigma, error));
     SGF_TRY(mean_balances(closure, mean, Sigma, path->balance + k * balances, error));
   }
 done:
@@ -557,6 +638,7 @@ static sgf_status add_snapshots(sgf_closure *closure, size_t done, size_t steps,
     for (size_t e = 0; e < 4; e++) at.powers[e] += power *= t;
   }
   double weight = 1.0 / (double)(plan->window_steps / plan->stride);
+  if (closure->velocities != NULL) return add_moving(closure, &at, weight, into, error);
   add_covariances(closure, &at, weight, into->second);
   return add_means(closure, &at, weight, into, error);
 }
@@ -607,7 +689,7 @@ static sgf_status try_interval(sgf_closure *closure, size_t steps, double *moved
   *moved = 0.0;
   extrapolate(closure, steps);
   SGF_TRY(make_modes(closure, steps, closure->mean, closure->Sigma, error));
-  propagate(closure, (double)steps, closure->trial_mean, closure->trial_Sigma);
+  SGF_TRY(propagate(closure, (double)steps, true, closure->trial_mean, closure->trial_Sigma, error));
   SGF_TRY(evaluate(closure, closure->trial_mean, closure->trial_Sigma, &closure->next, error));
   if (steps == 1) goto done;
   SGF_TRY(sgf_new_reals(&mean, size, 1, "closure", error));
@@ -615,7 +697,7 @@ static sgf_status try_interval(sgf_closure *closure, size_t steps, double *moved
   swap(&mean, &closure->trial_mean);
   swap(&Sigma, &closure->trial_Sigma);
   SGF_TRY(make_modes(closure, steps, mean, Sigma, error));
-  propagate(closure, (double)steps, closure->trial_mean, closure->trial_Sigma);
+  SGF_TRY(propagate(closure, (double)steps, true, closure->trial_mean, closure->trial_Sigma, error));
   *moved = change(closure, mean, Sigma);
   SGF_TRY(move_gradient(closure, mean, closure->trial_mean, &closure->next, error));
 done:
@@ -638,6 +720,7 @@ static void accept(sgf_closure *closure, size_t steps)
   law kept = closure->before;
   swap(&closure->mean, &closure->trial_mean);
   swap(&closure->Sigma, &closure->trial_Sigma);
+  if (closure->velocities != NULL) sgf_velocities_accept(closure->velocities);
   closure->before = closure->now;
   closure->now = closure->next;
   closure->next = kept;
@@ -686,6 +769,7 @@ sgf_status sgf_closure_window(sgf_closure *closure, const sgf_plan *plan, double
   memset(mean, 0, size * sizeof *mean);
   memset(closure->mean, 0, size * sizeof *mean);
   memset(closure->Sigma, 0, size * size * sizeof *second);
+  if (closure->velocities != NULL) sgf_velocities_rest(closure->velocities);
   if (path != NULL) {
     path->anharmonic = 0.0;
     SGF_TRY(sgf_new_reals(&into.hessian, size, size, "Hessian", error));
@@ -712,7 +796,8 @@ static sgf_status settle_once(sgf_closure *closure, sgf_error *error)
   if (status != SGF_OK) return status;
   for (size_t i = 0; i < size; i++) {
     for (size_t j = 0; j <= i; j++) {
-      double rate = pair_rate(closure, i, j);
+      double rate =
+          closure->lambda / sgf_pair_response(closure->lambda, closure->momentum, closure->h[i], closure->h[j]);
       if (!(rate > 0.0) || !(closure->h[i] > 0.0))
         return sgf_fail(
             error, SGF_ERROR_UNSTABLE,
@@ -728,7 +813,7 @@ static sgf_status settle_once(sgf_closure *closure, sgf_error *error)
   return SGF_OK;
 }
 
-/* The scaled residual of H Sigma + Sigma H - lambda H Sigma H = noise / lambda by the law `now`. */
+/* The scaled residual of H Sigma + Sigma H - lambda H Sigma H = noise / lambda by the law `now`, or of that with momentum. */
 static sgf_status residual_of(sgf_closure *closure, double *residual, sgf_error *error)
 {
   size_t size = closure->size;
@@ -737,19 +822,23 @@ static sgf_status residual_of(sgf_closure *closure, double *residual, sgf_error 
   if (status != SGF_OK) return status;
   noise = work + 3 * size * size;
   for (size_t k = 0; k < size * size; k++) noise[k] = closure->now.noise[k] / closure->lambda;
-  *residual = sgf_lyapunov_residual(size, closure->now.drift, closure->lambda, closure->Sigma, noise, work);
+  if (closure->momentum > 0.0)
+    *residual = sgf_heavy_ball_residual(size, closure->now.drift, closure->lambda, closure->momentum, closure->Sigma,
+                                        noise, work);
+  else
+    *residual = sgf_lyapunov_residual(size, closure->now.drift, closure->lambda, closure->Sigma, noise, work);
   free(work);
   return SGF_OK;
 }
 
-/* -(g + g'':Sigma / 2) outside of the basis. */
+/* -(g + g'':Sigma / 2) / (1 - beta) outside of the basis. */
 static void drift_outside(sgf_closure *closure, double *drift)
 {
   for (size_t k = 0; k < closure->n; k++) drift[k] = 0.0;
   if (closure->basis == NULL) return;
   vector_into_basis(closure, closure->gradient, closure->turned);
   out_of_basis(closure, 1, closure->turned, drift);
-  for (size_t k = 0; k < closure->n; k++) drift[k] -= closure->gradient[k];
+  for (size_t k = 0; k < closure->n; k++) drift[k] = (drift[k] - closure->gradient[k]) / (1.0 - closure->momentum);
 }
 
 sgf_status sgf_closure_settle(sgf_closure *closure, double *residual, double *drift, sgf_error *error)

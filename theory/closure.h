@@ -3,6 +3,7 @@
  *   m' = m - lambda ( g(m) + g'':Sigma / 2 ),
  *   Sigma' = (1 - lambda Hbar) Sigma (1 - lambda Hbar) + lambda^2 (kappa/S) ( C(m) + C'':Sigma / 2 ),
  *   Hbar = H(m) + H'':Sigma / 2,    m = theta*, Sigma = 0 at the start,
+ * with momentum v' = beta v - lambda ( g + ... ), theta' = theta + v' and the covariances of both,
  * for all weights, or for a subspace of them: one layer with the others frozen, or the range of the drift. For one
  * layer it is the exact equation. Draws that are independent in time, empirical noise. Source: section 13. */
 #ifndef SGF_CLOSURE_H
@@ -49,7 +50,7 @@ sgf_status sgf_closure_window(sgf_closure *closure, const sgf_plan *plan, double
 /* The quasi-stationary state: m and Sigma that no step changes within the subspace, which should be the range of the
  * drift at theta*. What lies outside stays at theta*.
  *   residual  scaled, of the equation of Sigma, recomputed
- *   drift     (n) d(m)/dt that is left, outside of the subspace: the motion of the mean along null(H), which noise drives
+ *   drift     (n) d(m)/dt that is left, with momentum 1 / (1 - beta) of the force, outside of the subspace: the motion of the mean along null(H), which noise drives
  * Errors: SGF_ERROR_UNSTABLE when the fluctuations are so large that there is none, SGF_ERROR_MEMORY,
  * SGF_ERROR_NUMERICAL. */
 sgf_status sgf_closure_settle(sgf_closure *closure, double *residual, double *drift, sgf_error *error);

@@ -26,13 +26,29 @@ static sgf_status out_of_range(size_t rank, size_t n, const double *basis, const
   return SGF_OK;
 }
 
+/* The trace of leading order that the closure's is compared with, for the settings' momentum. */
+static sgf_status leading_trace(const sgf_problem *problem, const sgf_prediction *prediction, double *trace,
+                                sgf_error *error)
+{
+  size_t n = problem->network.weights;
+  double *Sigma;
+  *trace = sgf_trace(n, sgf_prediction_find(prediction, "covariance_discrete"));
+  if (problem->settings.training.momentum == 0.0) return SGF_OK;
+  sgf_status status = sgf_new_reals(&Sigma, n, n, "covariance", error);
+  if (status != SGF_OK) return status;
+  status = sgf_covariance(problem, &prediction->joint, SGF_TIME_HEAVY_BALL, NULL, Sigma, error);
+  *trace = sgf_trace(n, Sigma);
+  free(Sigma);
+  return status;
+}
+
 sgf_status sgf_solve_closure(const sgf_problem *problem, sgf_prediction *prediction, double *Sigma, sgf_error *error)
 {
   const sgf_range *range = &prediction->joint.range;
   size_t n = range->n, rank = range->rank;
   const double *basis = range->V + (n - rank) * n;
   sgf_prediction_info *info = &prediction->info;
-  double *mean, *drift;
+  double *mean, *drift, leading;
   sgf_closure *closure = NULL;
   sgf_status status;
   SGF_TRY(sgf_prediction_add(prediction, "mean", n, 0, &mean, error));
@@ -43,9 +59,41 @@ sgf_status sgf_solve_closure(const sgf_problem *problem, sgf_prediction *predict
   sgf_multiply(1, n, rank, SGF_PLAIN, sgf_closure_mean(closure), SGF_PLAIN, basis, mean);
   info->mean_shift = sgf_norm(n, mean);
   info->mean_drift = sgf_norm(n, drift);
-  info->next_order = sgf_trace(n, Sigma) / sgf_trace(n, sgf_prediction_find(prediction, "covariance_discrete")) - 1.0;
+  SGF_TRY(leading_trace(problem, prediction, &leading, error));
+  info->next_order = sgf_trace(n, Sigma) / leading - 1.0;
 done:
   sgf_closure_free(closure);
+  return status;
+}
+
+sgf_status sgf_closure_frozen(const sgf_problem *problem, const sgf_fluctuations *frozen, size_t layer,
+                              const sgf_plan *plan, double *Sigma, sgf_error *error)
+{
+  size_t n = problem->network.weights, size = frozen->range.n, rank = frozen->range.rank;
+  const double *modes = frozen->range.V + (size - rank) * size;
+  double *basis = NULL, *inside = NULL, *mean = NULL, *drift = NULL, residual;
+  sgf_closure *closure = NULL;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&basis, rank, n, "layer of the closure", error));
+  SGF_TRY(sgf_new_reals(&inside, rank, rank, "layer of the closure", error));
+  SGF_TRY(sgf_new_reals(&mean, rank, 1, "layer of the closure", error));
+  SGF_TRY(sgf_new_reals(&drift, n, 1, "layer of the closure", error));
+  for (size_t k = 0; k < rank; k++)
+    memcpy(basis + k * n + problem->network.offsets[layer], modes + k * size, size * sizeof *modes);
+  SGF_TRY(sgf_closure_create(problem, rank, basis, &closure, error));
+  if (plan != NULL) {
+    SGF_TRY(sgf_closure_window(closure, plan, INTERVAL_TOLERANCE, inside, mean, NULL, error));
+    SGF_TRY(out_of_range(rank, size, modes, inside, Sigma, error));
+  } else {
+    SGF_TRY(sgf_closure_settle(closure, &residual, drift, error));
+    SGF_TRY(out_of_range(rank, size, modes, sgf_closure_covariance(closure), Sigma, error));
+  }
+done:
+  sgf_closure_free(closure);
+  free(basis);
+  free(inside);
+  free(mean);
+  free(drift);
   return status;
 }
 

@@ -14,6 +14,8 @@ theory_sources = \
   %D%/closed_form.h \
   %D%/closure.c \
   %D%/closure.h \
+  %D%/closure_momentum.c \
+  %D%/closure_momentum.h \
   %D%/closure_prediction.c \
   %D%/cost.c \
   %D%/covariance.c \

@@ -77,6 +77,11 @@ void sgf_known_moments_free(sgf_known_moments *known);
 sgf_status sgf_closure_moments(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan,
                                double *second, double *mean, sgf_error *error);
 
+/* Sigma of one layer with the others frozen, in its own weights, by the closure with momentum: exact, for it is linear in
+ * them. Stationary for plan = NULL. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL, SGF_ERROR_UNSTABLE. */
+sgf_status sgf_closure_frozen(const sgf_problem *problem, const sgf_fluctuations *frozen, size_t layer,
+                              const sgf_plan *plan, double *Sigma, sgf_error *error);
+
 /* Rates of the balance of the layers: how long the state lasts. Part of the next. Source: section 4. */
 sgf_status sgf_observe_balance(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error);
 

@@ -119,15 +119,15 @@ bool sgf_is_exact(const sgf_settings *settings)
          (settings->theory.equation == SGF_EQUATION_MULTIPLICATIVE && settings->network.width_count == 2);
 }
 
-/* Heavy-ball momentum, a recursion of constant drift in discrete time, and its leading order. */
+/* Heavy-ball momentum, a recursion of constant drift in discrete time, its leading order, and the closure's. */
 static sgf_status check_momentum(const sgf_settings *settings, sgf_error *error)
 {
   double momentum = settings->training.momentum;
   sgf_equation equation = settings->theory.equation;
-  if (equation != SGF_EQUATION_DISCRETE && equation != SGF_EQUATION_CONTINUUM)
+  if (equation == SGF_EQUATION_EXACT || equation == SGF_EQUATION_MULTIPLICATIVE)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
                     "training.momentum is %g and theory.equation is %s: momentum is built for the discrete and the "
-                    "continuum equation",
+                    "continuum equation and for the closure",
                     momentum, sgf_equation_text(equation));
   if (settings->simulation.dynamics == SGF_DYNAMICS_LANGEVIN)
     return sgf_fail(

@@ -62,7 +62,10 @@ static sgf_status frozen_covariance(const sgf_problem *problem, const sgf_predic
   double lambda = problem->settings.training.learning_rate, residual;
   sgf_hessian_noise *noise = NULL;
   sgf_status status;
-  if (method_of(&problem->settings) != LINEARIZED && problem->settings.theory.equation != SGF_EQUATION_CLOSURE)
+  bool closure = problem->settings.theory.equation == SGF_EQUATION_CLOSURE;
+  if (closure && problem->settings.training.momentum > 0.0)
+    return sgf_closure_frozen(problem, frozen, layer, plan, Sigma, error);
+  if (method_of(&problem->settings) != LINEARIZED && !closure)
     return sgf_covariance(problem, frozen, sgf_configured_time(&problem->settings), plan, Sigma, error);
   SGF_TRY(sgf_hessian_noise_create(problem, layer, &frozen->range, prediction->info.noise_strength, &noise, error));
   SGF_TRY(sgf_hessian_noise_covariance(noise, frozen, lambda, Sigma, &residual, error));

@@ -1,0 +1,41 @@
+/* What heavy-ball momentum adds to the Gaussian closure: a velocity, whose mean and covariances go along.
+ *
+ *   v' = beta v - lambda (gradient),  theta' = theta + v',
+ * in the modes of a drift that is constant over some steps: of a mode of rate h, from the displacement d since their start,
+ *   (d, v)' = F (d, v) - lambda force (1, 1),  F = [1 - lambda h, beta; -lambda h, beta],
+ * and of a pair Z' = F_i Z F_j^T + noise [1, 1; 1, 1]. Sums over steps are made by doubling, so that rates may vanish or be
+ * negative. Source: sections 7 and 13. */
+#ifndef SGF_CLOSURE_MOMENTUM_H
+#define SGF_CLOSURE_MOMENTUM_H
+
+#include "status.h"
+
+typedef struct sgf_velocities sgf_velocities;
+
+/* At rest. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_velocities_create(size_t size, double lambda, double momentum, sgf_velocities **velocities,
+                                 sgf_error *error);
+void sgf_velocities_free(sgf_velocities *velocities);
+void sgf_velocities_rest(sgf_velocities *velocities);
+
+/* What steps in the modes are of. */
+typedef struct sgf_mode_law {
+  const double *V, *h;         /* (size, size) modes in rows, (size) their rates */
+  const double *Sigma;         /* (size, size) covariance at the start, in the modes */
+  const double *noise, *force; /* (size, size), (size), in the modes: what a step adds to Z, and to the gradient */
+} sgf_mode_law;
+
+/* After so many steps: moved (size), mean change of theta in the modes, and Sigma (size, size) in the modes.
+ *   keep  the velocities there are those that sgf_velocities_accept takes
+ * Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_velocities_propagate(sgf_velocities *velocities, const sgf_mode_law *law, size_t steps, bool keep,
+                                    double *moved, double *Sigma, sgf_error *error);
+/* Go on from where the last propagation that was kept ended. */
+void sgf_velocities_accept(sgf_velocities *velocities);
+
+/* Over the snapshots first, first + stride, ... (count of them): sum (size, size) of the covariances, and moved (count, size),
+ * all in the modes. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_velocities_snapshots(const sgf_velocities *velocities, const sgf_mode_law *law, size_t first,
+                                    size_t stride, size_t count, double *sum, double *moved, sgf_error *error);
+
+#endif
