@@ -401,7 +401,7 @@ START_TEST(intervals_are_as_good_as_steps)
   ASSERT_OK(sgf_closure_create(problem, n, NULL, &closure, &error), error);
   ASSERT_OK(sgf_closure_window(closure, &plan, 0.0, exact + n, exact, &paths[0], &error), error);
   ASSERT_OK(sgf_closure_window(closure, &plan, 1e-3, found + n, found, &paths[1], &error), error);
-  double bound = _i == 0 ? 5e-4 : 1e-3; /* with momentum the law of an interval is constant */
+  double bound = 5e-4;
   ASSERT_CLOSE(n, found, exact, bound);
   ASSERT_CLOSE(n * n, found + n, exact + n, bound);
   ASSERT_CLOSE(sizeof balance[0] / sizeof *balance[0], balance[1], balance[0], bound);

@@ -23,6 +23,8 @@ static const double DROPPED_VARIANCE = 1e-9;
 static const double LEAST_DISPLACEMENT = 0.1;
 /* An interval is at most so many times as long as the last. */
 static const double MOST_GROWTH = 2.5;
+/* Of the tolerance, what an interval of a constant law may be corrected by: it is less good than one that varies. */
+static const double SHARE_OF_CONSTANT = 0.2;
 /* Passes until the quasi-stationary state is found, and the change that ends them. */
 enum { MOST_PASSES = 500 };
 static const double SETTLED = 1e-13, ALMOST_SETTLED = 1e-9;
@@ -732,6 +734,7 @@ static sgf_status run(sgf_closure *closure, size_t steps, double tolerance, cons
   size_t done = 0, size = closure->size, interval = 1;
   double moved;
   sgf_status status;
+  if (closure->velocities != NULL) tolerance *= SHARE_OF_CONSTANT;
   SGF_TRY(evaluate(closure, closure->mean, closure->Sigma, &closure->now, error));
   closure->last = 0;
   if (into != NULL && into->path != NULL)
