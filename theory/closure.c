@@ -23,8 +23,8 @@ static const double DROPPED_VARIANCE = 1e-9;
 static const double LEAST_DISPLACEMENT = 0.1;
 /* An interval is at most so many times as long as the last. */
 static const double MOST_GROWTH = 2.5;
-/* Of the tolerance, what an interval of a constant law may be corrected by: it is less good than one that varies. */
-static const double SHARE_OF_CONSTANT = 0.2;
+/* Of the tolerance, what an interval with momentum may be corrected by, for what is left to be as small as without. */
+static const double SHARE_WITH_MOMENTUM = 0.03;
 /* Passes until the quasi-stationary state is found, and the change that ends them. */
 enum { MOST_PASSES = 500 };
 static const double SETTLED = 1e-13, ALMOST_SETTLED = 1e-9;
@@ -330,24 +330,22 @@ static sgf_status into_modes(sgf_closure *closure, const double *drift, sgf_erro
   return SGF_OK;
 }
 
-/* With momentum the law of an interval is constant: that of its start for one step, else the mean of both ends. */
-static sgf_status make_constant_modes(sgf_closure *closure, size_t steps, const double *mean, sgf_error *error)
+/* The same with momentum, without what the drift at either end does to the covariances beyond that of the middle. */
+static sgf_status make_modes_of_states(sgf_closure *closure, size_t steps, const double *mean, sgf_error *error)
 {
   size_t size = closure->size;
-  double share = steps == 1 ? 0.0 : 0.5;
+  double share = 0.5 * (double)(steps - 1) / (double)steps; /* the mean over the starts of the steps; one is exact */
   const law *now = &closure->now, *next = &closure->next;
   double *drift = closure->between.drift;
   for (size_t k = 0; k < size * size; k++) {
     drift[k] = (1.0 - share) * now->drift[k] + share * next->drift[k];
-    closure->noise[k] = (1.0 - share) * now->noise[k] + share * next->noise[k];
-    closure->noise_slope[k] = 0.0;
+    closure->noise[k] = now->noise[k];
+    closure->noise_slope[k] = (next->noise[k] - now->noise[k]) / (double)steps;
   }
   force_beside(closure, now, closure->mean, closure->force);
   force_beside(closure, next, mean, closure->force_slope);
-  for (size_t i = 0; i < size; i++) {
-    closure->force[i] = (1.0 - share) * closure->force[i] + share * closure->force_slope[i];
-    closure->force_slope[i] = 0.0;
-  }
+  for (size_t i = 0; i < size; i++)
+    closure->force_slope[i] = (closure->force_slope[i] - closure->force[i]) / (double)steps;
   return into_modes(closure, drift, error);
 }
 
@@ -359,7 +357,7 @@ static sgf_status make_modes(sgf_closure *closure, size_t steps, const double *m
 {
   size_t size = closure->size;
   law *between = &closure->between;
-  if (closure->velocities != NULL) return make_constant_modes(closure, steps, mean, error);
+  if (closure->velocities != NULL) return make_modes_of_states(closure, steps, mean, error);
   for (size_t k = 0; k < size * size; k++) between->drift[k] = 0.5 * (closure->now.drift[k] + closure->next.drift[k]);
   noise_beside(closure, &closure->now, between->drift, closure->Sigma, closure->noise);
   noise_beside(closure, &closure->next, between->drift, Sigma, closure->noise_slope);
@@ -397,7 +395,8 @@ static double ramp_sum(double rate, double t, double sum)
 
 static sgf_mode_law mode_law(const sgf_closure *closure)
 {
-  return (sgf_mode_law){closure->V, closure->h, closure->in, closure->noise, closure->force};
+  return (sgf_mode_law){closure->V,           closure->h,     closure->in,         closure->noise,
+                        closure->noise_slope, closure->force, closure->force_slope};
 }
 
 /* Out of the modes: Sigma, and the mean that has moved by `turned`. */
@@ -645,17 +644,14 @@ static sgf_status add_snapshots(sgf_closure *closure, size_t done, size_t steps,
   return add_means(closure, &at, weight, into, error);
 }
 
-/* How much (mean, Sigma) differ from those of the trial, relative. */
-static double change(const sgf_closure *closure, const double *mean, const double *Sigma)
+/* How much (mean, Sigma) differ from others, relative to these. */
+static double change(size_t size, const double *mean, const double *Sigma, const double *other_mean,
+                     const double *other_Sigma)
 {
-  size_t size = closure->size;
-  double of_Sigma = 0.0, of_mean = 0.0, norm = sgf_norm(size * size, closure->trial_Sigma);
-  double length = sgf_norm(size, closure->trial_mean);
-  double deviation = sqrt(fmax(sgf_trace(size, closure->trial_Sigma), 0.0));
-  for (size_t k = 0; k < size * size; k++)
-    of_Sigma += (Sigma[k] - closure->trial_Sigma[k]) * (Sigma[k] - closure->trial_Sigma[k]);
-  for (size_t k = 0; k < size; k++)
-    of_mean += (mean[k] - closure->trial_mean[k]) * (mean[k] - closure->trial_mean[k]);
+  double of_Sigma = 0.0, of_mean = 0.0, norm = sgf_norm(size * size, other_Sigma);
+  double length = sgf_norm(size, other_mean), deviation = sqrt(fmax(sgf_trace(size, other_Sigma), 0.0));
+  for (size_t k = 0; k < size * size; k++) of_Sigma += (Sigma[k] - other_Sigma[k]) * (Sigma[k] - other_Sigma[k]);
+  for (size_t k = 0; k < size; k++) of_mean += (mean[k] - other_mean[k]) * (mean[k] - other_mean[k]);
   double largest = norm > 0.0 ? sqrt(of_Sigma) / norm : 0.0, scale = length + LEAST_DISPLACEMENT * deviation;
   return fmax(largest, scale > 0.0 ? sqrt(of_mean) / scale : 0.0);
 }
@@ -680,12 +676,25 @@ static void extrapolate(sgf_closure *closure, size_t steps)
   for (size_t i = 0; i < size; i++) next->force[i] = now->force[i] + share * (now->force[i] - before->force[i]);
 }
 
+/* reach (1 + size, size): mean and covariance that the velocities lead to from the end of the last propagation. */
+static sgf_status reach_of(const sgf_closure *closure, const double *mean, const double *Sigma, double **reach,
+                           sgf_error *error)
+{
+  size_t size = closure->size;
+  sgf_status status = sgf_new_reals(reach, 1 + size, size, "closure", error);
+  if (status != SGF_OK) return status;
+  memcpy(*reach, mean, size * sizeof *mean);
+  memcpy(*reach + size, Sigma, size * size * sizeof *Sigma);
+  sgf_velocities_reach(closure->velocities, *reach, *reach + size);
+  return SGF_OK;
+}
+
 /* Try so many steps: predicted with extrapolated coefficients, corrected with those at the predicted end. On return
  * trial_mean and trial_Sigma are the corrected ones, the modes are those that lead there, and *moved is how much was
  * corrected. One step is exact. */
 static sgf_status try_interval(sgf_closure *closure, size_t steps, double *moved, sgf_error *error)
 {
-  double *mean = NULL, *Sigma = NULL;
+  double *mean = NULL, *Sigma = NULL, *reach = NULL, *now = NULL;
   size_t size = closure->size;
   sgf_status status;
   *moved = 0.0;
@@ -699,12 +708,17 @@ static sgf_status try_interval(sgf_closure *closure, size_t steps, double *moved
   swap(&mean, &closure->trial_mean);
   swap(&Sigma, &closure->trial_Sigma);
   SGF_TRY(make_modes(closure, steps, mean, Sigma, error));
+  if (closure->velocities != NULL) SGF_TRY(reach_of(closure, mean, Sigma, &reach, error));
   SGF_TRY(propagate(closure, (double)steps, true, closure->trial_mean, closure->trial_Sigma, error));
-  *moved = change(closure, mean, Sigma);
+  if (closure->velocities != NULL) SGF_TRY(reach_of(closure, closure->trial_mean, closure->trial_Sigma, &now, error));
+  *moved = reach == NULL ? change(size, mean, Sigma, closure->trial_mean, closure->trial_Sigma)
+                         : change(size, reach, reach + size, now, now + size);
   SGF_TRY(move_gradient(closure, mean, closure->trial_mean, &closure->next, error));
 done:
   free(mean);
   free(Sigma);
+  free(reach);
+  free(now);
   return status;
 }
 
@@ -734,7 +748,7 @@ static sgf_status run(sgf_closure *closure, size_t steps, double tolerance, cons
   size_t done = 0, size = closure->size, interval = 1;
   double moved;
   sgf_status status;
-  if (closure->velocities != NULL) tolerance *= SHARE_OF_CONSTANT;
+  if (closure->velocities != NULL) tolerance *= SHARE_WITH_MOMENTUM;
   SGF_TRY(evaluate(closure, closure->mean, closure->Sigma, &closure->now, error));
   closure->last = 0;
   if (into != NULL && into->path != NULL)
@@ -855,7 +869,7 @@ sgf_status sgf_closure_settle(sgf_closure *closure, double *residual, double *dr
   for (int pass = 0; pass < MOST_PASSES && !(moved <= SETTLED); pass++) {
     SGF_TRY(evaluate(closure, closure->mean, closure->Sigma, &closure->now, error));
     SGF_TRY(settle_once(closure, error));
-    moved = change(closure, closure->mean, closure->Sigma);
+    moved = change(closure->size, closure->mean, closure->Sigma, closure->trial_mean, closure->trial_Sigma);
     swap(&closure->mean, &closure->trial_mean);
     swap(&closure->Sigma, &closure->trial_Sigma);
   }

@@ -89,6 +89,19 @@ void sgf_velocities_accept(sgf_velocities *velocities)
   velocities->next = kept;
 }
 
+void sgf_velocities_reach(const sgf_velocities *velocities, double *mean, double *Sigma)
+{
+  size_t size = velocities->size;
+  const moments *next = &velocities->next;
+  double c = velocities->momentum / (1.0 - velocities->momentum);
+  for (size_t i = 0; i < size; i++) {
+    mean[i] += c * next->mean[i];
+    for (size_t j = 0; j < size; j++)
+      Sigma[i * size + j] +=
+          c * (next->cross[i * size + j] + next->cross[j * size + i]) + c * c * next->square[i * size + j];
+  }
+}
+
 /* ------------------------------------------------------------------ doubling */
 
 static block times(const block *A, const block *B)
@@ -139,36 +152,69 @@ static sgf_status powers_create(const sgf_velocities *velocities, const double *
 
 static const block *last_power(const powers *all, size_t i) { return &all->power[(i + 1) * all->digits - 1]; }
 
-/* sum_{q < steps} F_i^q [1, 1; 1, 1] F_j^qT. */
-static block noise_sum(const powers *all, size_t i, size_t j)
+/* What a constant noise, and one that grows as the number of steps, make of a pair: S = sum_{q < steps} F_i^q U F_j^qT and
+ * R = sum_{q < steps} (steps - 1 - q) F_i^q U F_j^qT, U = [1, 1; 1, 1]. Twice as many steps: S_2m = F^m S F^mT + S, R_2m =
+ * F^m R F^mT + R + m S; one more: S_m+1 = F S F^T + U, R_m+1 = R + S. */
+typedef struct {
+  block constant, ramp;
+} noise_sums;
+
+static noise_sums sums_of_noise(const powers *all, size_t i, size_t j)
 {
   const block ones = {1.0, 1.0, 1.0, 1.0}, *F = &all->step[i], *G = &all->step[j];
   const block *A = all->power + i * all->digits, *B = all->power + j * all->digits;
-  block sum = {0.0, 0.0, 0.0, 0.0};
+  noise_sums sum = {0};
+  block *S = &sum.constant, *R = &sum.ramp;
+  double m = 0.0;
   for (size_t k = 0; k < all->digits; k++) {
-    if (k > 0) sum = carry(&A[k - 1], &sum, &B[k - 1], &sum);
-    if (all->odd[k]) sum = carry(F, &sum, G, &ones);
+    if (k > 0) {
+      *R = carry(&A[k - 1], R, &B[k - 1], R);
+      *R = (block){R->dd + m * S->dd, R->dv + m * S->dv, R->vd + m * S->vd, R->vv + m * S->vv};
+      *S = carry(&A[k - 1], S, &B[k - 1], S);
+      m *= 2.0;
+    }
+    if (!all->odd[k]) continue;
+    *R = (block){R->dd + S->dd, R->dv + S->dv, R->vd + S->vd, R->vv + S->vv};
+    *S = carry(F, S, G, &ones);
+    m += 1.0;
   }
   return sum;
 }
 
-/* sum_{q < steps} F^q (1, 1): displacement and velocity. */
-static void force_sum(const powers *all, size_t i, double sum[2])
+/* The same of a force on one mode, (1, 1) a step: displacement and velocity. */
+typedef struct {
+  double constant[2], ramp[2];
+} force_sums;
+
+static void push(const block *A, const double x[2], double moved[2])
 {
-  const block *F = &all->step[i], *A = all->power + i * all->digits;
-  sum[0] = sum[1] = 0.0;
+  double d = x[0], v = x[1];
+  moved[0] = A->dd * d + A->dv * v;
+  moved[1] = A->vd * d + A->vv * v;
+}
+
+static force_sums sums_of_force(const powers *all, size_t i)
+{
+  const block *A = all->power + i * all->digits;
+  force_sums sum = {{0.0, 0.0}, {0.0, 0.0}};
+  double m = 0.0, moved[2];
   for (size_t k = 0; k < all->digits; k++) {
-    double d = sum[0], v = sum[1];
     if (k > 0) {
-      sum[0] += A[k - 1].dd * d + A[k - 1].dv * v;
-      sum[1] += A[k - 1].vd * d + A[k - 1].vv * v;
+      push(&A[k - 1], sum.ramp, moved);
+      for (int e = 0; e < 2; e++) sum.ramp[e] += moved[e] + m * sum.constant[e];
+      push(&A[k - 1], sum.constant, moved);
+      for (int e = 0; e < 2; e++) sum.constant[e] += moved[e];
+      m *= 2.0;
     }
     if (!all->odd[k]) continue;
-    d = sum[0];
-    v = sum[1];
-    sum[0] = F->dd * d + F->dv * v + 1.0;
-    sum[1] = F->vd * d + F->vv * v + 1.0;
+    push(&all->step[i], sum.constant, moved);
+    for (int e = 0; e < 2; e++) {
+      sum.ramp[e] += sum.constant[e];
+      sum.constant[e] = moved[e] + 1.0;
+    }
+    m += 1.0;
   }
+  return sum;
 }
 
 /* -------------------------------------------------------------------- modes */
@@ -212,22 +258,29 @@ static void set_pair(modes *all, size_t size, size_t i, size_t j, const block *Z
   all->square[i * size + j] = all->square[j * size + i] = Z->vv;
 }
 
-/* sums (size (size + 1) / 2): noise_sum of every pair i >= j; NULL: made when they are needed. */
-static void advance(const sgf_velocities *velocities, const sgf_mode_law *law, const powers *all, const block *sums,
-                    modes *state)
+/* From `done` steps after the start on. sums (size (size + 1) / 2): those of every pair i >= j; NULL: made when they are
+ * needed. */
+static void advance(const sgf_velocities *velocities, const sgf_mode_law *law, const powers *all, double done,
+                    const noise_sums *sums, modes *state)
 {
   size_t size = velocities->size;
   for (size_t i = 0; i < size; i++) {
     const block *A = last_power(all, i);
-    double sum[2], d = state->d[i], v = state->v[i], push = -velocities->lambda * law->force[i];
-    force_sum(all, i, sum);
-    state->d[i] = A->dd * d + A->dv * v + push * sum[0];
-    state->v[i] = A->vd * d + A->vv * v + push * sum[1];
+    force_sums pushed = sums_of_force(all, i);
+    double before[2] = {state->d[i], state->v[i]}, after[2], force = law->force[i] + done * law->force_slope[i];
+    push(A, before, after);
+    for (int e = 0; e < 2; e++)
+      after[e] -= velocities->lambda * (force * pushed.constant[e] + law->force_slope[i] * pushed.ramp[e]);
+    state->d[i] = after[0];
+    state->v[i] = after[1];
     for (size_t j = 0; j <= i; j++) {
-      block Z = pair_of(state, size, i, j), S = sums != NULL ? sums[i * (i + 1) / 2 + j] : noise_sum(all, i, j);
-      double noise = law->noise[i * size + j];
-      S = (block){noise * S.dd, noise * S.dv, noise * S.vd, noise * S.vv};
-      Z = carry(A, &Z, last_power(all, j), &S);
+      noise_sums sum = sums != NULL ? sums[i * (i + 1) / 2 + j] : sums_of_noise(all, i, j);
+      double slope = law->noise_slope[i * size + j], noise = law->noise[i * size + j] + done * slope;
+      const block *S = &sum.constant, *R = &sum.ramp;
+      block added = {noise * S->dd + slope * R->dd, noise * S->dv + slope * R->dv, noise * S->vd + slope * R->vd,
+                     noise * S->vv + slope * R->vv};
+      block Z = pair_of(state, size, i, j);
+      Z = carry(A, &Z, last_power(all, j), &added);
       set_pair(state, size, i, j, &Z);
     }
   }
@@ -252,7 +305,7 @@ sgf_status sgf_velocities_propagate(sgf_velocities *velocities, const sgf_mode_l
   sgf_status status;
   SGF_TRY(powers_create(velocities, law->h, steps, &all, error));
   SGF_TRY(modes_create(velocities, law, &state, error));
-  advance(velocities, law, &all, NULL, &state);
+  advance(velocities, law, &all, 0.0, NULL, &state);
   memcpy(moved, state.d, size * sizeof *moved);
   memcpy(Sigma, state.dd, size * size * sizeof *Sigma);
   if (keep) keep_modes(velocities, law, &state);
@@ -267,7 +320,7 @@ sgf_status sgf_velocities_snapshots(const sgf_velocities *velocities, const sgf_
 {
   size_t size = velocities->size;
   powers to_first = {0}, between = {0};
-  block *sums = NULL;
+  noise_sums *sums = NULL;
   void *room = NULL;
   modes state = {0};
   sgf_status status;
@@ -277,10 +330,11 @@ sgf_status sgf_velocities_snapshots(const sgf_velocities *velocities, const sgf_
   sums = room;
   SGF_TRY(modes_create(velocities, law, &state, error));
   for (size_t i = 0; i < size && count > 1; i++)
-    for (size_t j = 0; j <= i; j++) sums[i * (i + 1) / 2 + j] = noise_sum(&between, i, j);
+    for (size_t j = 0; j <= i; j++) sums[i * (i + 1) / 2 + j] = sums_of_noise(&between, i, j);
   memset(sum, 0, size * size * sizeof *sum);
   for (size_t k = 0; k < count; k++) {
-    advance(velocities, law, k == 0 ? &to_first : &between, k == 0 ? NULL : sums, &state);
+    double done = k == 0 ? 0.0 : (double)(first + (k - 1) * stride);
+    advance(velocities, law, k == 0 ? &to_first : &between, done, k == 0 ? NULL : sums, &state);
     for (size_t e = 0; e < size * size; e++) sum[e] += state.dd[e];
     memcpy(moved + k * size, state.d, size * sizeof *moved);
   }
