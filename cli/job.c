@@ -171,6 +171,7 @@ sgf_status job_open(job *run, const command *what, const options *asked)
   run->what = what;
   run->asked = asked;
   run->threads = asked->threads > 0 ? asked->threads : omp_get_max_threads();
+  omp_set_num_threads(run->threads); /* of the prediction and the comparison too */
   sgf_status status = config_read(asked->config, asked->overrides, asked->override_count, &settings, &run->error);
   if (status != SGF_OK) return status;
   run->request = config_text(&settings, NULL);

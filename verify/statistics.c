@@ -1,6 +1,7 @@
 /* Tests behind the verdicts: equivalence, difference, families of them, and squared norms without bias. */
 #include "statistics.h"
 
+#include <cblas.h>
 #include <gsl/gsl_cdf.h>
 #include <gsl/gsl_sort.h>
 #include <gsl/gsl_statistics_double.h>
@@ -81,15 +82,58 @@ void sgf_holm(const double *p_values, size_t count, double level, size_t *order,
   }
 }
 
+/* Rows that are this many times longer than they are many are known by their products. */
+enum { LONG_ROWS = 4 };
+
+/* What the squared mean needs of x_r: |x_r|^2, x_r . sum, and x_r . x_{r + 1}, each (count). */
+typedef struct {
+  double *squares, *with_sum, *with_next;
+} row_products;
+
+/* From the matrix of all products. */
+static sgf_status products_of_long(const double *rows, size_t count, size_t size, const row_products *products,
+                                   sgf_error *error)
+{
+  double *gram;
+  sgf_status status = sgf_new_reals(&gram, count, count, "products of rows", error);
+  if (status != SGF_OK) return status;
+  cblas_dsyrk(CblasRowMajor, CblasLower, CblasNoTrans, (int)count, (int)size, 1.0, rows, (int)size, 0.0, gram,
+              (int)count);
+  for (size_t r = 0; r < count; r++) {
+    products->squares[r] = gram[r * (count + 1)];
+    if (r + 1 < count) products->with_next[r] = gram[(r + 1) * count + r];
+    for (size_t q = 0; q < count; q++) products->with_sum[r] += q <= r ? gram[r * count + q] : gram[q * count + r];
+  }
+  free(gram);
+  return SGF_OK;
+}
+
+static sgf_status find_products(const double *rows, size_t count, size_t size, const row_products *products,
+                                sgf_error *error)
+{
+  double *sum;
+  if (LONG_ROWS * count <= size) return products_of_long(rows, count, size, products, error);
+  sgf_status status = sgf_new_reals(&sum, size, 1, "squared mean", error);
+  if (status != SGF_OK) return status;
+  for (size_t r = 0; r < count; r++)
+    for (size_t k = 0; k < size; k++) sum[k] += rows[r * size + k];
+  for (size_t r = 0; r < count; r++) {
+    const double *x = rows + r * size;
+    products->squares[r] = sgf_dot(size, x, x);
+    products->with_sum[r] = sgf_dot(size, sum, x);
+    if (r + 1 < count) products->with_next[r] = sgf_dot(size, x, x + size);
+  }
+  free(sum);
+  return SGF_OK;
+}
+
 /* Standard error of the squared mean when the mean is zero, where the jackknife sees next to nothing:
- * 2 tr(G^2) / R^2, G the covariance of x, from products of neighbouring centred replicas. sum: of the rows. */
-static double degenerate_error(const double *rows, size_t count, size_t size, const double *sum)
+ * 2 tr(G^2) / R^2, G the covariance of x, from products of neighbouring centred replicas; total: |sum|^2. */
+static double degenerate_error(size_t count, const row_products *of, double total)
 {
   double squares = 0.0, R = (double)count;
   for (size_t r = 0; r + 1 < count; r++) {
-    double product = 0.0;
-    for (size_t k = 0; k < size; k++)
-      product += (rows[r * size + k] - sum[k] / R) * (rows[(r + 1) * size + k] - sum[k] / R);
+    double product = of->with_next[r] - (of->with_sum[r] + of->with_sum[r + 1]) / R + total / (R * R);
     squares += product * product / (R - 1.0);
   }
   return sqrt(2.0 * squares) / R;
@@ -98,27 +142,26 @@ static double degenerate_error(const double *rows, size_t count, size_t size, co
 sgf_status sgf_squared_mean(const double *rows, size_t count, size_t size, double *estimate, double *standard_error,
                             sgf_error *error)
 {
-  double *sum = NULL, *leave_out = NULL, R = (double)count, squares = 0.0, total;
+  double *room = NULL, *leave_out, R = (double)count, squares = 0.0, total = 0.0;
   sgf_status status;
   *estimate = *standard_error = NAN;
-  SGF_TRY(sgf_new_reals(&sum, size, 1, "squared mean", error));
-  SGF_TRY(sgf_new_reals(&leave_out, count, 1, "squared mean", error));
+  SGF_TRY(sgf_new_reals(&room, 4, count, "squared mean", error));
+  leave_out = room + 3 * count;
+  const row_products of = {room, room + count, room + 2 * count};
+  SGF_TRY(find_products(rows, count, size, &of, error));
   for (size_t r = 0; r < count; r++) {
-    for (size_t k = 0; k < size; k++) sum[k] += rows[r * size + k];
-    squares += sgf_dot(size, rows + r * size, rows + r * size);
+    squares += of.squares[r];
+    total += of.with_sum[r];
   }
-  total = sgf_dot(size, sum, sum);
   *estimate = (total - squares) / (R * (R - 1.0));
   /* Without replica r: |sum - x_r|^2 and the squares of the others. */
   for (size_t r = 0; r < count; r++) {
-    const double *x = rows + r * size;
-    double own = sgf_dot(size, x, x), rest = total - 2.0 * sgf_dot(size, sum, x) + own;
+    double own = of.squares[r], rest = total - 2.0 * of.with_sum[r] + own;
     leave_out[r] = (rest - (squares - own)) / ((R - 1.0) * (R - 2.0));
   }
   double jackknife = gsl_stats_sd(leave_out, 1, count) * (R - 1.0) / sqrt(R);
-  *standard_error = hypot(jackknife, degenerate_error(rows, count, size, sum));
+  *standard_error = hypot(jackknife, degenerate_error(count, &of, total));
 done:
-  free(sum);
-  free(leave_out);
+  free(room);
   return status;
 }
