@@ -6,7 +6,7 @@ extern const sgf_kernels sgf_kernels_portable, sgf_kernels_avx2, sgf_kernels_avx
 static const sgf_kernels *const TABLES[] = {&sgf_kernels_portable, &sgf_kernels_avx2, &sgf_kernels_avx512};
 #define HAS_AVX2 __builtin_cpu_supports("avx2")
 #define HAS_FMA __builtin_cpu_supports("fma")
-#define HAS_AVX512 __builtin_cpu_supports("avx512f")
+#define HAS_AVX512 (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
 #else
 extern const sgf_kernels sgf_kernels_portable;
 static const sgf_kernels *const TABLES[] = {&sgf_kernels_portable, NULL, NULL};

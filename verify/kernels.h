@@ -39,7 +39,7 @@ typedef struct sgf_kernels {
    * triangle, row after row. */
   void (*add_products)(size_t n, size_t count, const double *block, double sign, double *second);
 
-  /* What sgf_random_indices draws in `lanes` steps from `step` on: index k of step + j at [k lanes + j]. bound < 2^32.
+  /* What sgf_random_indices draws in 2 lanes steps from `step` on: index k of step + j at [2 k lanes + j]. bound < 2^32.
    * NULL where one step after the other is as fast. */
   void (*draw_indices)(uint64_t seed, uint64_t stream, uint64_t step, size_t bound, size_t per_word, size_t count,
                        uint64_t *indices);
@@ -50,7 +50,7 @@ typedef struct sgf_kernels {
 typedef enum { SGF_KERNELS_PORTABLE, SGF_KERNELS_AVX2, SGF_KERNELS_AVX512, SGF_KERNEL_TABLES } sgf_kernel_width;
 const sgf_kernels *sgf_kernels_of(sgf_kernel_width width);
 
-/* The widest kernels that this machine can run: AVX-512F, AVX2 with FMA, or portable ones. */
+/* The widest kernels that this machine can run: AVX-512F with DQ, AVX2 with FMA, or portable ones. */
 const sgf_kernels *sgf_kernels_of_machine(void);
 
 #endif

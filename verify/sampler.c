@@ -17,7 +17,7 @@ static sgf_status draw_ahead(sgf_sampler *sampler, sgf_error *error)
   const sgf_kernels *kernels = sgf_kernels_of_machine();
   void *ahead;
   if (kernels->draw_indices == NULL || sampler->batch > MOST_AHEAD || sampler->samples > UINT32_MAX) return SGF_OK;
-  sgf_status status = sgf_allocate(&ahead, sampler->batch, kernels->lanes, sizeof(uint64_t), "sampler", error);
+  sgf_status status = sgf_allocate(&ahead, sampler->batch, 2 * kernels->lanes, sizeof(uint64_t), "sampler", error);
   sampler->ahead = ahead;
   return status;
 }
@@ -66,7 +66,7 @@ static void draw_with_replacement(sgf_sampler *sampler, uint64_t step, size_t *i
     const sgf_kernels *kernels = sgf_kernels_of_machine();
     kernels->draw_indices(sampler->seed, sampler->replica, step, P, sampler->per_word, S, sampler->ahead);
     sampler->first = step;
-    sampler->held = kernels->lanes;
+    sampler->held = 2 * kernels->lanes;
   }
   const uint64_t *column = sampler->ahead + (step - sampler->first);
   for (size_t s = 0; s < S; s++, column += sampler->held) indices[s] = (size_t)*column;
