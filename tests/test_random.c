@@ -79,12 +79,13 @@ END_TEST
 static void check_ahead(const sgf_kernels *kernels, size_t bound, size_t count)
 {
   enum { MOST = 64, LANES = 8 };
-  uint64_t drawn[MOST * LANES], seed = 0xfedcba9876543210, first = UINT64_MAX - 2; /* steps wrap */
+  size_t steps = 2 * kernels->lanes;
+  uint64_t drawn[MOST * 2 * LANES], seed = 0xfedcba9876543210, first = UINT64_MAX - 2; /* steps wrap */
   size_t expected[MOST], per_word = sgf_random_indices_per_word(bound);
   kernels->draw_indices(seed, SGF_STREAM_DATA, first, bound, per_word, count, drawn);
-  for (size_t j = 0; j < kernels->lanes; j++) {
+  for (size_t j = 0; j < steps; j++) {
     sgf_random_indices(seed, SGF_STREAM_DATA, first + j, bound, per_word, count, expected);
-    for (size_t k = 0; k < count; k++) ck_assert_uint_eq(drawn[k * kernels->lanes + j], expected[k]);
+    for (size_t k = 0; k < count; k++) ck_assert_uint_eq(drawn[k * steps + j], expected[k]);
   }
 }
 

@@ -55,6 +55,19 @@ static void shuffle(sgf_random *random, size_t *order, size_t samples, size_t co
   }
 }
 
+/* Every `distance`-th of so many numbers. */
+static inline void take_every(size_t distance, size_t count, const uint64_t *from, size_t *indices)
+{
+  for (; count >= 5; count -= 5, from += 5 * distance, indices += 5) {
+    indices[0] = (size_t)from[0];
+    indices[1] = (size_t)from[distance];
+    indices[2] = (size_t)from[2 * distance];
+    indices[3] = (size_t)from[3 * distance];
+    indices[4] = (size_t)from[4 * distance];
+  }
+  for (size_t s = 0; s < count; s++) indices[s] = (size_t)from[s * distance];
+}
+
 static void draw_with_replacement(sgf_sampler *sampler, uint64_t step, size_t *indices)
 {
   size_t P = sampler->samples, S = sampler->batch;
@@ -68,8 +81,7 @@ static void draw_with_replacement(sgf_sampler *sampler, uint64_t step, size_t *i
     sampler->first = step;
     sampler->held = 2 * kernels->lanes;
   }
-  const uint64_t *column = sampler->ahead + (step - sampler->first);
-  for (size_t s = 0; s < S; s++, column += sampler->held) indices[s] = (size_t)*column;
+  take_every(sampler->held, S, sampler->ahead + (step - sampler->first), indices);
 }
 
 void sgf_sampler_draw(sgf_sampler *sampler, uint64_t step, size_t *indices)
