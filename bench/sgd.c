@@ -114,6 +114,21 @@ static void run_all(const sgf_problem *problem, const sgf_engine *engine, size_t
   if (isnan(sum)) exit(1);
 }
 
+/* Runs of so many snapshots, `stride` steps apart, as short ones of a plan are, until they have taken so long. */
+static int run_planned(const sgf_problem *problem, int threads, double least, size_t stride, size_t snapshots)
+{
+  const sgf_plan plan = {.replicas = 4 * REPLICAS, .window_steps = stride * snapshots, .stride = stride};
+  sgf_error error = {SGF_OK, ""};
+  double wall = omp_get_wtime(), own = processor_seconds(), steps = 0.0;
+  for (; omp_get_wtime() - wall < least; steps += (double)(plan.replicas * plan.window_steps)) {
+    sgf_ensemble *ensemble;
+    if (sgf_simulate(problem, &plan, threads, NULL, NULL, &ensemble, &error) != SGF_OK) return 1;
+    sgf_ensemble_free(ensemble);
+  }
+  printf("%.6g %.6g\n", steps / (omp_get_wtime() - wall), steps / (processor_seconds() - own));
+  return 0;
+}
+
 int main(int count, char **arguments)
 {
   if (count < 4) return 64;
@@ -125,6 +140,8 @@ int main(int count, char **arguments)
   sgf_problem made, *problem = &made;
   sgf_engine *engine;
   make(what, problem);
+  if (count > 6 && strcmp(arguments[4], "planned") == 0)
+    return run_planned(problem, threads, least, strtoul(arguments[5], NULL, 10), strtoul(arguments[6], NULL, 10));
   const sgf_kernels *kernels = portable ? sgf_kernels_of(SGF_KERNELS_PORTABLE) : sgf_kernels_of_machine();
   if (sgf_engine_create_with(problem, 0, kernels, &engine, NULL) != SGF_OK) return 1;
   bool moments = count == 4 && problem->network.weights <= 1000;
