@@ -706,6 +706,15 @@ SGF_API sgf_status sgf_trajectory_read(const char *path, const sgf_problem *prob
 SGF_API sgf_status sgf_trajectory_read_on(const char *path, const sgf_problem *problem, size_t count,
                                           const double *directions, sgf_ensemble **ensemble, sgf_error *error);
 
+/* The same from memory.
+ *   runs, snapshots, weights  (R, T, n), R of 1 as one run that is cut; copied
+ *   stride                    steps between snapshots; 0: not known
+ *   count, directions         (count, n), or 0 and NULL for all weights
+ * Errors: as above, of both. */
+SGF_API sgf_status sgf_trajectory_from_array(const sgf_problem *problem, size_t runs, size_t snapshots,
+                                             const double *weights, size_t stride, size_t count,
+                                             const double *directions, sgf_ensemble **ensemble, sgf_error *error);
+
 /* Free an ensemble; NULL is fine. */
 SGF_API void sgf_ensemble_free(sgf_ensemble *ensemble);
 

@@ -103,27 +103,35 @@ static sgf_status centre_windows(const char *path, double stride, size_t snapsho
   return SGF_OK;
 }
 
-/* Keep delta of every snapshot, for what runs show in time; takes `weights` over where it can. */
-static sgf_status keep_snapshots(const char *path, const sgf_problem *problem, size_t length, double stride,
-                                 double **weights, sgf_ensemble *ensemble, sgf_error *error)
+/* What was recorded. */
+typedef struct {
+  const char *origin;    /* for messages: the file, or what else */
+  size_t shape[3];       /* R, T, n */
+  const double *weights; /* (R, T, n) */
+  double *own;           /* the same, if it may be taken over; else NULL */
+  double stride;         /* steps between snapshots, NaN: not known */
+} recorded;
+
+/* Keep delta of every snapshot, for what runs show in time; takes the weights over where it can. */
+static sgf_status keep_snapshots(recorded *runs, const sgf_problem *problem, size_t length, sgf_ensemble *ensemble,
+                                 sgf_error *error)
 {
   size_t count = ensemble->info.replicas * length, whole = problem->network.weights, n = ensemble->n;
-  double *kept = *weights, *work = NULL;
+  double *kept = runs->own, *work = NULL, stride = runs->stride;
   sgf_status status = SGF_OK;
   if (isnan(stride) || ensemble->info.centred) return SGF_OK;
   if (!(stride >= 1.0 && stride == floor(stride) && stride < 1e12))
     return sgf_fail(error, SGF_ERROR_VALUE,
-                    "%s: attribute stride of weights is %g: it must be a whole number of steps", path, stride);
+                    "%s: attribute stride of weights is %g: it must be a whole number of steps", runs->origin,
+                    stride);
   SGF_TRY(sgf_new_reals(&work, whole, 1, "snapshots", error));
-  if (ensemble->directions != NULL)
+  if (ensemble->directions != NULL || kept == NULL)
     SGF_TRY(sgf_new_reals(&kept, count, n, "snapshots", error));
   else
-    *weights = NULL;
+    runs->own = NULL;
   ensemble->snapshots = kept;
-  for (size_t k = 0; k < count; k++) {
-    const double *theta = ensemble->directions != NULL ? *weights + k * whole : kept + k * n;
-    sgf_ensemble_deviation(ensemble, theta, problem->theta, work, kept + k * n);
-  }
+  for (size_t k = 0; k < count; k++)
+    sgf_ensemble_deviation(ensemble, runs->weights + k * whole, problem->theta, work, kept + k * n);
   ensemble->length = length;
   ensemble->stride = (size_t)stride;
 done:
@@ -139,32 +147,54 @@ static sgf_status create_ensemble(const sgf_problem *problem, size_t runs, size_
   return sgf_ensemble_create(runs, 0, 0, problem->network.weights, false, ensemble, error);
 }
 
-static sgf_status read_runs(const char *path, const sgf_problem *problem, size_t count, const double *directions,
-                            sgf_ensemble **ensemble, sgf_error *error)
+/* The moments of what was recorded. */
+static sgf_status collect(recorded *made_of, const sgf_problem *problem, size_t count, const double *directions,
+                          sgf_ensemble **ensemble, sgf_error *error)
 {
-  size_t shape[3] = {0}, n = problem->network.weights, runs, length;
-  double *weights = NULL, stride = NAN;
+  const size_t *shape = made_of->shape;
+  size_t runs, length;
   sgf_ensemble *made = NULL;
   sgf_status status;
-  SGF_TRY(read_weights(path, shape, &weights, &stride, error));
-  SGF_TRY(check_shape(path, shape, n, error));
-  SGF_TRY(check_finite(path, shape, weights, error));
+  SGF_TRY(check_shape(made_of->origin, shape, problem->network.weights, error));
+  SGF_TRY(check_finite(made_of->origin, shape, made_of->weights, error));
   runs = shape[0] > 1 ? shape[0] : BATCHES;
   length = shape[0] > 1 ? shape[1] : shape[1] / BATCHES;
   SGF_TRY(create_ensemble(problem, runs, count, directions, &made, error));
   if (problem->settings.simulation.protocol == SGF_PROTOCOL_WINDOW_PCA)
-    SGF_TRY(centre_windows(path, stride, length, made, error));
-  for (size_t run = 0; run < runs; run++) SGF_TRY(accumulate_run(problem, weights, length, run, made, error));
+    SGF_TRY(centre_windows(made_of->origin, made_of->stride, length, made, error));
+  for (size_t run = 0; run < runs; run++)
+    SGF_TRY(accumulate_run(problem, made_of->weights, length, run, made, error));
   made->info.recorded = true;
   made->info.batches = shape[0] == 1;
   sgf_ensemble_summarize(made);
-  SGF_TRY(keep_snapshots(path, problem, length, stride, &weights, made, error));
+  SGF_TRY(keep_snapshots(made_of, problem, length, made, error));
   *ensemble = made;
   made = NULL;
 done:
-  free(weights);
   sgf_ensemble_free(made);
   return status;
+}
+
+static sgf_status read_runs(const char *path, const sgf_problem *problem, size_t count, const double *directions,
+                            sgf_ensemble **ensemble, sgf_error *error)
+{
+  recorded read = {.origin = path, .stride = NAN};
+  sgf_status status;
+  SGF_TRY(read_weights(path, read.shape, &read.own, &read.stride, error));
+  read.weights = read.own;
+  SGF_TRY(collect(&read, problem, count, directions, ensemble, error));
+done:
+  free(read.own);
+  return status;
+}
+
+static sgf_status check_directions(const sgf_problem *problem, size_t count, sgf_error *error)
+{
+  if (problem->settings.simulation.protocol == SGF_PROTOCOL_WINDOW_PCA)
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
+                    "simulation.protocol is window-pca: moments on directions are built for ensembles");
+  if (count == 0) return sgf_fail(error, SGF_ERROR_VALUE, "a trajectory on 0 directions: nothing to read");
+  return SGF_OK;
 }
 
 sgf_status sgf_trajectory_read(const char *path, const sgf_problem *problem, sgf_ensemble **ensemble,
@@ -179,9 +209,21 @@ sgf_status sgf_trajectory_read_on(const char *path, const sgf_problem *problem, 
                                   const double *directions, sgf_ensemble **ensemble, sgf_error *error)
 {
   *ensemble = NULL;
-  if (problem->settings.simulation.protocol == SGF_PROTOCOL_WINDOW_PCA)
-    return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
-                    "simulation.protocol is window-pca: moments on directions are built for ensembles");
-  if (count == 0) return sgf_fail(error, SGF_ERROR_VALUE, "a trajectory on 0 directions: nothing to read");
-  return read_runs(path, problem, count, directions, ensemble, error);
+  sgf_status status = check_directions(problem, count, error);
+  return status == SGF_OK ? read_runs(path, problem, count, directions, ensemble, error) : status;
+}
+
+sgf_status sgf_trajectory_from_array(const sgf_problem *problem, size_t runs, size_t snapshots, const double *weights,
+                                     size_t stride, size_t count, const double *directions, sgf_ensemble **ensemble,
+                                     sgf_error *error)
+{
+  recorded given = {.origin = "the array", .weights = weights, .stride = stride > 0 ? (double)stride : NAN};
+  given.shape[0] = runs;
+  given.shape[1] = snapshots;
+  given.shape[2] = problem->network.weights;
+  *ensemble = NULL;
+  sgf_status status =
+      directions == NULL ? sgf_check_dense(&problem->network, error) : check_directions(problem, count, error);
+  return status == SGF_OK ? collect(&given, problem, directions == NULL ? 0 : count, directions, ensemble, error)
+                          : status;
 }

@@ -573,6 +573,8 @@ FUNCTIONS = {
     "sgf_trajectory_read": (c_int, (c_char_p, c_void_p, POINTER(c_void_p), POINTER(sgf_error))),
     "sgf_trajectory_read_on": (c_int, (c_char_p, c_void_p, c_size_t, POINTER(c_double), POINTER(c_void_p),
             POINTER(sgf_error))),
+    "sgf_trajectory_from_array": (c_int, (c_void_p, c_size_t, c_size_t, POINTER(c_double), c_size_t, c_size_t,
+            POINTER(c_double), POINTER(c_void_p), POINTER(sgf_error))),
     "sgf_ensemble_free": (None, (c_void_p,)),
     "sgf_ensemble_get_info": (POINTER(sgf_ensemble_info), (c_void_p,)),
     "sgf_ensemble_moments": (c_int, (c_void_p, POINTER(c_double), POINTER(c_double), POINTER(c_double),

@@ -203,6 +203,24 @@ class Problem:
         return Ensemble(make(library.sgf_trajectory_read_on, free, name, pointer, len(directions), address(directions)),
                         len(directions))
 
+    def record(self, weights: Any, stride: int | None = None, prediction: Prediction | None = None) -> Ensemble:
+        """The same from an array.
+
+        weights     (R, T, n), T snapshots of R runs of stationary SGD, each as PyTorch's parameters_to_vector has it, or
+                    (T, n), one long run that is cut
+        stride      steps between snapshots; None: correlation times and displacement are not compared
+        prediction  one on directions: moments are kept along these
+        """
+        if hasattr(weights, "detach"):
+            weights = weights.detach().cpu().numpy()
+        snapshots = reals("weights", [weights] if np.ndim(weights) == 2 else weights, None, None, self.size)
+        if stride is not None and (int(stride) != stride or stride < 1):
+            raise SettingError(f"stride is {stride!r}: a whole number of steps is wanted")
+        directions = None if prediction is None else prediction.directions
+        return Ensemble(make(library.sgf_trajectory_from_array, library.sgf_ensemble_free, self._handle.pointer,
+                             *snapshots.shape[:2], address(snapshots), int(stride or 0),
+                             0 if directions is None else len(directions), address(directions)), self._kept(prediction))
+
     def compare(self, prediction: Prediction, ensemble: Ensemble) -> Comparison:
         """Compare what was measured with a prediction, quantity by quantity, by equivalence tests."""
         handle = make(library.sgf_compare, library.sgf_comparison_free, self._handle.pointer,

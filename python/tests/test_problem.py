@@ -271,6 +271,41 @@ def test_recorded_weights(tmp_path, data):
         assert ensemble.info["recorded"] and ensemble.info["replicas"] == 400
         deviations = weights * scale - problem.minimum
         assert np.allclose(ensemble.covariance, np.einsum("rti,rtj->ij", deviations, deviations) / 16000, rtol=1e-9)
-        assert problem.compare(prediction, ensemble).verdict in verdicts
+        comparison = problem.compare(prediction, ensemble)
+        assert comparison.verdict in verdicts
+        given = problem.record(weights * scale, stride=10)
+        assert np.array_equal(given.covariance, ensemble.covariance)
+        assert problem.compare(prediction, given).quantities == comparison.quantities
     with pytest.raises(sgflow.FileError, match="none.h5"):
         problem.read_trajectory(tmp_path / "none.h5")
+
+
+def test_recorded_array(data):
+    problem = sgflow.Problem(*data, **FAST)
+    prediction = problem.predict()
+    random = np.random.default_rng(3)
+    one = problem.minimum + 0.01 * random.normal(size=(960, 8))
+    ensemble = problem.record(one)
+    assert ensemble.info["batches"] and ensemble.info["replicas"] == 24
+    names = {quantity.name for quantity in problem.compare(prediction, ensemble).quantities}
+    timed = {quantity.name for quantity in problem.compare(prediction, problem.record(one, 5)).quantities}
+    assert "correlation_times" in timed - names
+    for weights, stride, message in [
+        (one[:, :7], 1, r"weights has shape \(1, 960, 7\)"),
+        (one[:90], 1, "the array: one run of 90 snapshots"),
+        (np.full((4, 2, 8), np.nan), 1, r"the array: weights\[0, 0, 0\] is -?nan"),
+        (one, 0.5, "stride is 0.5"),
+    ]:
+        with pytest.raises(sgflow.SettingError, match=message):
+            problem.record(weights, stride)
+
+
+def test_recorded_array_on_directions():
+    problem = sgflow.Problem.from_settings(widths=[20, 210, 5], samples=400, learning_rate=0.005)
+    prediction = problem.predict("directions")
+    operator = sgflow.CovarianceOperator(problem)
+    weights = problem.minimum + operator.sample(60).reshape(6, 10, problem.size)
+    ensemble = problem.record(weights, prediction=prediction)
+    along = (weights - problem.minimum) @ prediction.directions.T
+    expected = np.einsum("rti,rtj->ij", along, along) / 60
+    assert np.allclose(ensemble.covariance, expected, rtol=0, atol=1e-12 * expected.max())
