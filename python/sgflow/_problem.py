@@ -213,7 +213,8 @@ class Problem:
         """
         if hasattr(weights, "detach"):
             weights = weights.detach().cpu().numpy()
-        snapshots = reals("weights", [weights] if np.ndim(weights) == 2 else weights, None, None, self.size)
+        snapshots = np.asarray(weights)
+        snapshots = reals("weights", snapshots[np.newaxis] if snapshots.ndim == 2 else snapshots, None, None, self.size)
         if stride is not None and (int(stride) != stride or stride < 1):
             raise SettingError(f"stride is {stride!r}: a whole number of steps is wanted")
         directions = None if prediction is None else prediction.directions
