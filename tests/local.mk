@@ -190,4 +190,10 @@ AM_TESTS_ENVIRONMENT = \
   CLAIMS=$(abs_builddir)/results/claims; export CLAIMS; \
   MPIRUN=$(MPIRUN); export MPIRUN; \
   FIXTURES=$(abs_builddir)/%D%/make_fixtures; export FIXTURES;
+# Less than a minute: what a package is tested by when it is built.
+quick_programs = %D%/test_random %D%/test_operators %D%/test_layers %D%/test_lyapunov %D%/test_minimum %D%/test_observables \
+  %D%/test_statistics %D%/test_chains %D%/test_files %D%/test_trajectory_file
+.PHONY: quickcheck
+quickcheck: all $(quick_programs)
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(quick_programs) %D%/separation.sh %D%/manual.sh %D%/install.sh'
 EXTRA_DIST += %D%/cases %D%/shell.sh $(test_scripts) %D%/ranks.sh
