@@ -103,8 +103,12 @@ static sgf_status solve(equation *work)
 static sgf_status write_output(equation *work)
 {
   bool left_out = work->X != NULL && work->system.n > LARGE && !work->asked->full;
-  sgf_solution solution = {work->system.n, left_out ? NULL : work->X, work->rank,
-                           work->Z,        &work->certificate,        work->command};
+  sgf_solution solution = {.n = work->system.n,
+                           .X = left_out ? NULL : work->X,
+                           .rank = work->rank,
+                           .Z = work->Z,
+                           .certificate = &work->certificate,
+                           .command = work->command};
   if (work->output == NULL) return SGF_OK;
   if (left_out)
     fprintf(stderr, "sgflow: warning: X is left out of %s: n is %zu, above %d (--full writes it)\n", work->output,

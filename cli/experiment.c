@@ -69,7 +69,7 @@ static sgf_status record(job *run)
   if (asked->record == NULL) return SGF_OK;
   char *config = config_text(sgf_problem_settings(run->problem), &run->plan);
   char *line = options_text(run->what, asked);
-  sgf_provenance provenance = {config, line, run->threads, run->request};
+  sgf_provenance provenance = {.config = config, .command = line, .threads = run->threads, .request = run->request};
   bool complete = config != NULL && line != NULL;
   sgf_status status = sgf_simulation_record(run->simulation, asked->record, asked->record_every,
                                             complete ? &provenance : NULL, &run->error);

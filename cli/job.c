@@ -202,7 +202,7 @@ sgf_status job_print_costs(job *run)
   printf("n = %zu weights, P = %zu samples; the machine has %.3g GiB\n", costs->weights, costs->samples,
          costs->memory / GIB);
   printf("  %-12s %12s %12s\n", "path", "seconds", "GiB");
-  for (size_t k = 0; k < SGF_PATHS; k++) {
+  for (size_t k = 0; k < costs->count; k++) {
     const sgf_cost *cost = &costs->paths[k];
     printf("%s %-12s %12.3g %12.3g%s%s\n", k == costs->chosen ? "*" : " ", cost->path, cost->seconds,
            cost->bytes / GIB, cost->refusal != NULL ? "   not here: " : "",
@@ -332,7 +332,8 @@ bool job_is_unstable(const job *run)
 
 static sgf_status write_outputs(job *run, const sgf_prediction *prediction)
 {
-  sgf_provenance provenance = {run->config, run->command, run->threads, run->request};
+  sgf_provenance provenance = {
+      .config = run->config, .command = run->command, .threads = run->threads, .request = run->request};
   bool figures = true;
   sgf_status status = go_on(run);
   if (status == SGF_OK && run->asked->record != NULL)

@@ -138,7 +138,7 @@ bool summary_print_certificate(const sgf_certificate *certificate, const char *m
 bool summary_print_costs(const sgf_costs *costs)
 {
   json_t *root = json_object(), *paths = json_array();
-  for (size_t k = 0; k < SGF_PATHS; k++) {
+  for (size_t k = 0; k < costs->count; k++) {
     const sgf_cost *cost = &costs->paths[k];
     json_t *path = json_object();
     json_object_set_new(path, "path", json_string(cost->path));

@@ -2,7 +2,6 @@
  *   cc predict.c -o predict $(pkg-config --cflags --libs sgflow) -lm && ./predict */
 #include <sgflow.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 static int fail(const sgf_error *error)
 {
@@ -17,16 +16,13 @@ static int predict(void)
   sgf_problem *problem = NULL;
   sgf_prediction *prediction = NULL;
   sgf_error error;
+  const size_t widths[] = {5, 1};
   sgf_settings_init(&settings);
-  settings.network.widths = malloc(2 * sizeof *settings.network.widths); /* belongs to the settings */
-  if (settings.network.widths == NULL) return 1;
-  settings.network.widths[0] = 5;
-  settings.network.widths[1] = 1;
-  settings.network.width_count = 2;
   settings.training.learning_rate = 0.05;
   settings.training.batch_size = 10;
   settings.theory.equation = SGF_EQUATION_EXACT;
-  sgf_status status = sgf_problem_create(&settings, NULL, false, &problem, &error);
+  sgf_status status = sgf_settings_set_widths(&settings, 2, widths, &error);
+  if (status == SGF_OK) status = sgf_problem_create(&settings, NULL, false, &problem, &error);
   if (status == SGF_OK) status = sgf_predict(problem, false, &prediction, &error);
   if (status == SGF_OK) {
     size_t rows, columns;

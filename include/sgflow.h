@@ -18,7 +18,16 @@
  *   - a fallible function returns a sgf_status and, if `error` is not NULL, leaves there a
  *     message that names the file, the key or the quantity, and the value it had; an object
  *     that could not be made is NULL, a number that could not be computed is NaN;
- *   - nothing here prints, exits or changes process-wide state.
+ *   - nothing here prints, exits or changes process-wide state. What is process-wide is the program's: it calls
+ *     gsl_set_error_handler_off (GSL's own handler aborts), and limits a BLAS with threads to one where results are
+ *     to be the same bits for any number of threads;
+ *   - functions may be called by several threads at a time, on objects of their own; those that read or write files
+ *     by one thread at a time, unless HDF5 is built to be thread-safe.
+ *
+ * Compatibility, as long as SGF_VERSION_MAJOR stays the same: functions, names and enumerators are added and never
+ * removed or changed, and a program need not be compiled again. Structs that the library hands out by pointer may
+ * grow at their end. All others keep their size: what is new takes the place of `reserved`, where 0 means as before,
+ * so that a struct which the caller fills without its sgf_*_init begins as {0}. tests/abi.sh holds it to that.
  *
  * Equations are those of theory/README.md.
  */
@@ -40,6 +49,16 @@ extern "C" {
 #define SGF_API
 #define SGF_PRINTF(text, first)
 #endif
+
+/* Version of this header; sgf_version() is that of the library. */
+#define SGF_VERSION_MAJOR 0
+#define SGF_VERSION_MINOR 1
+#define SGF_VERSION_PATCH 0
+#define SGF_VERSION "0.1.0"
+#define SGF_VERSION_AT_LEAST(major, minor, patch) \
+  (SGF_VERSION_MAJOR > (major) ||                 \
+   (SGF_VERSION_MAJOR == (major) &&               \
+    (SGF_VERSION_MINOR > (minor) || (SGF_VERSION_MINOR == (minor) && SGF_VERSION_PATCH >= (patch)))))
 
 /* ------------------------------------------------------------------ errors */
 
@@ -71,6 +90,9 @@ SGF_API const char *sgf_status_text(sgf_status status);
 
 /* Version of the library, "MAJOR.MINOR.PATCH". */
 SGF_API const char *sgf_version(void);
+
+/* Free what a function of this header says is the caller's to free, by the allocator that it came from; NULL is fine. */
+SGF_API void sgf_free(void *pointer);
 
 /* Names and versions of the numerical libraries in use and of the BLAS, one per line,
  * written into text[0 .. capacity - 1] and always terminated. */
@@ -108,6 +130,7 @@ typedef struct sgf_settings {
     size_t teacher_rank; /* for SGF_TEACHER_LOW_RANK; 0: 1 */
     double label_noise;  /* standard deviation s of the targets' noise */
     char *file;          /* for SGF_SOURCE_FILE */
+    uint64_t reserved[8];
   } data;
   struct {
     size_t *widths;     /* N_0 ... N_L */
@@ -116,6 +139,7 @@ typedef struct sgf_settings {
     char *weights;      /* NULL, or an HDF5 file with datasets W1 ... WL */
     bool relax;         /* false: linearize where the weights are */
     sgf_start start;    /* which of the minima of the same map theta* is */
+    uint64_t reserved[8];
   } network;
   struct {
     double learning_rate; /* lambda */
@@ -123,14 +147,17 @@ typedef struct sgf_settings {
     sgf_sampling sampling;
     double momentum;     /* beta */
     double weight_decay; /* gamma: gamma |theta|^2 / 2 in the loss */
+    uint64_t reserved[8];
   } training;
   struct {
     sgf_noise noise;
     sgf_equation equation;
-    double rank_tolerance;  /* relative to the largest eigenvalue; NaN: from the largest gap */
-    size_t modes;           /* leading modes of a layer that is too large for all; 0: chosen */
-    double flatness_factor; /* flatness is the distance between the points with L = factor L*, L without the weight-decay
+    double rank_tolerance; /* relative to the largest eigenvalue; NaN: from the largest gap */
+    size_t modes;          /* leading modes of a layer that is too large for all; 0: chosen */
+    double
+        flatness_factor; /* flatness is the distance between the points with L = factor L*, L without the weight-decay
                              term; above 1 */
+    uint64_t reserved[8];
   } theory;
   struct {
     sgf_dynamics dynamics;
@@ -142,12 +169,15 @@ typedef struct sgf_settings {
     size_t replicas;       /* 0: chosen from the relaxation rates and the tolerance */
     double burn_in;        /* continuum time; NaN: chosen */
     double window;         /* continuum time; NaN: chosen */
+    uint64_t reserved[8];
   } simulation;
   struct {
     double tolerance; /* relative deviation that still counts as agreement */
     double level;     /* family-wise false-alarm rate */
+    uint64_t reserved[8];
   } verify;
   uint64_t seed;
+  uint64_t reserved[16];
 } sgf_settings;
 
 /* Continuum time of one step of the simulation: the learning rate, or the time step of Langevin dynamics. */
@@ -155,6 +185,10 @@ SGF_API double sgf_time_of_step(const sgf_settings *settings);
 
 /* Fill `settings` with the defaults: everything but the widths has one. */
 SGF_API void sgf_settings_init(sgf_settings *settings);
+
+/* Set the widths N_0 ... N_L to a copy of `widths` (count). Errors: SGF_ERROR_MEMORY, the settings are then as before. */
+SGF_API sgf_status sgf_settings_set_widths(sgf_settings *settings, size_t count, const size_t *widths,
+                                           sgf_error *error);
 
 /* Free what the settings own and set it to the defaults again. */
 SGF_API void sgf_settings_free(sgf_settings *settings);
@@ -235,16 +269,18 @@ typedef struct sgf_layer_modes {
                       block couples different ones, relative to the block's. Sorted, the variances differ from the
                       principal ones by at most as much (Hoffman and Wielandt) */
   double residual; /* of leading modes that were found by iteration; else 0 */
+  double reserved[4];
 } sgf_layer_modes;
 
 /* Noise balance: where the slow motion along the minima ends (theory/README.md, section 16). NaN where it is not known: one
  * layer, weight decay, noise that vanishes for some of the map; all but `imbalance` for more
  * than two layers. */
 typedef struct sgf_noise_balance_info {
-  double imbalance; /* at theta*: drift of the balance over what it would be if its two terms did not cancel, 0 to 1 */
-  double rate;      /* of the slowest approach to it, per unit of continuum time; NaN for a map of rank above 50 */
-  double distance;  /* |theta - theta*| / |theta*| of the weights at noise balance, turned next to theta* */
-  size_t surplus;   /* hidden units beyond the rank of the map, which fade away on the way */
+  double
+      imbalance;   /* at theta*: drift of the balance over what it would be if its two terms did not cancel, 0 to 1 */
+  double rate;     /* of the slowest approach to it, per unit of continuum time; NaN for a map of rank above 50 */
+  double distance; /* |theta - theta*| / |theta*| of the weights at noise balance, turned next to theta* */
+  size_t surplus;  /* hidden units beyond the rank of the map, which fade away on the way */
 } sgf_noise_balance_info;
 
 typedef struct sgf_prediction_info {
@@ -263,18 +299,18 @@ typedef struct sgf_prediction_info {
   double min_loss;             /* L* = L(theta*), without the weight-decay term */
   double regularized_loss;     /* with it, L* + gamma |theta*|^2 / 2; of several layers with weight decay, else NaN */
   bool certified_global;       /* theta* was proven to be a global minimum, without weight decay of the loss */
-  size_t map_rank;             /* these three of several layers with weight decay, else 0: rank of M, and of every layer,
+  size_t map_rank;          /* these three of several layers with weight decay, else 0: rank of M, and of every layer,
                                   what weight decay has not shrunk to zero */
-  size_t rotations;            /* independent rotations of hidden layers: null(H), if nothing else is */
-  size_t scalings;             /* modes of H of rate 2 gamma that have no noise: the scalings of hidden layers */
-  double global_loss;          /* the least loss that a network of these widths can have */
-  double gradient_norm;        /* relative norm of the gradient at theta* */
-  double balance_error;        /* what the descent changed of the conserved W_l W_l^T - W_{l+1}^T W_{l+1}, relative;
+  size_t rotations;         /* independent rotations of hidden layers: null(H), if nothing else is */
+  size_t scalings;          /* modes of H of rate 2 gamma that have no noise: the scalings of hidden layers */
+  double global_loss;       /* the least loss that a network of these widths can have */
+  double gradient_norm;     /* relative norm of the gradient at theta* */
+  double balance_error;     /* what the descent changed of the conserved W_l W_l^T - W_{l+1}^T W_{l+1}, relative;
                                   NaN where nothing flowed; with weight decay what is left of it, 0 at a minimum */
-  double flow_time;            /* continuum time of the descent */
-  double condition_number;     /* h_max / smallest kept h */
-  double largest_curvature;    /* h_max */
-  double relaxation_rate;      /* smallest kept h */
+  double flow_time;         /* continuum time of the descent */
+  double condition_number;  /* h_max / smallest kept h */
+  double largest_curvature; /* h_max */
+  double relaxation_rate;   /* smallest kept h */
   double decay_rate; /* rate at which its mode forgets, per continuum time: h, with momentum about h / (1 - beta) */
   size_t modes_below_crossover; /* epochs: modes with lambda h M / (1 - beta) < 3, which reshuffling calms; else 0 */
   double
@@ -293,20 +329,20 @@ typedef struct sgf_prediction_info {
   double mean_drift;       /* likewise: |dm/dt| along null(H) there, w per unit of continuum time */
   double next_order;       /* likewise: trace over that of the discrete equation, of leading order, less 1 */
   double commutator;       /* ||[H, C]||_F */
-  double commutator_relative;  /* ||[H, C]||_F / (||H||_F ||C||_F) */
-  double irreversible;         /* ||Q||_F / ||H Sigma||_F, Q = (H Sigma - Sigma H) / 2, continuum Sigma */
-  double entropy_production;   /* rate per unit of continuum time */
-  bool entropy_on_range;       /* D is singular: pseudo-inverses were used */
-  bool noise_free;             /* the residuals are round-off: C = 0, nothing fluctuates */
-  double anisotropy;           /* standard deviation of log variance over the modes that fluctuate; 0: isotropic */
-  bool isotropic_noise;        /* C = s^2 H exactly: the continuum covariance is the closed form T Pi */
-  double balance_rate;         /* relaxation of the balance towards its stationary value, by noise and, 2 gamma, by
+  double commutator_relative; /* ||[H, C]||_F / (||H||_F ||C||_F) */
+  double irreversible;        /* ||Q||_F / ||H Sigma||_F, Q = (H Sigma - Sigma H) / 2, continuum Sigma */
+  double entropy_production;  /* rate per unit of continuum time */
+  bool entropy_on_range;      /* D is singular: pseudo-inverses were used */
+  bool noise_free;            /* the residuals are round-off: C = 0, nothing fluctuates */
+  double anisotropy;          /* standard deviation of log variance over the modes that fluctuate; 0: isotropic */
+  bool isotropic_noise;       /* C = s^2 H exactly: the continuum covariance is the closed form T Pi */
+  double balance_rate;        /* relaxation of the balance towards its stationary value, by noise and, 2 gamma, by
                                   weight decay; NaN without a hidden layer */
-  double balance_drift;        /* |d/dt (W_l W_l^T - W_{l+1}^T W_{l+1})| at theta*, over all hidden layers */
-  double rate_ratio;           /* 1 / (lifetime decay_rate): quasi-stationary when << 1 */
-  double lifetime;             /* 1 / (the part of noise of balance_rate), continuum time: when noise has moved the weights
+  double balance_drift;       /* |d/dt (W_l W_l^T - W_{l+1}^T W_{l+1})| at theta*, over all hidden layers */
+  double rate_ratio;          /* 1 / (lifetime decay_rate): quasi-stationary when << 1 */
+  double lifetime;      /* 1 / (the part of noise of balance_rate), continuum time: when noise has moved the weights
                                   along the symmetry of the hidden layers, where weight decay does not hold them */
-  double balance_shift;        /* weight decay: the largest stationary |B_l|, over |W_l|^2 + |W_{l+1}|^2; NaN without */
+  double balance_shift; /* weight decay: the largest stationary |B_l|, over |W_l|^2 + |W_{l+1}|^2; NaN without */
   sgf_noise_balance_info noise_balance;
   double spectrum_distance;    /* Kolmogorov distance of the spectra of C / 2L* and H */
   double hessian_law_distance; /* of H to its limit law; NaN unless the data are Gaussian, one layer */
@@ -512,18 +548,21 @@ typedef struct sgf_cost {
   const char *refusal; /* NULL, or why the settings exclude it */
   double seconds;      /* on one thread, to a factor of about 2; without reading data and finding the minimum */
   double bytes;        /* at its largest */
+  double reserved[4];
 } sgf_cost;
 
-enum { SGF_PATHS = 4 };
+#define SGF_MOST_PATHS 16
 
 typedef struct sgf_costs {
-  sgf_cost paths[SGF_PATHS];
+  size_t count; /* of paths */
+  sgf_cost paths[SGF_MOST_PATHS];
   size_t chosen;      /* index of the path to take */
   const char *reason; /* for the choice */
   size_t weights;     /* n */
   size_t samples;     /* P */
   double memory;      /* bytes of the machine */
   bool fits;          /* what the chosen path needs */
+  double reserved[8];
 } sgf_costs;
 
 /* Estimate what each path takes for the settings, before anything is made: dense for n <= 4000, for what the
@@ -581,6 +620,7 @@ typedef struct sgf_plan {
   bool replicas_chosen, burn_in_chosen, window_chosen; /* chosen here, not by the settings */
   double relaxed;  /* exp(-h_min (burn-in + window)): what the slowest mode remembers */
   double lifetime; /* burn-in + window over the lifetime of the quasi-stationary state; 0 for one layer */
+  double reserved[8];
 } sgf_plan;
 
 /* Choose what the settings leave out: burn-in, window and replicas that decide every quantity at the
@@ -748,6 +788,7 @@ typedef struct sgf_window_pca {
   double psi_error;   /* its standard error; NaN for one run */
   double correlation; /* mean over the runs, of log variance with -log flatness */
   double correlation_error;
+  double reserved[4];
 } sgf_window_pca;
 
 /* Principal components of layer l's weights in the window of every run, and the Feng-Tu flatness along them, exact, from
@@ -773,6 +814,7 @@ typedef struct sgf_quantity {
   double low, high;       /* confidence interval of the deviation, corrected for the family */
   double replicas_needed; /* replicas that would decide it; 0 when decided */
   sgf_verdict verdict;
+  double reserved[4];
 } sgf_quantity;
 
 typedef struct sgf_comparison sgf_comparison;
@@ -842,7 +884,7 @@ SGF_API const char *sgf_verdict_text(sgf_verdict verdict);
  * way of sgf_prediction_numbers. */
 SGF_API size_t sgf_comparison_numbers(const sgf_comparison *comparison, sgf_number *numbers, size_t capacity);
 SGF_API size_t sgf_quantity_numbers(const sgf_quantity *quantity, sgf_number *numbers, size_t capacity);
-#define SGF_MOST_NUMBERS 128 /* a capacity that is enough for each of them */
+#define SGF_MOST_NUMBERS 256 /* a capacity that is enough for each of them */
 
 /* ------------------------------------------- Lyapunov and Stein equations
  *
@@ -869,6 +911,7 @@ typedef struct sgf_lyapunov_options {
                             those at round-off are, and a gap below 1e3 is an error; NaN or in [0, 1) */
   const double *initial; /* (n, n) X(0): the solution that it leads to; NULL: the one of least norm */
   double memory;         /* bytes that may be used; 0: three quarters of the machine's */
+  double reserved[8];
 } sgf_lyapunov_options;
 
 /* What is known of a solution, or of a system that was refused; NaN where nothing is. */
@@ -886,6 +929,7 @@ typedef struct sgf_certificate {
   double real, imaginary; /* the eigenvalue of A that is nearest to instability, null ones aside; the offending one */
   bool refined;           /* a step of iterative refinement was worth it */
   sgf_method method;      /* the one used */
+  double reserved[4];
 } sgf_certificate;
 
 /* Fill with the defaults: continuous, automatic, tolerance chosen, least norm. */
@@ -936,7 +980,7 @@ SGF_API sgf_status sgf_lyapunov_solve_sparse(const sgf_sparse *A, size_t columns
 /* Solve with a large sparse drift and Q = B B^T of few columns; X = Z Z^T, the solution that starts from 0.
  *   columns, B  m, (n, m)
  *   tolerance   of the residual relative to ||Q||, in [0, 1); 0: 1e-12. The scaled residual is at most 1e-13, or this
- *   rank, Z     columns of the factor Z (n, rank), allocated here, the caller's to free(); NULL after a failure
+ *   rank, Z     columns of the factor Z (n, rank), allocated here, the caller's to sgf_free(); NULL after a failure
  * The certificate's separation and error bound are estimates from below and above where the drift is not symmetric in any
  * units and has more than 1000 rows (docs/solvers.md).
  * Errors: as above; SGF_ERROR_NUMERICAL when the space does not suffice. Source: section 10; V. Simoncini, SIAM J. Sci.
@@ -959,6 +1003,7 @@ typedef struct sgf_system {
   size_t columns;    /* as for sgf_lyapunov_solve */
   double *Q;         /* (n, n), or B (n, columns) */
   double *initial;   /* (n, n) or NULL */
+  void *reserved[4];
 } sgf_system;
 
 /* Read an equation.
@@ -982,6 +1027,7 @@ struct sgf_provenance {
   const char *command; /* the command that reproduces the result */
   int threads;
   const char *request; /* the config as asked, before sizes, times and replicas were chosen: what a result is of */
+  void *reserved[4];
 };
 
 /* Write the HDF5 output: beside `path`, renamed when complete. Any of prediction, ensemble and
@@ -1014,7 +1060,7 @@ SGF_API void sgf_results_close(sgf_results *results);
 SGF_API double sgf_results_number(const sgf_results *results, const char *name);
 
 /* One text by its place ("comparison/verdict", "config"); NULL when there is none of that name, or no memory. The
- * caller's to free(). */
+ * caller's to sgf_free(). */
 SGF_API char *sgf_results_text(const sgf_results *results, const char *name);
 
 /* A solution of an equation; strings and arrays are the caller's. */
@@ -1025,6 +1071,7 @@ typedef struct sgf_solution {
   const double *Z; /* (n, rank) with X = Z Z^T, or NULL */
   const sgf_certificate *certificate;
   const char *command; /* that reproduces it */
+  void *reserved[4];
 } sgf_solution;
 
 /* Write datasets X or Z and the root attributes: the numbers of the certificate, method, command, version, date, host.

@@ -35,6 +35,7 @@ test_programs = \
   %D%/test_checkpoint
 test_scripts = %D%/separation.sh %D%/bad_input.sh %D%/commands.sh %D%/sweep.sh %D%/checkpoint.sh %D%/trajectory.sh %D%/claims.sh \
   %D%/manual.sh %D%/install.sh %D%/python.sh %D%/examples.sh %D%/tutorial.sh
+test_scripts += %D%/abi.sh
 test_cflags = $(CORE_CFLAGS) $(CHECK_CFLAGS)
 test_ldadd = libcore.la $(CORE_LIBS) $(CHECK_LIBS)
 test_minibatches = %D%/minibatches.c %D%/minibatches.h
@@ -195,5 +196,5 @@ quick_programs = %D%/test_random %D%/test_operators %D%/test_layers %D%/test_lya
   %D%/test_statistics %D%/test_chains %D%/test_files %D%/test_trajectory_file
 .PHONY: quickcheck
 quickcheck: all $(quick_programs)
-	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(quick_programs) %D%/separation.sh %D%/manual.sh %D%/install.sh'
-EXTRA_DIST += %D%/cases %D%/shell.sh $(test_scripts) %D%/ranks.sh
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(quick_programs) %D%/separation.sh %D%/manual.sh %D%/install.sh %D%/abi.sh'
+EXTRA_DIST += %D%/cases %D%/abi.awk %D%/abi.txt %D%/shell.sh $(test_scripts) %D%/ranks.sh

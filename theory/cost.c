@@ -274,11 +274,12 @@ static size_t path_of_operator(const shape *of, sgf_costs *costs)
 
 static void estimate(shape *of, bool dense, sgf_costs *costs)
 {
-  static const char *const names[SGF_PATHS] = {"dense", "reduced", "kronecker", "closed-form"};
+  static const char *const names[] = {"dense", "reduced", "kronecker", "closed-form"};
   size_t path = path_of_operator(of, costs);
   bool built = costs->paths[path].refusal == NULL;
   sgf_noise noise = of->settings->theory.noise;
-  for (size_t k = 0; k < SGF_PATHS; k++) {
+  costs->count = sizeof names / sizeof *names;
+  for (size_t k = 0; k < costs->count; k++) {
     bool closed = k == 3;
     costs->paths[k].path = names[k];
     of->shared = of->layers == 1 || closed;

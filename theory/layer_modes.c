@@ -343,7 +343,7 @@ sgf_status sgf_covariance_operator_layer(const sgf_covariance_operator *covarian
                                          sgf_error *error)
 {
   sgf_status status;
-  *found = (sgf_layer_modes){0, true, 0.0, 0.0};
+  *found = (sgf_layer_modes){.principal = true};
   SGF_TRY(check_layer(covariance, layer, 1, error));
   size_t size = sgf_covariance_operator_size(covariance, layer);
   bool blocks = sgf_covariance_operator_in_blocks(covariance), dense = size <= DENSE || leading >= size;

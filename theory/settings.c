@@ -27,6 +27,18 @@ void sgf_settings_init(sgf_settings *settings)
   settings->seed = 1;
 }
 
+sgf_status sgf_settings_set_widths(sgf_settings *settings, size_t count, const size_t *widths, sgf_error *error)
+{
+  void *copy = NULL;
+  sgf_status status = sgf_allocate(&copy, count > 0 ? count : 1, 1, sizeof *widths, "network.widths", error);
+  if (status != SGF_OK) return status;
+  if (count > 0) memcpy(copy, widths, count * sizeof *widths);
+  free(settings->network.widths);
+  settings->network.widths = copy;
+  settings->network.width_count = count;
+  return SGF_OK;
+}
+
 void sgf_settings_free(sgf_settings *settings)
 {
   free(settings->data.input_spectrum);

@@ -4,15 +4,19 @@
 #include <gsl/gsl_version.h>
 #include <lapacke.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "../io/hdf5_file.h"
 #include "config.h"
+#include "sgflow.h"
 
 /* OpenBLAS says what it is; other BLAS libraries have no such function, and then it is NULL. */
 extern char *openblas_get_config(void) __attribute__((weak));
 
 const char *sgf_version(void) { return PACKAGE_VERSION; }
+
+void sgf_free(void *pointer) { free(pointer); }
 
 void sgf_libraries(char *text, size_t capacity)
 {

@@ -89,7 +89,7 @@ sgf_status sgf_window_pca_measure(const sgf_problem *problem, const sgf_ensemble
   double *both = NULL, *psi = NULL;
   pca_room room = {0};
   sgf_status status = check_protocol(problem, ensemble, layer, error);
-  *result = (sgf_window_pca){0, NAN, NAN, NAN, NAN};
+  *result = (sgf_window_pca){.psi = NAN, .psi_error = NAN, .correlation = NAN, .correlation_error = NAN};
   if (status != SGF_OK) return status;
   size = sgf_layer_size(&problem->network, layer);
   SGF_TRY(create_room(problem, size, &room, error));

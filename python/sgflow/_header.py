@@ -2,15 +2,18 @@
 from ctypes import (CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, c_double, c_int, c_int64, c_size_t,
                     c_uint64, c_void_p)
 
+SGF_VERSION_MAJOR = 0
+SGF_VERSION_MINOR = 1
+SGF_VERSION_PATCH = 0
 SGF_MESSAGE_LENGTH = 512
 SGF_MOST_ROTATIONS = 4000
 SGF_MOST_ROTATION_WORK = 1e11
 SGF_MOST_SYMMETRIES = 1000
 SGF_DIFFUSING = 1e-10
 SGF_NOT_SHORT = 0.2
+SGF_MOST_PATHS = 16
 SGF_SLOW_MODES = 3
-SGF_MOST_NUMBERS = 128
-SGF_PATHS = 4
+SGF_MOST_NUMBERS = 256
 
 # Enumerations: names as in a config, in the order of their values.
 ENUMERATIONS = {
@@ -51,6 +54,7 @@ class sgf_settings_data(Structure):
         ("teacher_rank", c_size_t),
         ("label_noise", c_double),
         ("file", c_char_p),
+        ("reserved", c_uint64 * 8),
     ]
 
 
@@ -62,6 +66,7 @@ class sgf_settings_network(Structure):
         ("weights", c_char_p),
         ("relax", c_bool),
         ("start", c_int),
+        ("reserved", c_uint64 * 8),
     ]
 
 
@@ -72,6 +77,7 @@ class sgf_settings_training(Structure):
         ("sampling", c_int),
         ("momentum", c_double),
         ("weight_decay", c_double),
+        ("reserved", c_uint64 * 8),
     ]
 
 
@@ -82,6 +88,7 @@ class sgf_settings_theory(Structure):
         ("rank_tolerance", c_double),
         ("modes", c_size_t),
         ("flatness_factor", c_double),
+        ("reserved", c_uint64 * 8),
     ]
 
 
@@ -95,6 +102,7 @@ class sgf_settings_simulation(Structure):
         ("replicas", c_size_t),
         ("burn_in", c_double),
         ("window", c_double),
+        ("reserved", c_uint64 * 8),
     ]
 
 
@@ -102,6 +110,7 @@ class sgf_settings_verify(Structure):
     _fields_ = [
         ("tolerance", c_double),
         ("level", c_double),
+        ("reserved", c_uint64 * 8),
     ]
 
 
@@ -114,6 +123,7 @@ class sgf_settings(Structure):
         ("simulation", sgf_settings_simulation),
         ("verify", sgf_settings_verify),
         ("seed", c_uint64),
+        ("reserved", c_uint64 * 16),
     ]
 
 
@@ -154,6 +164,7 @@ class sgf_layer_modes(Structure):
         ("principal", c_bool),
         ("coupling", c_double),
         ("residual", c_double),
+        ("reserved", c_double * 4),
     ]
 
 
@@ -299,18 +310,21 @@ class sgf_cost(Structure):
         ("refusal", c_char_p),
         ("seconds", c_double),
         ("bytes", c_double),
+        ("reserved", c_double * 4),
     ]
 
 
 class sgf_costs(Structure):
     _fields_ = [
-        ("paths", sgf_cost * 4),
+        ("count", c_size_t),
+        ("paths", sgf_cost * 16),
         ("chosen", c_size_t),
         ("reason", c_char_p),
         ("weights", c_size_t),
         ("samples", c_size_t),
         ("memory", c_double),
         ("fits", c_bool),
+        ("reserved", c_double * 8),
     ]
 
 
@@ -328,6 +342,7 @@ class sgf_plan(Structure):
         ("window_chosen", c_bool),
         ("relaxed", c_double),
         ("lifetime", c_double),
+        ("reserved", c_double * 8),
     ]
 
 
@@ -353,6 +368,7 @@ class sgf_window_pca(Structure):
         ("psi_error", c_double),
         ("correlation", c_double),
         ("correlation_error", c_double),
+        ("reserved", c_double * 4),
     ]
 
 
@@ -367,6 +383,7 @@ class sgf_quantity(Structure):
         ("high", c_double),
         ("replicas_needed", c_double),
         ("verdict", c_int),
+        ("reserved", c_double * 4),
     ]
 
 
@@ -420,6 +437,7 @@ class sgf_lyapunov_options(Structure):
         ("rank_tolerance", c_double),
         ("initial", POINTER(c_double)),
         ("memory", c_double),
+        ("reserved", c_double * 8),
     ]
 
 
@@ -437,6 +455,7 @@ class sgf_certificate(Structure):
         ("imaginary", c_double),
         ("refined", c_bool),
         ("method", c_int),
+        ("reserved", c_double * 4),
     ]
 
 
@@ -458,6 +477,7 @@ class sgf_system(Structure):
         ("columns", c_size_t),
         ("Q", POINTER(c_double)),
         ("initial", POINTER(c_double)),
+        ("reserved", c_void_p * 4),
     ]
 
 
@@ -467,6 +487,7 @@ class sgf_provenance(Structure):
         ("command", c_char_p),
         ("threads", c_int),
         ("request", c_char_p),
+        ("reserved", c_void_p * 4),
     ]
 
 
@@ -478,6 +499,7 @@ class sgf_solution(Structure):
         ("Z", POINTER(c_double)),
         ("certificate", POINTER(sgf_certificate)),
         ("command", c_char_p),
+        ("reserved", c_void_p * 4),
     ]
 
 
@@ -503,9 +525,11 @@ ENUMERATED = {
 FUNCTIONS = {
     "sgf_status_text": (c_char_p, (c_int,)),
     "sgf_version": (c_char_p, ()),
+    "sgf_free": (None, (c_void_p,)),
     "sgf_libraries": (None, (c_char_p, c_size_t)),
     "sgf_time_of_step": (c_double, (POINTER(sgf_settings),)),
     "sgf_settings_init": (None, (POINTER(sgf_settings),)),
+    "sgf_settings_set_widths": (c_int, (POINTER(sgf_settings), c_size_t, POINTER(c_size_t), POINTER(sgf_error))),
     "sgf_settings_free": (None, (POINTER(sgf_settings),)),
     "sgf_problem_create": (c_int, (POINTER(sgf_settings), c_char_p, c_bool, POINTER(c_void_p), POINTER(sgf_error))),
     "sgf_problem_from_arrays": (c_int, (POINTER(sgf_settings), c_size_t, POINTER(c_double), POINTER(c_double),

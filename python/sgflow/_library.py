@@ -149,6 +149,8 @@ def fields(struct: ctypes.Structure) -> dict[str, Any]:
     """A struct as a dict: texts decoded, enumerators by name, nested structs as dicts; pointers to arrays left out."""
     result: dict[str, Any] = {}
     for name, kind in struct._fields_:  # type: ignore[misc]
+        if name == "reserved":
+            continue
         value = getattr(struct, name)
         enumeration = _header.ENUMERATED.get((type(struct).__name__, name))
         if enumeration is not None:

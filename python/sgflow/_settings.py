@@ -104,11 +104,13 @@ def _places() -> dict[str, tuple[str | None, str, Any]]:
     """Section, C struct and type of every key; keys are unique."""
     places: dict[str, tuple[str | None, str, Any]] = {}
     for section, kind in _header.sgf_settings._fields_:
+        if section == "reserved":
+            continue
         if not issubclass(kind, ctypes.Structure):
             places[section] = (None, "sgf_settings", kind)
             continue
         for key, inner in kind._fields_:  # type: ignore[misc]
-            if key not in _COUNTS:
+            if key not in _COUNTS and key != "reserved":
                 places[key] = (section, kind.__name__, inner)
     return places
 
