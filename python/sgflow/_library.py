@@ -26,7 +26,7 @@ def _places() -> list[str]:
     built = root / "build" / ".libs" / "libsgflow.so"
     places = [str(built)] if (root / "include" / "sgflow.h").is_file() and built.is_file() else []
     found = ctypes.util.find_library("sgflow")
-    return places + ([found] if found else []) + ["libsgflow.so.0", "/usr/local/lib/libsgflow.so.0"]
+    return places + ([found] if found else []) + ["libsgflow.so.1", "/usr/local/lib/libsgflow.so.1"]
 
 
 def _load() -> ctypes.CDLL:
