@@ -45,7 +45,7 @@ cd "$folder" || exit 1
 touch mine.yaml mine.h5 other.txt
 for command in $commands; do
   completes "$command" sgflow "${command:0:1}"
-  completes --json sgflow "$command" --j
+  completes --help sgflow "$command" --h
 done
 completes --set= sgflow verify --
 completes -o sgflow verify -

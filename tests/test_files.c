@@ -14,8 +14,10 @@
 #include "../verify/sgd.h"
 #include "testing.h"
 
-static const sgf_provenance PROVENANCE = {"network: <config> & \"text\"\n", "sgflow verify test.yaml", 2,
-                                          "network: <request>\n"};
+static const sgf_provenance PROVENANCE = {.config = "network: <config> & \"text\"\n",
+                                          .command = "sgflow verify test.yaml",
+                                          .threads = 2,
+                                          .request = "network: <request>\n"};
 
 typedef struct {
   sgf_settings settings;
