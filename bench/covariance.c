@@ -1,6 +1,7 @@
 /* What the covariance operator costs: its targets, and how its time grows with the width N of N-N-N networks.
  *
  *   covariance [--quick]    CSV on standard output; findings on standard error
+ *   covariance --plan [NAME]   planned against measured time and memory of each path, as a table in Markdown
  *
  * Weights are random and the data are made for them, Y = M X + residuals orthogonal to X, so that they are at their
  * minimum and no descent is measured. Each measurement runs in a process of its own, for the peak of its memory; times
@@ -37,6 +38,7 @@ typedef struct {
   task what;
   size_t samples;
   double exponent; /* predicted growth of the time with N; NaN: one width only */
+  size_t modes;    /* theory.modes */
   size_t widths[MOST_WIDTHS];
 } series;
 
@@ -47,6 +49,7 @@ static const series SERIES[] = {
      LAYERS,
      4000,
      3.0,
+     0,
      {100, 178, 316, 562, 1000}},
     {"kronecker isotropic; with layers",
      SGF_NOISE_ISOTROPIC,
@@ -54,6 +57,7 @@ static const series SERIES[] = {
      LAYERS,
      4000,
      4.0,
+     0,
      {24, 43, 76, 135, 240}},
     {"kronecker population; operator",
      SGF_NOISE_POPULATION,
@@ -61,6 +65,7 @@ static const series SERIES[] = {
      CREATE,
      4000,
      4.0,
+     0,
      {24, 43, 76, 135, 240}},
     {"reduced empirical; operator",
      SGF_NOISE_EMPIRICAL,
@@ -68,12 +73,37 @@ static const series SERIES[] = {
      CREATE,
      4000,
      4.0,
+     0,
      {7, 12, 21, 37, 66}},
-    {"closed-form; all", SGF_NOISE_ISOTROPIC, SGF_EQUATION_CONTINUUM, PREDICT, 4000, NAN, {1000}},
-    {"kronecker population; all", SGF_NOISE_POPULATION, SGF_EQUATION_DISCRETE, PREDICT, 4000, NAN, {100}},
-    {"reduced empirical; all", SGF_NOISE_EMPIRICAL, SGF_EQUATION_DISCRETE, PREDICT, 4000, NAN, {40}},
-    {"dense empirical; all", SGF_NOISE_EMPIRICAL, SGF_EQUATION_DISCRETE, DENSE, 4000, NAN, {40}}};
+    {"closed-form; all", SGF_NOISE_ISOTROPIC, SGF_EQUATION_CONTINUUM, PREDICT, 4000, NAN, 0, {1000}},
+    {"kronecker population; all", SGF_NOISE_POPULATION, SGF_EQUATION_DISCRETE, PREDICT, 4000, NAN, 0, {100}},
+    {"reduced empirical; all", SGF_NOISE_EMPIRICAL, SGF_EQUATION_DISCRETE, PREDICT, 4000, NAN, 0, {40}},
+    {"dense empirical; all", SGF_NOISE_EMPIRICAL, SGF_EQUATION_DISCRETE, DENSE, 4000, NAN, 0, {40}}};
 enum { ALL = sizeof SERIES / sizeof *SERIES };
+
+/* What is planned and measured. */
+static const series PLANNED[] = {
+    {"closed-form", SGF_NOISE_ISOTROPIC, SGF_EQUATION_CONTINUUM, PREDICT, 4000, NAN, 0, {100, 300, 1000}},
+    {"kronecker, isotropic noise", SGF_NOISE_ISOTROPIC, SGF_EQUATION_DISCRETE, PREDICT, 4000, NAN, 0, {50, 100, 200}},
+    {"kronecker, population noise",
+     SGF_NOISE_POPULATION,
+     SGF_EQUATION_DISCRETE,
+     PREDICT,
+     4000,
+     NAN,
+     0,
+     {50, 64, 100}},
+    {"with 20 modes, population noise",
+     SGF_NOISE_POPULATION,
+     SGF_EQUATION_DISCRETE,
+     PREDICT,
+     4000,
+     NAN,
+     20,
+     {64, 100}},
+    {"reduced, empirical noise", SGF_NOISE_EMPIRICAL, SGF_EQUATION_DISCRETE, PREDICT, 4000, NAN, 0, {30, 46, 64}},
+    {"dense, empirical noise", SGF_NOISE_EMPIRICAL, SGF_EQUATION_DISCRETE, DENSE, 4000, NAN, 0, {20, 40}}};
+enum { ALL_PLANNED = sizeof PLANNED / sizeof *PLANNED };
 
 typedef struct {
   double seconds, mebibytes;
@@ -120,6 +150,18 @@ static void fill_normal(uint64_t stream, size_t count, double scale, double *val
   for (size_t k = 0; k < count; k++) values[k] = scale * sgf_random_normal(&random);
 }
 
+static void set(const series *from, size_t *widths, sgf_settings *settings)
+{
+  sgf_settings_init(settings);
+  settings->network.widths = widths;
+  settings->network.width_count = 3;
+  settings->network.relax = false;
+  settings->theory.noise = from->noise;
+  settings->theory.equation = from->equation;
+  settings->theory.modes = from->modes;
+  settings->data.samples = from->samples;
+}
+
 /* An N-N-N network of random weights at the minimum of its data. */
 static sgf_status plant(const series *from, size_t N, sgf_problem **problem, sgf_error *error)
 {
@@ -127,12 +169,7 @@ static sgf_status plant(const series *from, size_t N, sgf_problem **problem, sgf
   sgf_settings settings;
   double *theta = NULL, *X = NULL, *Y = NULL, *E = NULL, *M = NULL;
   sgf_status status;
-  sgf_settings_init(&settings);
-  settings.network.widths = widths;
-  settings.network.width_count = 3;
-  settings.network.relax = false;
-  settings.theory.noise = from->noise;
-  settings.theory.equation = from->equation;
+  set(from, widths, &settings);
   SGF_TRY(sgf_new_reals(&theta, 2 * N, N, "weights", error));
   SGF_TRY(sgf_new_reals(&X, P, N, "X", error));
   SGF_TRY(sgf_new_reals(&Y, P, N, "Y", error));
@@ -250,12 +287,53 @@ static void judge(const char *what, double value, double bound, const char *unit
   fprintf(stderr, "%-52s %9.3g %s, target %g: %s\n", what, value, unit, bound, value <= bound ? "met" : "MISSED");
 }
 
+/* The path that is measured: dense, or the operator's. */
+static const sgf_cost *path_of(const series *from, const sgf_costs *plan)
+{
+  size_t path = from->what == DENSE ? 0 : 1;
+  while (plan->paths[path].refusal != NULL) path++;
+  return &plan->paths[path];
+}
+
+static bool compare_plan(const series *from, size_t N)
+{
+  size_t widths[3] = {N, N, N};
+  sgf_settings settings;
+  sgf_costs plan;
+  sgf_error error;
+  cost measured;
+  set(from, widths, &settings);
+  if (sgf_estimate_costs(&settings, NULL, from->what == DENSE, &plan, &error) != SGF_OK) return false;
+  if (!run_apart(from, N, &measured)) return false;
+  const sgf_cost *path = path_of(from, &plan);
+  double mebibytes = path->bytes / 1048576.0;
+  printf("| %s | %zu, %zu | %.2g | %.2g | %.2f | %.0f | %.0f | %.2f |\n", from->name, N, 2 * N * N, path->seconds,
+         measured.seconds, path->seconds / measured.seconds, mebibytes, measured.mebibytes,
+         mebibytes / measured.mebibytes);
+  fflush(stdout);
+  return true;
+}
+
+/* Of the paths whose names begin so. */
+static int compare_plans(const char *beginning)
+{
+  puts("| path | N, n | planned, s | measured, s | ratio | planned, MiB | measured, MiB | ratio |\n"
+       "|---|---|---|---|---|---|---|---|");
+  for (size_t k = 0; k < ALL_PLANNED; k++)
+    for (size_t w = 0; w < MOST_WIDTHS && PLANNED[k].widths[w] > 0; w++)
+      if (strncmp(PLANNED[k].name, beginning, strlen(beginning)) == 0 &&
+          !compare_plan(&PLANNED[k], PLANNED[k].widths[w]))
+        return 1;
+  return 0;
+}
+
 int main(int argc, char **argv)
 {
   bool quick = argc > 1 && strcmp(argv[1], "--quick") == 0;
   cost last[ALL];
   gsl_set_error_handler_off();
   if (openblas_set_num_threads != NULL) openblas_set_num_threads(1);
+  if (argc > 1 && strcmp(argv[1], "--plan") == 0) return compare_plans(argc > 2 ? argv[2] : "");
   puts("series,N,n,P,seconds,peak_MiB");
   for (size_t k = 0; k < ALL; k++)
     if (!run_series(&SERIES[k], quick, &last[k])) return 1;

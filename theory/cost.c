@@ -9,6 +9,8 @@
 
 #include "../io/hdf5_file.h"
 #include "covariance_operator.h"
+#include "leading_eigen.h"
+#include "linear_algebra.h"
 #include "memory.h"
 #include "problem.h"
 #include "tested_directions.h"
@@ -24,6 +26,8 @@ typedef struct {
   double inputs, outputs, weights, samples, map; /* N_0, N_L, n, P, N_0 N_L */
   size_t layers;
   double rate; /* operations of large products per second */
+  double
+      eigen; /* what operations of an eigenproblem take, by those of products, relative to a machine where it was measured */
   bool separate, shared;
   bool directed; /* moments on directions are wanted too */
 } shape;
@@ -32,9 +36,10 @@ typedef struct {
 
 static double cube(double n) { return n * n * n; }
 
-/* Operations of a symmetric eigenproblem, in those of products of the same speed: measured for 100 to 3200 rows. */
-static double eigen(double n) { return 7.0 * cube(n) + 3300.0 * n * n; }
-static double eigenvalues(double n) { return 3.2 * cube(n) + 1500.0 * n * n; }
+/* Operations of a symmetric eigenproblem, in those of products of the same speed: measured for 64 to 3200 rows, where the
+ * factor is 1. */
+static double eigen(const shape *of, double n) { return of->eigen * (7.0 * cube(n) + 3300.0 * n * n); }
+static double eigenvalues(const shape *of, double n) { return of->eigen * (3.2 * cube(n) + 1500.0 * n * n); }
 
 /* A change of the weights of a layer to the map, or back. */
 static double push(const shape *of, size_t layer)
@@ -65,20 +70,24 @@ static bool dense_layer(const shape *of, double size)
   return size <= DENSE_LAYER || (double)of->settings->theory.modes >= size;
 }
 
-/* Rows of a block Krylov space, for a layer whose leading modes are found; 0 for another. */
-static double krylov_rows(const shape *of, double size)
+/* Vectors of a block of a Krylov space, for a layer whose leading modes are found; 0 for another. */
+static double krylov_block(const shape *of, double size)
 {
   double leading = of->settings->theory.modes > 0 ? (double)of->settings->theory.modes : 200.0;
   bool within_outputs = of->layers <= 2 && (of->separate || of->settings->theory.modes == 0);
-  return dense_layer(of, size) || within_outputs ? 0.0 : fmin(4.0 * (leading + 8.0), size);
+  return dense_layer(of, size) || within_outputs ? 0.0 : fmin(leading + 8.0, size);
 }
+
+/* Vectors of the whole space, of four blocks. */
+static double krylov_rows(const shape *of, double size) { return fmin(4.0 * krylov_block(of, size), size); }
 
 /* Z pair of blocks by pair of blocks, once. */
 static double all_blocks(const shape *of)
 {
   if (of->separate || stored(of)) return 0.0;
-  double inner = sampled(of) ? of->samples : of->inputs;
-  return of->outputs * of->outputs * of->inputs * of->inputs * (inner + 20.0);
+  /* the factor of the samples, or a product of each block and divisions, which are no products */
+  double each = sampled(of) ? of->samples + 20.0 : of->inputs + 180.0;
+  return of->outputs * of->outputs * of->inputs * of->inputs * each;
 }
 
 /* Second moment with every sample's own Hessian: the stability limit or its bound, and the equation if it is asked for. */
@@ -122,15 +131,18 @@ static double layer_operations(const shape *of, size_t layer)
   double size = layer_size(of, layer), width = (double)of->settings->network.widths[layer - 1], m = of->inputs;
   double pair = 2.0 * m * width * (m + width);
   if (of->separate && of->shared) return 4.0 * m * m * width + 2000.0 * size;
-  if (of->separate && of->layers <= 2) return of->outputs * (pair + eigen(width) + 4.0 * m * m * width);
+  if (of->separate && of->layers <= 2) return of->outputs * (pair + eigen(of, width) + 4.0 * m * m * width);
   double rows = krylov_rows(of, size);
   if (dense_layer(of, size))
-    return eigen(size) + size * (3.0 * push(of, layer) + 2.0 * of->map * of->map + 4.0 * of->map * m) +
+    return eigen(of, size) + size * (3.0 * push(of, layer) + 2.0 * of->map * of->map + 4.0 * of->map * m) +
            all_blocks(of) * ceil(size / 128.0);
-  if (rows > 0.0)
-    return 12.0 * (rows * (2.0 * push(of, layer) + 2.0 * of->map * (stored(of) ? of->map : 0.0)) +
-                   all_blocks(of) * ceil(rows / 128.0) + 4.0 * rows * rows * size);
-  return of->outputs * (pair + eigen(width)) + all_blocks(of) + 0.5 * of->outputs * of->outputs * pair;
+  if (rows > 0.0) {
+    /* Blocks until all has converged: 12 of 208 vectors, 80 of 28, measured with the spectra of random networks. */
+    double block = krylov_block(of, size), blocks = fmin(2500.0 / block, 3.0 * SGF_MOST_RESTARTS);
+    return blocks * (block * (2.0 * push(of, layer) + 2.0 * of->map * (stored(of) ? of->map : 0.0)) +
+                     all_blocks(of) * ceil(block / 128.0) + 8.0 * rows * block * size);
+  }
+  return of->outputs * (pair + eigen(of, width)) + all_blocks(of) + 0.5 * of->outputs * of->outputs * pair;
 }
 
 static double diagonal_operations(const shape *of, size_t layer)
@@ -153,7 +165,7 @@ static double direction_operations(const shape *of)
 {
   double m = most_directions(of),
          pairs = of->separate             ? 0.0
-                 : of->map <= DENSE_LAYER ? eigen(of->map)
+                 : of->map <= DENSE_LAYER ? eigen(of, of->map)
                                           : 0.0,
          pushes = 0.0;
   for (size_t l = 1; l <= of->layers; l++) pushes += push(of, l);
@@ -169,15 +181,29 @@ static double direction_bytes(const shape *of)
   return 8.0 * (3.0 * most_directions(of) * of->weights + 2.0 * (double)SGF_MOST_IN_DIRECTIONS + runs) + 268435456.0;
 }
 
+/* Seconds of the fits of psi, of what is known by layer and of the closed forms beside, with 1000 resamples of up to 20 000
+ * modes; and of sorting and storing what is known of each weight. No products: measured where they take 16 ns a mode. */
+static double seconds_of_fits(const shape *of)
+{
+  double seconds = 3e-7 * of->weights;
+  for (size_t l = 1; l <= of->layers; l++) {
+    double size = layer_size(of, l), block = krylov_block(of, size), modes = block > 0.0 ? block - 8.0 : size;
+    if (modes <= 20000.0) seconds += 1.6e-5 * modes;
+    if (of->layers == 2 && size <= 20000.0) seconds += 1.6e-5 * size;
+  }
+  return seconds;
+}
+
 static double operator_operations(const shape *of, bool closed)
 {
-  double m = of->inputs, sum = 4.0 * of->samples * m * of->outputs;
+  double m = of->inputs, sum = 40.0 * of->samples * m * of->outputs; /* moments, residuals, traces of the noise */
   if (of->layers > 2)
-    sum += eigen(of->map);
+    sum += eigen(of, of->map);
   else if (closed)
-    sum += eigen(m) + (of->outputs * cube(m) <= SGF_SPARE_OPERATIONS ? of->outputs + 3.0 : 3.0) * eigenvalues(m);
+    sum +=
+        eigen(of, m) + (of->outputs * cube(m) <= SGF_SPARE_OPERATIONS ? of->outputs + 3.0 : 3.0) * eigenvalues(of, m);
   else
-    sum += (of->shared ? 1.0 : of->outputs) * eigen(m);
+    sum += (of->shared ? 1.0 : of->outputs) * eigen(of, m);
   if (stored(of) || sampled(of)) sum += of->samples * of->map * (2.0 * m + (sampled(of) ? 4.0 : of->map));
   for (size_t l = 1; l <= of->layers; l++)
     sum += (of->directed ? 2.0 : 1.0) * layer_operations(of, l) + diagonal_operations(of, l);
@@ -185,9 +211,13 @@ static double operator_operations(const shape *of, bool closed)
   return sum;
 }
 
+/* What the program takes by itself. */
+static const double PROGRAM = 1e7;
+
 static double operator_bytes(const shape *of)
 {
-  double m = of->inputs, count = 6.0 * of->weights + of->samples * (2.0 * of->outputs + m), widest = 0.0;
+  double m = of->inputs, widest = 0.0, vectors = of->separate && of->layers <= 2 ? 0.0 : 256.0 * of->map;
+  double count = 8.0 * of->weights + of->samples * (3.0 * of->outputs + 2.0 * m);
   if (!of->shared) count += of->layers > 2 ? 3.0 * of->map * of->map : of->outputs * m * m;
   if (stored(of)) count += of->map * of->map + 512.0 * of->map;
   if (sampled(of)) count += of->map * (of->samples + 512.0);
@@ -196,35 +226,60 @@ static double operator_bytes(const shape *of)
     double dense = !(of->separate && of->layers <= 2) && dense_layer(of, size) ? 3.0 * size * size : 0.0;
     double krylov = 3.0 * krylov_rows(of, size) * size;
     double seen = of->shared ? 0.0 : of->outputs * m * width;
-    widest = fmax(widest, fmax(seen, dense + krylov) + 256.0 * of->map);
+    widest = fmax(widest, fmax(seen, dense + krylov) + vectors);
   }
-  return 8.0 * (count + widest + 8.0 * m * m) + (of->directed ? direction_bytes(of) : 0.0);
+  return PROGRAM + 8.0 * (count + widest + 8.0 * m * m) + (of->directed ? direction_bytes(of) : 0.0);
 }
 
 /* ------------------------------------------------------------------ the choice */
 
-static double wall_seconds(void)
+/* Of this thread: what it would take on a machine that does nothing else. */
+static double processor_seconds(void)
 {
   struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 /* Operations per second of products: the best of five of 512 rows. */
-static sgf_status measure_rate(double *rate, sgf_error *error)
+static double rate_of_products(int size, const double *A, double *C)
+{
+  double rate = 0.0;
+  for (int k = 0; k < 5; k++) {
+    double start = processor_seconds();
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, size, size, size, 1.0, A, size, A, size, 0.0, C, size);
+    rate = fmax(rate, 2.0 * cube(size) / fmax(processor_seconds() - start, 1e-9));
+  }
+  return rate;
+}
+
+/* What the count of operations of an eigenproblem is to be multiplied by: the best of three of 192 rows. */
+static double factor_of_eigenproblems(double rate, double *A, double *values)
+{
+  enum { ROWS = 192 };
+  double least = INFINITY;
+  for (int k = 0; k < 3; k++) {
+    for (size_t i = 0; i < ROWS; i++) /* nothing deflates */
+      for (size_t j = 0; j < ROWS; j++) A[i * ROWS + j] = cos((double)(i * j + 1)) + cos((double)(i + j));
+    double start = processor_seconds();
+    if (sgf_symmetric_eigen(ROWS, A, values, "measured speed", NULL) != SGF_OK) return 1.0;
+    least = fmin(least, processor_seconds() - start);
+  }
+  return least * rate / (7.0 * cube(ROWS) + 3300.0 * ROWS * ROWS);
+}
+
+static sgf_status measure_rates(shape *of, sgf_error *error)
 {
   const int size = 512;
   double *A = NULL;
-  sgf_status status = sgf_new_reals(&A, 3 * (size_t)size, (size_t)size, "measured speed", error);
-  *rate = 0.0;
-  for (int k = 0; k < 5 && status == SGF_OK; k++) {
-    double start = wall_seconds();
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, size, size, size, 1.0, A, size, A + size * size, size, 0.0,
-                A + 2 * size * size, size);
-    *rate = fmax(*rate, 2.0 * cube(size) / fmax(wall_seconds() - start, 1e-9));
-  }
+  size_t square = (size_t)size * (size_t)size;
+  sgf_status status = sgf_new_reals(&A, 2, square, "measured speed", error);
+  if (status != SGF_OK) return status;
+  for (size_t k = 0; k < square; k++) A[k] = 1.0;
+  of->rate = rate_of_products(size, A, A + square);
+  of->eigen = factor_of_eigenproblems(of->rate, A, A + square);
   free(A);
-  return status;
+  return SGF_OK;
 }
 
 static bool has_bottleneck(const sgf_settings *settings)
@@ -285,7 +340,8 @@ static void estimate(shape *of, bool dense, sgf_costs *costs)
     of->shared = of->layers == 1 || closed;
     of->separate = noise == SGF_NOISE_ISOTROPIC || closed ||
                    (noise == SGF_NOISE_POPULATION && (of->layers == 1 || of->outputs == 1.0));
-    costs->paths[k].seconds = (k == 0 ? dense_operations(of) : operator_operations(of, closed)) / of->rate;
+    costs->paths[k].seconds =
+        (k == 0 ? dense_operations(of) : operator_operations(of, closed)) / of->rate + seconds_of_fits(of);
     costs->paths[k].bytes = k == 0 ? dense_bytes(of) : operator_bytes(of);
   }
   costs->chosen = dense || !built || of->weights <= MOST_DENSE ? 0 : path;
@@ -331,7 +387,7 @@ static sgf_status estimate_costs(const sgf_settings *settings, const char *folde
   of.weights = (double)network.weights;
   of.map = of.inputs * of.outputs;
   SGF_TRY(count_samples(settings, folder, &of.samples, error));
-  SGF_TRY(measure_rate(&of.rate, error));
+  SGF_TRY(measure_rates(&of, error));
   estimate(&of, dense, costs);
   costs->weights = network.weights;
   costs->samples = (size_t)of.samples;
