@@ -942,13 +942,12 @@ SGF_API void sgf_lyapunov_options_init(sgf_lyapunov_options *options);
  *   X           (n, n), symmetric to the last bit; NaN after a failure
  *   certificate filled as far as things went, also after a failure
  * A solution has a scaled residual of at most 1e-13 (singular, with a larger rank tolerance: at most that).
- * Errors: SGF_ERROR_VALUE for entries that are not finite or Q not symmetric to round-off, SGF_ERROR_UNSTABLE,
- * SGF_ERROR_INCOMPATIBLE for L^T Q L above what round-off makes of 0: of a symmetric drift in norm, of any other
- * element by element, so that it does not depend on units; SGF_ERROR_AMBIGUOUS for a gap below 1e3, and for a singular
- * drift whose null vectors leave no digit of X certain or too large a residual; SGF_ERROR_UNSUPPORTED for a method that
- * does not fit the input, SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL (overflow, an iteration that failed, or a residual above
- * 1e-13 with a regular drift). Source: section 10; R. H. Bartels,
- * G. W. Stewart, Commun. ACM 15, 820 (1972). */
+ * Errors: SGF_ERROR_VALUE for entries that are not finite, Q not symmetric to round-off and an X that overflows,
+ * SGF_ERROR_UNSTABLE, SGF_ERROR_INCOMPATIBLE for L^T Q L above what round-off makes of 0: of a symmetric drift in norm, of
+ * any other element by element, so that it does not depend on units; SGF_ERROR_AMBIGUOUS for a gap below 1e3, and for a
+ * singular drift whose null vectors leave no digit of X certain or too large a residual; SGF_ERROR_UNSUPPORTED for a method
+ * that does not fit the input, SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL (an iteration that failed, or a residual above 1e-13
+ * with a regular drift). Source: section 10; R. H. Bartels, G. W. Stewart, Commun. ACM 15, 820 (1972). */
 SGF_API sgf_status sgf_lyapunov_solve(size_t n, const double *A, size_t columns, const double *Q,
                                       const sgf_lyapunov_options *options, double *X, sgf_certificate *certificate,
                                       sgf_error *error);

@@ -506,7 +506,7 @@ static sgf_status unscale(const problem *all, double *X, sgf_error *error)
   sgf_scaled_copy(n * n, X, all->shift_Q - all->shift_A, X);
   for (size_t k = 0; k < n * n; k++)
     if (!isfinite(X[k]))
-      return sgf_fail(error, SGF_ERROR_NUMERICAL, "X: overflow, ||Q|| is about 2^%d and ||A|| 2^%d", all->shift_Q,
+      return sgf_fail(error, SGF_ERROR_VALUE, "X: overflow, ||Q|| is about 2^%d and ||A|| 2^%d", all->shift_Q,
                       all->shift_A);
   return SGF_OK;
 }

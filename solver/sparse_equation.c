@@ -196,7 +196,7 @@ static sgf_status unscale(size_t count, int shift, double *X, sgf_error *error)
 {
   sgf_scaled_copy(count, X, shift, X);
   for (size_t k = 0; k < count; k++)
-    if (!isfinite(X[k])) return sgf_fail(error, SGF_ERROR_NUMERICAL, "X: overflow, Q is too large for A");
+    if (!isfinite(X[k])) return sgf_fail(error, SGF_ERROR_VALUE, "X: overflow, Q is too large for A");
   return SGF_OK;
 }
 

@@ -134,7 +134,7 @@ static sgf_status take(sgf_sparse_factors *factors, cholmod_dense *result, size_
   memcpy(X, result->x, count * sizeof *X);
   cholmod_l_free_dense(&result, &factors->common);
   for (size_t k = 0; k < count; k++)
-    if (!isfinite(X[k])) return sgf_fail(error, SGF_ERROR_NUMERICAL, "A: the solution with sparse factors overflows");
+    if (!isfinite(X[k])) return sgf_fail(error, SGF_ERROR_VALUE, "A: the solution with sparse factors overflows");
   return SGF_OK;
 }
 

@@ -567,6 +567,7 @@ B of wrong shape           | 65 | B has shape .2, 3., .3, 3.     | lyapunov syst
 NaN in A                   | 65 | nan.h5: A: element .1, 2. is nan | lyapunov system_nan.h5
 Inf in Q                   | 65 | inf.h5: Q: element .1, 1. is inf | lyapunov system_inf.h5
 Q not symmetric            | 65 | Q: not symmetric               | lyapunov system_asymmetric.h5
+X overflows                | 65 | overflow.h5: X: overflow        | lyapunov system_overflow.h5
 A unstable                 | 65 | the eigenvalue -0.5 must       | lyapunov system_unstable.h5
 A unstable, discrete       | 65 | the eigenvalue                 | lyapunov system.h5 --discrete
 null space driven          | 65 | drives the 1 quantities        | lyapunov system_driven.h5

@@ -328,7 +328,7 @@ static void text_file(const char *path, const char *text)
 static void write_equations(void)
 {
   const double both[] = {1, 2, 3, 4, 5, 6}, singular[] = {1, 0, 0, 0, 0, 0, 0, 0, 2},
-               unit[] = {1, 0, 0, 0, 0, 0, 0, 0, 1};
+               unit[] = {1, 0, 0, 0, 0, 0, 0, 0, 1}, slow[] = {1e-310, 0, 0, 0, 1e-310, 0, 0, 0, 1e-310};
   equation("system.h5", "note", SHAPE(6), both);
   equation("system_B.h5", "B", SHAPE(SIZE, 2), both);
   equation("system_X0.h5", "X0", SHAPE(SIZE, SIZE), unit);
@@ -348,6 +348,7 @@ static void write_equations(void)
   equation("system_A_huge.h5", "A", SHAPE((hsize_t)1 << 24, (hsize_t)1 << 24), NULL);
   single("system_no_A.h5", "a", SHAPE(SIZE, SIZE), drift);
   single("system_no_Q.h5", "A", SHAPE(SIZE, SIZE), drift);
+  equation("system_overflow.h5", "A", SHAPE(SIZE, SIZE), slow);
   changed_equation("system_nan.h5", "A", 5, NAN);
   changed_equation("system_inf.h5", "Q", 4, INFINITY);
   changed_equation("system_asymmetric.h5", "Q", 1, 0.5);

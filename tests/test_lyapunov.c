@@ -355,7 +355,7 @@ static const refusal refusals[] = {
     {"not a number", false, {1, NAN, 0, 1}, {1, 0, 0, 1}, SGF_ERROR_VALUE, NAN, NAN, "A: element (0, 1) is nan"},
     {"infinite", false, {1, 0, 0, 1}, {1, 0, 0, INFINITY}, SGF_ERROR_VALUE, NAN, NAN, "Q: element (1, 1) is inf"},
     {"not symmetric", false, {1, 0, 0, 1}, {1, 1, 0, 1}, SGF_ERROR_VALUE, NAN, NAN, "Q: not symmetric"},
-    {"overflow", false, {1e-300, 0, 0, 1e-300}, {1e300, 0, 0, 1e300}, SGF_ERROR_NUMERICAL, NAN, NAN, "overflow"},
+    {"overflow", false, {1e-300, 0, 0, 1e-300}, {1e300, 0, 0, 1e300}, SGF_ERROR_VALUE, NAN, NAN, "overflow"},
 };
 
 START_TEST(what_has_no_solution_is_refused)

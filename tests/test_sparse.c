@@ -610,7 +610,7 @@ START_TEST(corner_cases)
   ASSERT_OK(sgf_lyapunov_solve_sparse(&one, 0, Q, &options, X, &certificate, &error), error);
   ck_assert(X[0] == 0.5);
   Q[0] = 4.0;
-  ck_assert_int_eq(sgf_lyapunov_solve_sparse(&one, 0, Q, &options, X, &certificate, &error), SGF_ERROR_NUMERICAL);
+  ck_assert_int_eq(sgf_lyapunov_solve_sparse(&one, 0, Q, &options, X, &certificate, &error), SGF_ERROR_VALUE);
   ck_assert(strstr(error.message, "overflow") != NULL && isnan(X[0]));
   ck_assert_int_eq(sgf_lyapunov_solve_low_rank(&A, 1, B, -1.0, NULL, &rank, &Z, NULL, &error), SGF_ERROR_VALUE);
   ck_assert_int_eq(sgf_lyapunov_solve_low_rank(&A, 1, B, NAN, NULL, &rank, &Z, NULL, &error), SGF_ERROR_VALUE);

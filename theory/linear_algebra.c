@@ -109,6 +109,20 @@ void sgf_out_of_basis(size_t n, const double *V, const double *A, double *work, 
   sgf_symmetrize(n, B);
 }
 
+sgf_status sgf_sandwich(size_t rows, size_t inner, sgf_transposition stored, const double *T, const double *S,
+                        double *out, const char *what, sgf_error *error)
+{
+  sgf_transposition back = stored == SGF_PLAIN ? SGF_TRANSPOSED : SGF_PLAIN;
+  double *work;
+  sgf_status status = sgf_new_reals(&work, rows, inner, what, error);
+  if (status != SGF_OK) return status;
+  sgf_multiply(rows, inner, inner, stored, T, SGF_PLAIN, S, work);
+  sgf_multiply(rows, rows, inner, SGF_PLAIN, work, back, T, out);
+  sgf_symmetrize(rows, out);
+  free(work);
+  return SGF_OK;
+}
+
 /* By tiles: a column of a large matrix touches a page of memory with every element. */
 enum { TILE = 32 };
 

@@ -37,6 +37,11 @@ sgf_status sgf_thin_svd(size_t rows, size_t columns, double *A, double *U, doubl
 void sgf_into_basis(size_t n, const double *V, const double *A, double *work, double *B);
 void sgf_out_of_basis(size_t n, const double *V, const double *A, double *work, double *B);
 
+/* out (rows, rows) = T S T^T, to the last bit symmetric, for S (inner, inner) and T (rows, inner), or T^T stored
+ * (inner, rows). `what` it is, for the message. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_sandwich(size_t rows, size_t inner, sgf_transposition stored, const double *T, const double *S,
+                        double *out, const char *what, sgf_error *error);
+
 /* A <- (A + A^T) / 2. */
 void sgf_symmetrize(size_t n, double *A);
 

@@ -28,21 +28,6 @@ struct sgf_balance_solver {
 
 /* -------------------------------------------------------------------- drift */
 
-/* out (rows, rows) = T S T^T, S (inner, inner), T (rows, inner), or T^T stored (inner, rows). */
-static sgf_status sandwich(size_t rows, size_t inner, sgf_transposition stored, const double *T, const double *S,
-                           double *out, sgf_error *error)
-{
-  sgf_transposition back = stored == SGF_PLAIN ? SGF_TRANSPOSED : SGF_PLAIN;
-  double *work;
-  sgf_status status = sgf_new_reals(&work, rows, inner, "noise balance", error);
-  if (status != SGF_OK) return status;
-  sgf_multiply(rows, inner, inner, stored, T, SGF_PLAIN, S, work);
-  sgf_multiply(rows, rows, inner, SGF_PLAIN, work, back, T, out);
-  sgf_symmetrize(rows, out);
-  free(work);
-  return SGF_OK;
-}
-
 /* moment = E[ z z^T (u^T Q u) ], z the residuals and u the inputs, or the other way round. */
 static void weighted_moment(const sgf_noise_balance *balance, sgf_variable z, const double *Q, double *moment)
 {
@@ -51,55 +36,34 @@ static void weighted_moment(const sgf_noise_balance *balance, sgf_variable z, co
   sgf_sample_moments_contract(balance->moments, &what, Q, moment);
 }
 
-/* A_l^T E[|B_l x|^2 e e^T] A_l, the noise of W_l's gradient as hidden layer l sees it. */
-static sgf_status noise_below(const sgf_noise_balance *balance, const double *theta, size_t l, double *below,
-                              sgf_error *error)
+/* F E[ (u^T Q u) z z^T ] F^T as hidden layer l sees the noise of the gradient of a neighbour's weights: of W_l
+ * (`z` residuals), A_l^T E[|B_l x|^2 e e^T] A_l, or of W_{l+1} (inputs), B_{l+1} E[|A_{l+1}^T e|^2 x x^T] B_{l+1}^T. A are
+ * products of the layers above, B of those below. */
+static sgf_status noise_of_neighbour(const sgf_noise_balance *balance, const double *theta, size_t l, sgf_variable z,
+                                     double *out, sgf_error *error)
 {
   const sgf_network *network = &balance->problem->network;
-  size_t inputs = sgf_network_inputs(network), outputs = sgf_network_outputs(network);
-  double *A = NULL, *B = NULL, *Q = NULL, *moment = NULL;
-  const double *E = balance->residual_moment;
+  bool below = z == SGF_RESIDUAL;
+  size_t inputs = sgf_network_inputs(network), outputs = sgf_network_outputs(network), layers = network->layers;
+  size_t own = below ? outputs : inputs, other = below ? inputs : outputs,
+         width = network->widths[below ? l - 1 : l + 1];
+  double *F = NULL, *beyond = NULL, *Q = NULL, *moment = NULL;
+  const double *E = below ? balance->residual_moment : balance->input_moment;
+  sgf_transposition stored = below ? SGF_TRANSPOSED : SGF_PLAIN, back = below ? SGF_PLAIN : SGF_TRANSPOSED;
   sgf_status status;
-  SGF_TRY(sgf_layer_product(network, theta, l + 1, network->layers, &A, error));
+  SGF_TRY(sgf_layer_product(network, theta, below ? l + 1 : 1, below ? layers : l, &F, error));
   if (E == NULL) {
-    SGF_TRY(sgf_layer_product(network, theta, 1, l - 1, &B, error));
-    SGF_TRY(sgf_new_reals(&Q, inputs, inputs, "noise balance", error));
-    SGF_TRY(sgf_new_reals(&moment, outputs, outputs, "noise balance", error));
-    sgf_multiply(inputs, inputs, network->widths[l - 1], SGF_TRANSPOSED, B, SGF_PLAIN, B, Q);
-    weighted_moment(balance, SGF_RESIDUAL, Q, moment);
+    SGF_TRY(sgf_layer_product(network, theta, below ? 1 : l + 2, below ? l - 1 : layers, &beyond, error));
+    SGF_TRY(sgf_new_reals(&Q, other, other, "noise balance", error));
+    SGF_TRY(sgf_new_reals(&moment, own, own, "noise balance", error));
+    sgf_multiply(other, other, width, stored, beyond, back, beyond, Q);
+    weighted_moment(balance, z, Q, moment);
     E = moment;
   }
-  status = sandwich(network->widths[l], outputs, SGF_TRANSPOSED, A, E, below, error);
+  status = sgf_sandwich(network->widths[l], own, stored, F, E, out, "noise balance", error);
 done:
-  free(A);
-  free(B);
-  free(Q);
-  free(moment);
-  return status;
-}
-
-/* B_{l+1} E[|A_{l+1}^T e|^2 x x^T] B_{l+1}^T, that of W_{l+1}'s. */
-static sgf_status noise_above(const sgf_noise_balance *balance, const double *theta, size_t l, double *above,
-                              sgf_error *error)
-{
-  const sgf_network *network = &balance->problem->network;
-  size_t inputs = sgf_network_inputs(network), outputs = sgf_network_outputs(network);
-  double *A = NULL, *B = NULL, *Q = NULL, *moment = NULL;
-  const double *E = balance->input_moment;
-  sgf_status status;
-  SGF_TRY(sgf_layer_product(network, theta, 1, l, &B, error));
-  if (E == NULL) {
-    SGF_TRY(sgf_layer_product(network, theta, l + 2, network->layers, &A, error));
-    SGF_TRY(sgf_new_reals(&Q, outputs, outputs, "noise balance", error));
-    SGF_TRY(sgf_new_reals(&moment, inputs, inputs, "noise balance", error));
-    sgf_multiply(outputs, outputs, network->widths[l + 1], SGF_PLAIN, A, SGF_TRANSPOSED, A, Q);
-    weighted_moment(balance, SGF_INPUT, Q, moment);
-    E = moment;
-  }
-  status = sandwich(network->widths[l], inputs, SGF_PLAIN, B, E, above, error);
-done:
-  free(A);
-  free(B);
+  free(F);
+  free(beyond);
   free(Q);
   free(moment);
   return status;
@@ -108,8 +72,8 @@ done:
 sgf_status sgf_noise_balance_terms(const sgf_noise_balance *balance, const double *theta, size_t hidden,
                                    double *below, double *above, sgf_error *error)
 {
-  sgf_status status = noise_below(balance, theta, hidden, below, error);
-  return status == SGF_OK ? noise_above(balance, theta, hidden, above, error) : status;
+  sgf_status status = noise_of_neighbour(balance, theta, hidden, SGF_RESIDUAL, below, error);
+  return status == SGF_OK ? noise_of_neighbour(balance, theta, hidden, SGF_INPUT, above, error) : status;
 }
 
 sgf_status sgf_noise_balance_drift(sgf_noise_balance *balance, const double *theta, double *drift, double *imbalance,

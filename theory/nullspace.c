@@ -146,32 +146,17 @@ void sgf_range_free(sgf_range *range)
   memset(range, 0, sizeof *range);
 }
 
+/* The rows that are modes of range(H). */
+static const double *range_modes(const sgf_range *range) { return range->V + (range->n - range->rank) * range->n; }
+
 sgf_status sgf_into_range(const sgf_range *range, const double *S, double *Z, sgf_error *error)
 {
-  size_t n = range->n, rank = range->rank;
-  const double *V = range->V + (n - rank) * n;
-  double *work;
-  sgf_status status = sgf_new_reals(&work, rank, n, "modes of range(H)", error);
-  if (status != SGF_OK) return status;
-  sgf_multiply(rank, n, n, SGF_PLAIN, V, SGF_PLAIN, S, work);
-  sgf_multiply(rank, rank, n, SGF_PLAIN, work, SGF_TRANSPOSED, V, Z);
-  sgf_symmetrize(rank, Z);
-  free(work);
-  return SGF_OK;
+  return sgf_sandwich(range->rank, range->n, SGF_PLAIN, range_modes(range), S, Z, "modes of range(H)", error);
 }
 
 sgf_status sgf_out_of_range(const sgf_range *range, const double *Z, double *S, sgf_error *error)
 {
-  size_t n = range->n, rank = range->rank;
-  const double *V = range->V + (n - rank) * n;
-  double *work;
-  sgf_status status = sgf_new_reals(&work, rank, n, "modes of range(H)", error);
-  if (status != SGF_OK) return status;
-  sgf_multiply(rank, n, rank, SGF_PLAIN, Z, SGF_PLAIN, V, work);
-  sgf_multiply(n, n, rank, SGF_TRANSPOSED, V, SGF_PLAIN, work, S);
-  sgf_symmetrize(n, S);
-  free(work);
-  return SGF_OK;
+  return sgf_sandwich(range->n, range->rank, SGF_TRANSPOSED, range_modes(range), Z, S, "modes of range(H)", error);
 }
 
 double sgf_smallest_kept(const sgf_range *range) { return range->h[range->n - range->rank]; }
