@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Speed and accuracy of sgflow's Lyapunov and Stein solvers beside others, on the same matrices in the same run.
 
-    make bench && ../bench/run.py [--quick] [--rounds N] [--sizes 1000,2000] [--threads 1,2] [--append] ...
+    make bench && ../bench/run.py [--quick] [--rounds N] [--repeats N] [--sizes 1000,2000] [--threads 1,2] [--append] ...
 
 Run it in the build folder. Peers that are not installed are left out with a line: SciPy (for /usr/bin/python3 or the
 interpreter that runs this), Octave with its control package, SLICOT's SB03MD (compiled here from slicot.c), and what
@@ -123,10 +123,10 @@ def measure(command, systems, folder, threads):
     return {**times, "remark": parts[2], "error": error, "residual": residual}
 
 
-def interleaved(case, peers, systems, folder, threads, rounds):
+def interleaved(case, peers, systems, folder, threads, rounds, repeats):
     """Medians of every peer's seconds; error and residual of its last answer."""
     seen = {name: [] for name in peers}
-    often = [name for name in ("sgflow", "LAPACK") if name in peers] * (2 if rounds > 1 else 0)
+    often = [name for name in ("sgflow", "LAPACK") if name in peers] * (repeats - 1)
     for _ in range(rounds):
         for name in [*often, *peers]:
             seen[name].append(measure(peers[name], systems, folder, threads))
@@ -158,7 +158,7 @@ def large_systems(options, peers, folder):
             able = {name: command for name, command in peers.items() if name != "LAPACK" or kind != "stein"}
             for threads in options.threads:
                 case = {"table": "large", "system": kind, "count": 1, "n": n}
-                rows += interleaved(case, able, systems, folder, threads, options.rounds)
+                rows += interleaved(case, able, systems, folder, threads, options.rounds, options.repeats)
                 print_progress(rows[-len(able):])
             os.remove(systems)
     return rows
@@ -174,7 +174,7 @@ def small_systems(options, peers, folder):
             systems = make(kind, count, n, folder)
             for threads in options.threads:
                 case = {"table": "small", "system": kind, "count": count, "n": n}
-                found = interleaved(case, several, systems, folder, threads, options.rounds)
+                found = interleaved(case, several, systems, folder, threads, options.rounds, options.repeats)
                 for row in found:
                     row["seconds"] /= count
                     row["cpu"] /= count
@@ -197,7 +197,7 @@ def collections(peers, folder):
             continue
         size = name.partition("-n")[2].partition("-")[0]
         case = {"table": "collections", "system": name, "count": 1, "n": size}
-        rows += interleaved(case, chosen, systems, folder, 1, 1)
+        rows += interleaved(case, chosen, systems, folder, 1, 1, 1)
     return rows
 
 
@@ -282,6 +282,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small sizes and one round, to see that all works")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3, help="runs of sgflow and LAPACK in a round")
     parser.add_argument("--sizes", type=lambda text: [int(n) for n in text.split(",")], default=[1000, 2000])
     parser.add_argument("--threads", type=lambda text: [int(n) for n in text.split(",")], default=[1, 2])
     parser.add_argument("--tables", default="collections,small,large")
@@ -292,7 +293,7 @@ def main():
     parser.add_argument("--output", default="lyapunov.csv")
     options = parser.parse_args()
     if options.quick:
-        options.rounds, options.sizes = 1, [100]
+        options.rounds, options.repeats, options.sizes = 1, 1, [100]
     with tempfile.TemporaryDirectory() as folder:
         peers = {name: command for name, command in find_peers(folder).items() if name not in options.without}
         heading = [machine()] + [f"{name} {text}" for name, text in versions(peers).items()]
