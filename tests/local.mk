@@ -24,6 +24,7 @@ test_programs = \
   %D%/test_rotation \
   %D%/test_rotation_simulation \
   %D%/test_noise_balance \
+  %D%/test_literature \
   %D%/test_start \
   %D%/test_sparse \
   %D%/test_depth_simulation \
@@ -156,6 +157,10 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_noise_balance_SOURCES = %D%/test_noise_balance.c $(test_common)
 %C%_test_noise_balance_CFLAGS = $(test_cflags)
 %C%_test_noise_balance_LDADD = $(test_ldadd)
+
+%C%_test_literature_SOURCES = %D%/test_literature.c $(test_common)
+%C%_test_literature_CFLAGS = $(test_cflags)
+%C%_test_literature_LDADD = $(test_ldadd)
 
 %C%_test_start_SOURCES = %D%/test_start.c $(test_common)
 %C%_test_start_CFLAGS = $(test_cflags)
