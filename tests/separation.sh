@@ -30,14 +30,15 @@ done
 
 check "nothing of verify/ or cli/ is included by theory/, solver/ or io/" \
   "$(grep -nE '#include "(\.\./)?(verify|cli)/' "$srcdir"/theory/*.[ch] "$srcdir"/solver/*.[ch] "$srcdir"/io/*.[ch])"
-check "the program uses the public header alone" \
-  "$(grep -nE '#include "\.\./' "$srcdir"/cli/*.[ch])"
+check "the program, but for the tables of \`reproduce\`, uses the public header alone" \
+  "$(grep -nE '#include "\.\./' "$srcdir"/cli/*.[ch] | grep -v '"\.\./reproduce/')"
 check "the library does not print" \
   "$(grep -nE '(^|[^a-z_])(printf|puts|putchar|perror|exit|abort) *\(|stderr|stdout' "$srcdir"/theory/*.c "$srcdir"/solver/*.c "$srcdir"/io/*.c \
      "$srcdir"/verify/*.c)"
 check "functions of more than 60 lines" \
   "$(awk 'FNR == 1 { start = 0 } /^\{/ { start = FNR } /^\}/ { if (start && FNR - start > 60) print FILENAME ":" start; start = 0 }' \
-     "$srcdir"/theory/*.c "$srcdir"/solver/*.c "$srcdir"/io/*.c "$srcdir"/verify/*.c "$srcdir"/cli/*.c)"
+     "$srcdir"/theory/*.c "$srcdir"/solver/*.c "$srcdir"/io/*.c "$srcdir"/verify/*.c "$srcdir"/cli/*.c \
+     "$srcdir"/reproduce/*.c)"
 
 printf '%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" -eq 0 ]
