@@ -229,7 +229,7 @@ has "warns" "^sgflow: warning: .*ambiguous, its gap is" "$folder/err"
 expect 0 "lyapunov --discrete" "$SGFLOW" lyapunov "$folder/half.mtx" "$folder/small.mtx" --discrete -o "$folder/x.h5"
 at "X of the discrete equation" "$folder/x.h5" X 0 1.33333333333333333
 expect 64 "an unknown command" "$SGFLOW" lyapnov "$folder/system.h5"
-has "names those there are" "there are predict, .*, lyapunov$" "$folder/err"
+has "names those there are" "there are predict, .*, lyapunov, reproduce$" "$folder/err"
 
 # Beyond the stability limit: runs that were forced have their outputs, which say why nothing is predicted.
 expect 65 "a learning rate beyond the limit, forced" "$SGFLOW" verify "$folder/config.yaml" --force --set network.widths=[5,3,1] \
