@@ -47,7 +47,9 @@ def _declare(loaded: ctypes.CDLL) -> None:
     if found.split(".")[:2] != __version__.split(".")[:2]:
         raise ImportError(f"libsgflow is of version {found}, this package is for {__version__}: structs may differ")
     for name, (result, arguments) in _header.FUNCTIONS.items():
-        function = getattr(loaded, name)
+        function = getattr(loaded, name, None)
+        if function is None:
+            raise ImportError(f"libsgflow has no function {name}: it is older than this package")
         function.restype, function.argtypes = result, arguments
 
 

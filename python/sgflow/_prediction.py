@@ -17,17 +17,27 @@ def _is_square(name: str) -> bool:
     return last.startswith(_SQUARE) and last != "covariance_diagonal" and not name.startswith("spectrum/")
 
 
+def _array(handle: Handle, name: str) -> Array:
+    """An array of a prediction by its name below `theory/`."""
+    rows, columns = ctypes.c_size_t(), ctypes.c_size_t()
+    pointer = library.sgf_prediction_array(handle.pointer, name.encode(), ctypes.byref(rows), ctypes.byref(columns))
+    if not pointer:
+        raise KeyError(f"the prediction has no array {name!r}")
+    vector = columns.value == 1 and not (rows.value == 1 and _is_square(name))
+    return view(pointer, (rows.value,) if vector else (rows.value, columns.value), handle)
+
+
 class Layer:
     """What is predicted of one layer; the layer's weights are row-major, N_l N_{l-1} of them."""
 
-    def __init__(self, prediction: Prediction, layer: int):
-        self._prediction, self.layer = prediction, layer
-        self.numbers: dict[str, float | int] = numbers(library.sgf_layer_numbers, prediction._handle.pointer, layer)
+    def __init__(self, handle: Handle, layer: int):
+        self._handle, self.layer = handle, layer
+        self.numbers: dict[str, float | int] = numbers(library.sgf_layer_numbers, handle.pointer, layer)
         """The attributes of `theory/layerN` in an output file: trace, ivfr_psi, rank_hessian, ..."""
 
     def array(self, name: str) -> Array:
         """An array by its name below `theory/layerN/`, such as "covariance_uncoupled"."""
-        return self._prediction.array(f"layer{self.layer}/{name}")
+        return _array(self._handle, f"layer{self.layer}/{name}")
 
     @property
     def variance(self) -> Array:
@@ -60,7 +70,7 @@ class Prediction:
         self._handle = handle
         self.numbers: dict[str, float | int] = numbers(library.sgf_prediction_numbers, handle.pointer)
         """The attributes of `theory` in an output file: trace, excess_loss, rank_hessian, stability_limit, ..."""
-        self.layers = [Layer(self, layer) for layer in range(1, layers + 1)]
+        self.layers = [Layer(handle, layer) for layer in range(1, layers + 1)]
         """Layers 1 ... L; layers[0] is layer 1."""
 
     @property
@@ -73,13 +83,7 @@ class Prediction:
 
         KeyError if there is none.
         """
-        rows, columns = ctypes.c_size_t(), ctypes.c_size_t()
-        pointer = library.sgf_prediction_array(self._handle.pointer, name.encode(), ctypes.byref(rows),
-                                               ctypes.byref(columns))
-        if not pointer:
-            raise KeyError(f"the prediction has no array {name!r}")
-        vector = columns.value == 1 and not (rows.value == 1 and _is_square(name))
-        return view(pointer, (rows.value,) if vector else (rows.value, columns.value), self._handle)
+        return _array(self._handle, name)
 
     @property
     def covariance(self) -> Array:

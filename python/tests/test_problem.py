@@ -141,6 +141,21 @@ def test_arrays_are_the_librarys_own_and_keep_it_alive(data):
     assert handle() is not None and np.isfinite(minimum).all()
 
 
+def test_memory_is_freed_at_once(data):
+    """Without waiting for the garbage collector: nothing refers to itself in a circle."""
+    gc.disable()
+    try:
+        problem = sgflow.Problem(*data, replicas=8, **FAST)
+        comparison = problem.verify()
+        parts = problem, comparison.prediction, comparison.ensemble, comparison, sgflow.CovarianceOperator(problem)
+        handles = [weakref.ref(part._handle) for part in parts]
+        handles.append(weakref.ref(comparison.ensemble._handle.keep))
+        del problem, comparison, parts
+        assert [handle() for handle in handles] == [None] * 6
+    finally:
+        gc.enable()
+
+
 def test_inputs_may_change_afterwards(data):
     X, Y = data
     problem = sgflow.Problem(X, Y, **FAST)
