@@ -44,7 +44,8 @@ def _declare(loaded: ctypes.CDLL) -> None:
     """Give every function of the header its types, and refuse a library of another MAJOR.MINOR version."""
     loaded.sgf_version.restype = ctypes.c_char_p
     found = loaded.sgf_version().decode()
-    if found.split(".")[:2] != __version__.split(".")[:2]:
+    wanted = [str(_header.SGF_VERSION_MAJOR), str(_header.SGF_VERSION_MINOR)]
+    if found.split(".")[:2] != wanted:
         raise ImportError(f"libsgflow is of version {found}, this package is for {__version__}: structs may differ")
     for name, (result, arguments) in _header.FUNCTIONS.items():
         function = getattr(loaded, name, None)

@@ -152,10 +152,6 @@ def lyapunov_many(A: Any, Q: Any, *, discrete: bool = False, method: str = "auto
     return X, [_certificate(one) for one in certificates]
 
 
-_free = ctypes.CDLL(None).free
-_free.argtypes, _free.restype = (ctypes.c_void_p,), None
-
-
 def lyapunov_low_rank(A: Any, B: Any, *, tolerance: float = 0.0, discrete: bool = False, method: str = "auto",
                       rank_tolerance: float | None = None, memory: float = 0.0) -> tuple[Array, Certificate]:
     """Solve A X + X A^T = B B^T with a large sparse A and few columns of B: X = Z Z^T, never formed.
@@ -177,5 +173,5 @@ def lyapunov_low_rank(A: Any, B: Any, *, tolerance: float = 0.0, discrete: bool 
                                            ctypes.byref(options.struct), ctypes.byref(rank), ctypes.byref(Z),
                                            ctypes.byref(certificate), ctypes.byref(error)) != 0:
         raise_error(error, certificate=_certificate(certificate))
-    owner = Handle(ctypes.cast(Z, ctypes.c_void_p).value or 0, _free)
+    owner = Handle(ctypes.cast(Z, ctypes.c_void_p).value or 0, library.sgf_free)
     return view(Z, (n, rank.value), owner), _certificate(certificate)

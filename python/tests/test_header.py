@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import sgflow
 from conftest import ROOT
 
 HEADER = ROOT / "include" / "sgflow.h"
@@ -18,6 +19,13 @@ def test_module_is_of_this_header(tmp_path):
     here = ROOT / "python" / "sgflow" / "_header.py"
     assert made.read_text() == here.read_text(), \
         "include/sgflow.h has changed: python3 python/header.py include/sgflow.h python/sgflow/_header.py"
+
+
+def test_version_is_that_of_the_header():
+    header = sgflow._header
+    version = f"{header.SGF_VERSION_MAJOR}.{header.SGF_VERSION_MINOR}.{header.SGF_VERSION_PATCH}"
+    assert sgflow.__version__ == version, f"python/sgflow/_version.py must say {version}"
+    assert sgflow.version() == version
 
 
 def compiled(tmp_path, header):
