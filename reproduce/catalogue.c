@@ -5,8 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
-const exhibit *const CATALOGUE[] = {&EXHIBIT_T1, &EXHIBIT_T2, &EXHIBIT_T2_EXPONENTS, &EXHIBIT_T3,
-                                    &EXHIBIT_T4, &EXHIBIT_T7, &EXHIBIT_T7_SLOPE};
+const exhibit *const CATALOGUE[] = {&EXHIBIT_T1, &EXHIBIT_T2, &EXHIBIT_T2_EXPONENTS, &EXHIBIT_T3, &EXHIBIT_T4,
+                                    &EXHIBIT_T5, &EXHIBIT_T6, &EXHIBIT_T6_WINDOW,    &EXHIBIT_T7, &EXHIBIT_T7_SLOPE};
 const size_t CATALOGUE_SIZE = sizeof CATALOGUE / sizeof *CATALOGUE;
 
 bool catalogue_matches(size_t k, const char *id)

@@ -16,6 +16,8 @@ void catalogue_names(char *text, size_t capacity);
 /* The exhibits, by the file that defines them. */
 extern const exhibit EXHIBIT_T1, EXHIBIT_T2, EXHIBIT_T2_EXPONENTS, EXHIBIT_T3; /* single_layer.c */
 extern const exhibit EXHIBIT_T4;                                               /* ranks.c */
+extern const exhibit EXHIBIT_T5, EXHIBIT_T6;                                   /* two_layers.c */
+extern const exhibit EXHIBIT_T6_WINDOW;                                        /* windows.c */
 extern const exhibit EXHIBIT_T7, EXHIBIT_T7_SLOPE;                             /* continuum_limit.c */
 
 #endif

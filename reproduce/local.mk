@@ -1,5 +1,7 @@
 # The tables and figures of the paper's claims, as data: studies, exhibits, pages.
 libcli_la_SOURCES += \
+  %D%/blocks.c \
+  %D%/blocks.h \
   %D%/catalogue.c \
   %D%/catalogue.h \
   %D%/continuum_limit.c \
@@ -17,4 +19,6 @@ libcli_la_SOURCES += \
   %D%/reproduction.h \
   %D%/single_layer.c \
   %D%/study.c \
-  %D%/study.h
+  %D%/study.h \
+  %D%/two_layers.c \
+  %D%/windows.c
