@@ -29,8 +29,8 @@ typedef struct {
 
 /* Of the Jacobian of M = W_L ... W_1, sum of A_l dW_l B_l: with a_l = rank(W_L ... W_{l+1}), a_0 = 0, and b_l =
  * rank(W_{l-1} ... W_1) the column spaces of the A_l grow and the row spaces of the B_l shrink with l, so that it has
- * sum_l (a_l - a_{l-1}) b_l, and layer l alone a_l b_l. Two layers: N_0 N_2 - (N_2 - rank W_2) (N_0 - rank W_1). The products
- * have the least rank of their factors, as generic ones do. */
+ * sum_l (a_l - a_{l-1}) b_l, and layer l alone a_l b_l. Two layers: N_0 N_2 - (N_2 - rank W_2) (N_0 - rank W_1). The
+ * products have the least rank of their factors, as generic ones do. */
 static ranks predicted_ranks(const sgf_network *network, const size_t *layer_ranks)
 {
   ranks result = {0};
@@ -114,8 +114,8 @@ done:
   return status;
 }
 
-/* From the unit's problem, without a bottleneck: layers of lower rank, and targets of which their map is the least-squares
- * solution, with the residuals as they were. So the weights are a minimum, to round-off. */
+/* From the unit's problem, without a bottleneck: layers of lower rank, and targets of which their map is the
+ * least-squares solution, with the residuals as they were. So the weights are a minimum, to round-off. */
 static sgf_status lower_ranks(study_unit *now, const char *extra, const size_t *layer_ranks, sgf_error *error)
 {
   const sgf_problem *problem = now->problem;

@@ -1,4 +1,4 @@
-/* T5, T6: two layers. What their coupling does to the fluctuations of each, and how variance and flatness go together. */
+/* T5, T6: two layers. What their coupling does to the fluctuations of each, and how flatness goes with variance. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,8 +76,6 @@ static const char *const MODES[] = {
     "share", NULL};
 static const study_stream LAYERS_STREAMS[] = {
     {"numbers", CASE_NUMBERS}, {"spreads", SPREADS}, {"exponents", EXPONENTS}, {"modes", MODES}, {NULL, NULL}};
-
-/* -------------------------------------------------------------------- the closed form */
 
 /* Of layer l: variance and curvature (size each). */
 static sgf_status closed_form(const study_unit *now, size_t layer, double **values, sgf_error *error)
@@ -236,8 +234,8 @@ static sgf_status note_measured_modes(study_unit *now, size_t layer, bool alone,
   return status;
 }
 
-/* The closed form of layer 2 for isotropic inputs as a function of the curvature h alone: T h / (h + b^2), for the smallest,
- * the middle and the largest singular value b of W_2. */
+/* The closed form of layer 2 for isotropic inputs as a function of the curvature h alone: T h / (h + b^2), for the
+ * smallest, the middle and the largest singular value b of W_2. */
 static sgf_status note_closed_lines(study_unit *now, double lowest, double highest, sgf_error *error)
 {
   static const char *const names[] = {"b smallest", "b middle", "b largest"};
@@ -335,8 +333,8 @@ done:
 #define BALANCED " network.start=balanced"
 #define NOISE_BALANCED " network.start=noise-balanced"
 #define SMALL " network.init_scale=0.1"
-#define LONG \
-  " simulation.burn_in=60 simulation.window=400" /* where the layer alone relaxes slowly, and runs are cheap */
+/* Where a layer alone relaxes slowly, and runs are cheap. */
+#define LONG " simulation.burn_in=60 simulation.window=400 simulation.replicas=192"
 static const study_case LAYERS_CASES[] = {
     {VECTOR, IN_QUICK, "network.widths=[8,8,8]"},
     {"balanced, 8-8-8", IN_QUICK, "network.widths=[8,8,8]" BALANCED},

@@ -1,4 +1,5 @@
-/* T6-window: what an experimenter reads off the windows of long runs, against their length and the strength of the noise. */
+/* T6-window: what an experimenter reads off the windows of long runs, against their length and the strength of the
+ * noise. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
