@@ -36,7 +36,7 @@ test_programs = \
   %D%/test_checkpoint
 test_scripts = %D%/separation.sh %D%/bad_input.sh %D%/commands.sh %D%/sweep.sh %D%/checkpoint.sh %D%/trajectory.sh %D%/claims.sh \
   %D%/manual.sh %D%/install.sh %D%/python.sh %D%/examples.sh %D%/tutorial.sh
-test_scripts += %D%/abi.sh
+test_scripts += %D%/abi.sh %D%/blas.sh
 test_cflags = $(CORE_CFLAGS) $(CHECK_CFLAGS)
 test_ldadd = libcore.la $(CORE_LIBS) $(CHECK_LIBS)
 test_minibatches = %D%/minibatches.c %D%/minibatches.h
