@@ -36,8 +36,10 @@ version=$(sed -n 's/^#define SGF_VERSION "\(.*\)"$/\1/p' "$source/include/sgflow
 numbers=$(sed -n 's/^constant SGF_VERSION_\([A-Z]*\) \([0-9]*\)$/\1=\2/p' "$folder/now" | sort | tr '\n' ' ')
 [ "$numbers" = "MAJOR=${version%%.*} MINOR=$(echo "$version" | cut -d. -f2) PATCH=${version##*.} " ]
 report "the version's numbers are those of its text" $?
-[ "$SGFLOW" = none ] || expect 0 "--version" "$SGFLOW" --version
-has "the header is of the library's version" "^sgflow $version\$" "$folder/out"
+if [ "$SGFLOW" != none ]; then
+  expect 0 "--version" "$SGFLOW" --version
+  has "the header is of the library's version" "^sgflow $version\$" "$folder/out"
+fi
 
 # names
 $CC -std=c99 -E -P -dD -I"$source/include" "$source/include/sgflow.h" >"$folder/text"
@@ -65,7 +67,7 @@ if [ "$("$folder/abi" | sed -n 's/^struct sgf_error //p')" = 516 ] && [ "$(getco
   [ "$major" = "${version%%.*}" ]; then
   kept "$source/tests/abi.txt" | LC_ALL=C sort >"$folder/old"
   LC_ALL=C comm -23 "$folder/old" "$folder/now" >"$folder/changed"
-  [ ! -s "$folder/changed" ] || { echo "of tests/abi.txt is no longer so:"; cat "$folder/changed"; }
+  [ ! -s "$folder/changed" ] || { echo "of tests/abi.txt is no longer so (what is not released yet: tests/abi.sh print >tests/abi.txt):"; cat "$folder/changed"; }
   [ ! -s "$folder/changed" ]
   report "the interface is as it was" $?
 fi
