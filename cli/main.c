@@ -1,6 +1,5 @@
 /* sgflow: the program. Chooses the command and sets what only a program may set. */
 #include <fcntl.h>
-#include <gsl/gsl_errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +11,6 @@
 #include "sgflow.h"
 
 enum { EXIT_USAGE = 64 };
-
-/* OpenBLAS has this function, other BLAS libraries do not, and then it is NULL. */
-extern void openblas_set_num_threads(int) __attribute__((weak));
 
 static void print_help(FILE *out)
 {
@@ -77,19 +73,12 @@ static void occupy_standard_streams(void)
   if (descriptor > STDERR_FILENO) close(descriptor);
 }
 
-static void set_libraries(void)
-{
-  gsl_set_error_handler_off();
-  /* One BLAS thread: the threads are for replicas, and sums must not depend on their number. */
-  if (openblas_set_num_threads != NULL) openblas_set_num_threads(1);
-}
-
 int main(int argc, char **argv)
 {
   occupy_standard_streams();
   bool leads = processes_begin(&argc, &argv);
   progress_catch_signals();
-  set_libraries();
+  sgf_process_init();
   if (!leads) return processes_work();
   const char *first = argc > 1 ? argv[1] : "";
   const command *what = find_command(first);

@@ -51,6 +51,7 @@ static int solve(void)
 
 int main(void)
 {
+  sgf_process_init();
   printf("sgflow %s\n", sgf_version());
   int failed = predict();
   return solve() || failed;

@@ -18,9 +18,8 @@
  *   - a fallible function returns a sgf_status and, if `error` is not NULL, leaves there a
  *     message that names the file, the key or the quantity, and the value it had; an object
  *     that could not be made is NULL, a number that could not be computed is NaN;
- *   - nothing here prints, exits or changes process-wide state. What is process-wide is the program's: it calls
- *     gsl_set_error_handler_off (GSL's own handler aborts), and limits a BLAS with threads to one where results are
- *     to be the same bits for any number of threads;
+ *   - nothing here prints, exits or changes process-wide state, but for sgf_process_init, which a program calls first
+ *     that has not turned off GSL's error handler itself (it aborts);
  *   - functions may be called by several threads at a time, on objects of their own; those that read or write files
  *     by one thread at a time, unless HDF5 is built to be thread-safe.
  *
@@ -90,6 +89,10 @@ SGF_API const char *sgf_status_text(sgf_status status);
 
 /* Version of the library, "MAJOR.MINOR.PATCH". */
 SGF_API const char *sgf_version(void);
+
+/* Set what is process-wide as the library wants it: GSL's error handler off, since it aborts, and one thread for OpenBLAS, so
+ * that results have the same bits for any number of threads. To be called once, before other threads are started. */
+SGF_API void sgf_process_init(void);
 
 /* Free what a function of this header says is the caller's to free, by the allocator that it came from; NULL is fine. */
 SGF_API void sgf_free(void *pointer);

@@ -6,7 +6,7 @@
 cd "$folder" || exit 1
 
 for file in "$BUILD/.libs/libsgflow.so" "$BUILD/.libs/sgflow"; do
-  [ -e "$file" ] && command -v nm >/dev/null || continue
+  if [ ! -e "$file" ] || ! command -v nm >/dev/null; then continue; fi
   nm -D --undefined-only "$file" | grep -iE 'openblas|goto_|mkl' | grep -v ' w ' >strong
   [ ! -s strong ] || cat strong
   [ ! -s strong ]

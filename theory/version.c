@@ -1,6 +1,7 @@
 /* Versions of the library and of what it stands on. */
 #include <SuiteSparse_config.h>
 #include <cblas.h>
+#include <gsl/gsl_errno.h>
 #include <gsl/gsl_version.h>
 #include <lapacke.h>
 #include <stdio.h>
@@ -11,10 +12,17 @@
 #include "config.h"
 #include "sgflow.h"
 
-/* OpenBLAS says what it is; other BLAS libraries have no such function, and then it is NULL. */
+/* OpenBLAS has these functions; other BLAS libraries do not, and then they are NULL. */
 extern char *openblas_get_config(void) __attribute__((weak));
+extern void openblas_set_num_threads(int) __attribute__((weak));
 
 const char *sgf_version(void) { return PACKAGE_VERSION; }
+
+void sgf_process_init(void)
+{
+  gsl_set_error_handler_off();
+  if (openblas_set_num_threads != NULL) openblas_set_num_threads(1);
+}
 
 void sgf_free(void *pointer) { free(pointer); }
 

@@ -525,6 +525,7 @@ ENUMERATED = {
 FUNCTIONS = {
     "sgf_status_text": (c_char_p, (c_int,)),
     "sgf_version": (c_char_p, ()),
+    "sgf_process_init": (None, ()),
     "sgf_free": (None, (c_void_p,)),
     "sgf_libraries": (None, (c_char_p, c_size_t)),
     "sgf_time_of_step": (c_double, (POINTER(sgf_settings),)),
