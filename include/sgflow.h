@@ -50,10 +50,10 @@ extern "C" {
 #endif
 
 /* Version of this header; sgf_version() is that of the library. */
-#define SGF_VERSION_MAJOR 0
-#define SGF_VERSION_MINOR 1
+#define SGF_VERSION_MAJOR 1
+#define SGF_VERSION_MINOR 0
 #define SGF_VERSION_PATCH 0
-#define SGF_VERSION "0.1.0"
+#define SGF_VERSION "1.0.0"
 #define SGF_VERSION_AT_LEAST(major, minor, patch) \
   (SGF_VERSION_MAJOR > (major) ||                 \
    (SGF_VERSION_MAJOR == (major) &&               \

@@ -2,8 +2,8 @@
 from ctypes import (CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, c_double, c_int, c_int64, c_size_t,
                     c_uint64, c_void_p)
 
-SGF_VERSION_MAJOR = 0
-SGF_VERSION_MINOR = 1
+SGF_VERSION_MAJOR = 1
+SGF_VERSION_MINOR = 0
 SGF_VERSION_PATCH = 0
 SGF_MESSAGE_LENGTH = 512
 SGF_MOST_ROTATIONS = 4000

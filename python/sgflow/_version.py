@@ -1,2 +1,2 @@
 """Version of the package: that of the library it is for."""
-__version__ = "0.1.0"
+__version__ = "1.0.0"
