@@ -1,6 +1,8 @@
 /* Lyapunov and Stein equations: dense solvers against solutions that are known, and their certificates. */
 #include "random_systems.h"
 
+#include <lapacke.h>
+
 #include "../solver/form.h"
 #include "../solver/triangular.h"
 
@@ -203,6 +205,90 @@ START_TEST(large_general_drifts_are_solved)
   free(Q);
   free(X);
   free(Z);
+}
+END_TEST
+
+/* Large singular drifts, whose rank a factorization decides, or singular values where it leaves doubt. */
+static const struct {
+  const char *what;
+  size_t n, null;
+  bool discrete;
+  double softest; /* least rate that is not 0 */
+  sgf_status expected;
+} singular[] = {{"half", 90, 45, false, 0.3, SGF_OK},
+                {"half", 90, 45, true, 0.3, SGF_OK},
+                {"few null vectors", 130, 3, false, 0.3, SGF_OK},
+                {"few null vectors", 130, 3, true, 0.3, SGF_OK},
+                {"little relaxes", 80, 78, false, 0.3, SGF_OK},
+                {"a slow mode", 90, 20, false, 1e-7, SGF_OK},
+                {"a very slow mode", 90, 20, false, 1e-9, SGF_OK},
+                {"a mode that may be null", 90, 20, false, 1e-12, SGF_ERROR_AMBIGUOUS},
+                {"a mode that may be null", 90, 20, true, 1e-12, SGF_ERROR_AMBIGUOUS}};
+
+/* A = P F P^{-1} with F = diag(0 ..., rates), and X = P Z P^T, Q = P (F Z + Z F) P^T for a diagonal Z: what X(0) = 0 leads
+ * to. */
+static void make_singular_drift(size_t which, double *A, double *Q, double *X)
+{
+  size_t n = singular[which].n, null = singular[which].null;
+  bool discrete = singular[which].discrete;
+  double *P = new_reals(n * n), *work = new_reals(n * n), *PF = new_reals(n * n);
+  fill_normal(7 * n + which, n * n, P);
+  for (size_t k = 0; k < n * n; k++) P[k] *= 0.3 / sqrt((double)n);
+  for (size_t k = 0; k < n; k++) P[k * (n + 1)] += 1.0;
+  memset(X, 0, n * n * sizeof *X);
+  memset(Q, 0, n * n * sizeof *Q);
+  for (size_t k = 0; k < n; k++) {
+    double rate = k < null ? 0.0 : k == null ? singular[which].softest : 0.3 + 0.5 * (double)k / (double)n;
+    double f = discrete ? 1.0 - rate : rate, z = k < null ? 0.0 : 1.0 + (double)(k % 3);
+    for (size_t i = 0; i < n; i++) {
+      PF[i * n + k] = P[i * n + k] * f;
+      for (size_t j = 0; j < n; j++) {
+        X[i * n + j] += P[i * n + k] * z * P[j * n + k];
+        Q[i * n + j] += P[i * n + k] * z * (discrete ? rate * (2.0 - rate) : 2.0 * rate) * P[j * n + k];
+      }
+    }
+  }
+  /* A P = P F: P^T A^T = (P F)^T */
+  lapack_int *pivots = calloc(n, sizeof *pivots), size = (lapack_int)n;
+  sgf_transpose(n, n, P, work);
+  sgf_transpose(n, n, PF, A);
+  ck_assert_int_eq(LAPACKE_dgesv(LAPACK_ROW_MAJOR, size, size, work, size, pivots, A, size), 0);
+  sgf_transpose(n, n, A, PF);
+  memcpy(A, PF, n * n * sizeof *A);
+  free(pivots);
+  free(P);
+  free(work);
+  free(PF);
+}
+
+START_TEST(large_singular_drifts_keep_their_rank)
+{
+  size_t n = singular[_i].n;
+  double *A = new_reals(n * n), *Q = new_reals(n * n), *X = new_reals(n * n), *known = new_reals(n * n),
+         *initial = new_reals(n * n);
+  sgf_lyapunov_options options;
+  sgf_certificate certificate;
+  sgf_error error;
+  sgf_lyapunov_options_init(&options);
+  options.discrete = singular[_i].discrete;
+  options.initial = initial;
+  make_singular_drift((size_t)_i, A, Q, known);
+  sgf_status status = sgf_lyapunov_solve(n, A, 0, Q, &options, X, &certificate, &error);
+  ck_assert_msg(status == singular[_i].expected, "%s: %s", singular[_i].what,
+                status == SGF_OK ? "solved" : error.message);
+  if (status == SGF_OK) {
+    double size = sgf_norm(n * n, known), bound = certificate.error_bound;
+    ck_assert_uint_eq(certificate.rank, n - singular[_i].null);
+    ck_assert(certificate.gap >= 1e3 && !certificate.ambiguous && certificate.residual <= 1e-13);
+    for (size_t k = 0; k < n * n; k++) known[k] -= X[k];
+    ck_assert_msg(sgf_norm(n * n, known) <= bound * size, "%s: %g, bound %g", singular[_i].what,
+                  sgf_norm(n * n, known) / size, bound);
+  }
+  free(A);
+  free(Q);
+  free(X);
+  free(known);
+  free(initial);
 }
 END_TEST
 
@@ -762,6 +848,7 @@ int main(void)
   tcase_add_test(tests, random_systems_are_solved_within_their_bound);
   tcase_add_loop_test(tests, eigenbasis_and_schur_form_agree, 0, 40);
   tcase_add_loop_test(tests, large_general_drifts_are_solved, 0, 8);
+  tcase_add_loop_test(tests, large_singular_drifts_keep_their_rank, 0, sizeof singular / sizeof *singular);
   tcase_add_test(tests, rotated_null_direction);
   tcase_add_test(tests, oblique_null_space_and_initial_covariance);
   tcase_add_loop_test(tests, momentum_by_the_stein_equation, 0, 2);
