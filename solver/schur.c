@@ -449,6 +449,19 @@ done:
   return status;
 }
 
+/* What was dropped must be well below the level of round-off, as what is left of zeros is: a mode next to it may relax, and noise
+ * too small to be told from round-off then makes a variance of it that is not. */
+static sgf_status check_dropped(const sgf_drift_form *form, double tolerance, const sgf_certificate *certificate,
+                                sgf_error *error)
+{
+  const double next_to = 0.3;
+  if (form->null == 0 || form->null == form->n || !isnan(tolerance) || !(form->dropped > next_to)) return SGF_OK;
+  return sgf_fail(error, SGF_ERROR_AMBIGUOUS,
+                  "A: rank %zu of %zu by a gap of %.3g, but the largest singular value taken for 0 is %.2g times "
+                  "round-off: whether what it belongs to relaxes cannot be told; a rank tolerance decides it",
+                  certificate->rank, form->n, certificate->gap, form->dropped);
+}
+
 sgf_status sgf_schur_form(size_t n, const double *A, bool discrete, double tolerance, double scale, double *work,
                           sgf_drift_form *form, sgf_certificate *certificate, sgf_error *error)
 {
@@ -458,6 +471,7 @@ sgf_status sgf_schur_form(size_t n, const double *A, bool discrete, double toler
   *form = (sgf_drift_form){.n = n, .discrete = discrete, .left_norm = 1.0, .apart = NAN};
   SGF_TRY(sgf_new_reals(&form->W, n, n, "Schur vectors of A", error));
   SGF_TRY(find_null_space(n, A, tolerance, scale, work, form, &regular, certificate, error));
+  SGF_TRY(check_dropped(form, tolerance, certificate, error));
   size_t null = form->null, rest = n - null;
   if (rest == 0 || regular) goto done;
   SGF_TRY(sgf_new_reals(&form->T, rest, rest, "Schur form of A", error));
