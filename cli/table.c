@@ -83,8 +83,9 @@ static void print_covariance(const sgf_prediction_info *info)
          info->diffusing_directions > 0 ? " (that of the noise without drift, which has no solution)" : "");
   if (!isnan(info->next_order))
     printf("closure      trace %+.3g %% of leading order; mean %.4g from theta* on range(H), %.3g * time along "
-           "null(H)\n",
-           100.0 * info->next_order, info->mean_shift, info->mean_drift);
+           "null(H)%s\n",
+           100.0 * info->next_order, info->mean_shift, info->mean_drift,
+           info->third_cumulants || info->layers == 1 ? "" : "; third cumulants neglected");
   printf("loss         minimum %.6g, mean excess %.6g\n", info->min_loss, info->excess_loss);
   printf("irreversible |[H,C]| / |H||C| = %.3g, |Q| / |H Sigma| = %.3g, entropy production %.4g%s\n",
          info->commutator_relative, info->irreversible, info->entropy_production,

@@ -225,6 +225,7 @@ START_TEST(two_weights_by_hand)
   for (int step = 0; step < 40; step++) step_by_hand(&problem->data, 0.15, 0.5, m, S);
   for (int k = 0; k < 2; k++) m[k] -= problem->theta[k];
   ASSERT_OK(sgf_closure_create(problem, 2, NULL, &closure, &error), error);
+  sgf_closure_neglect_skewness(closure);
   ASSERT_OK(sgf_closure_advance(closure, 40, 0.0, &error), error);
   ASSERT_CLOSE(4, sgf_closure_covariance(closure), S, 1e-11);
   ASSERT_CLOSE(2, sgf_closure_mean(closure), m, 1e-10);
@@ -298,7 +299,7 @@ static void deviations(size_t layers, size_t inputs, double lambda, double momen
 }
 
 /* One layer: exact. Several: in a fixed number of steps the mean is of order lambda^3 and right to relative order lambda,
- * the covariance to order lambda^2: third cumulants are neglected. */
+ * the covariance to relative order lambda^3 with the third cumulants, with momentum lambda^2, where these are neglected. */
 START_TEST(all_sequences_of_batches)
 {
   double of_mean[2], of_covariance[2], momentum = _i == 0 ? 0.0 : 0.7;
@@ -309,7 +310,7 @@ START_TEST(all_sequences_of_batches)
       deviations(layers, 2, half ? 0.0025 : 0.005, momentum, &of_mean[half], &of_covariance[half]);
     ck_assert_msg(of_mean[1] < 0.02, "mean of %zu layers: %g", layers, of_mean[1]);
     ASSERT_NEAR(of_mean[0] / of_mean[1], 2.0, 0.15);
-    ASSERT_NEAR(of_covariance[0] / of_covariance[1], 4.0, 0.4);
+    ASSERT_NEAR(of_covariance[0] / of_covariance[1], _i == 0 ? 8.0 : 4.0, _i == 0 ? 1.2 : 0.4);
   }
 }
 END_TEST
@@ -405,7 +406,7 @@ START_TEST(intervals_are_as_good_as_steps)
   ASSERT_CLOSE(n, found, exact, bound);
   ASSERT_CLOSE(n * n, found + n, exact + n, bound);
   ASSERT_CLOSE(sizeof balance[0] / sizeof *balance[0], balance[1], balance[0], bound);
-  ASSERT_NEAR(paths[1].anharmonic / paths[0].anharmonic, 1.0, 2e-3);
+  ASSERT_NEAR(paths[1].anharmonic / paths[0].anharmonic, 1.0, 4e-3);
   ck_assert(sgf_norm(n, exact) > 0.1);
   sgf_closure_free(closure);
   sgf_problem_free(problem);

@@ -16,6 +16,7 @@
 #include "linear_algebra.h"
 #include "lyapunov.h"
 #include "memory.h"
+#include "third_cumulants.h"
 
 /* Share of the variance that the factor of Sigma may lack: of the corrections, which are small, so much is neglected. */
 static const double DROPPED_VARIANCE = 1e-9;
@@ -44,6 +45,7 @@ struct sgf_closure {
   size_t n, size;
   double *basis;                        /* (size, n), or NULL: all weights */
   double lambda, momentum, noise_scale; /* noise_scale = lambda^2 kappa / S */
+  sgf_third_cumulants *third;           /* of several layers without momentum and few weights, else NULL */
   sgf_velocities *velocities;           /* with momentum, else NULL */
   double *mean;                         /* (size) d = m - theta* */
   double *Sigma;                        /* (size, size) */
@@ -94,6 +96,7 @@ void sgf_closure_free(sgf_closure *closure)
   law_free(&closure->next);
   law_free(&closure->between);
   sgf_velocities_free(closure->velocities);
+  sgf_third_cumulants_free(closure->third);
   free(closure);
 }
 
@@ -121,6 +124,18 @@ done:
   return status;
 }
 
+void sgf_closure_neglect_skewness(sgf_closure *closure)
+{
+  sgf_third_cumulants_free(closure->third);
+  closure->third = NULL;
+}
+
+bool sgf_closure_is_skew(const sgf_problem *problem)
+{
+  return problem->network.layers > 1 && problem->settings.training.momentum == 0.0 &&
+         problem->network.weights <= SGF_MOST_SKEW_WEIGHTS;
+}
+
 sgf_status sgf_closure_create(const sgf_problem *problem, size_t size, const double *basis, sgf_closure **closure,
                               sgf_error *error)
 {
@@ -144,6 +159,7 @@ sgf_status sgf_closure_create(const sgf_problem *problem, size_t size, const dou
     SGF_TRY(sgf_new_reals(&made->basis, size, made->n, "closure", error));
     memcpy(made->basis, basis, size * made->n * sizeof *basis);
   }
+  if (sgf_closure_is_skew(problem)) SGF_TRY(sgf_third_cumulants_create(problem, &made->third, error));
   *closure = made;
   return SGF_OK;
 done:
@@ -182,6 +198,31 @@ static sgf_status factorize(size_t size, const double *Sigma, size_t *rank, doub
 done:
   free(L);
   free(block);
+  return status;
+}
+
+/* The same of a Sigma that need not be positive: third cumulants may leave what hardly fluctuates below zero. The modes above
+ * zero. */
+static sgf_status factorize_by_modes(size_t size, const double *Sigma, size_t *rank, double **factor,
+                                     sgf_error *error)
+{
+  double *V = NULL, *values = NULL, trace = sgf_trace(size, Sigma);
+  sgf_status status;
+  *rank = 0;
+  *factor = NULL;
+  if (!isfinite(trace))
+    return sgf_fail(error, SGF_ERROR_NUMERICAL, "the closure's covariance is not finite: trace %g", trace);
+  SGF_TRY(sgf_new_reals(&V, size, size, "factor of the covariance", error));
+  SGF_TRY(sgf_new_reals(&values, size, 1, "factor of the covariance", error));
+  memcpy(V, Sigma, size * size * sizeof *V);
+  SGF_TRY(sgf_symmetric_eigen(size, V, values, "the closure's covariance", error));
+  while (*rank < size && values[size - 1 - *rank] > DROPPED_VARIANCE * trace / (double)size) ++*rank;
+  size_t first = size - *rank;
+  SGF_TRY(sgf_new_reals(factor, *rank, size, "factor of the covariance", error));
+  for (size_t k = 0; k < *rank * size; k++) (*factor)[k] = sqrt(values[first + k / size]) * V[first * size + k];
+done:
+  free(V);
+  free(values);
   return status;
 }
 
@@ -238,7 +279,10 @@ static sgf_status evaluate(sgf_closure *closure, const double *mean, const doubl
   size_t rank;
   double *inside = NULL, *factor = NULL;
   sgf_status status;
-  SGF_TRY(factorize(closure->size, Sigma, &rank, &inside, error));
+  if (closure->third != NULL)
+    SGF_TRY(factorize_by_modes(closure->size, Sigma, &rank, &inside, error));
+  else
+    SGF_TRY(factorize(closure->size, Sigma, &rank, &inside, error));
   SGF_TRY(sgf_new_reals(&factor, rank, closure->n, "factor of the covariance", error));
   out_of_basis(closure, rank, inside, factor);
   set_theta(closure, mean);
@@ -254,6 +298,47 @@ static sgf_status evaluate(sgf_closure *closure, const double *mean, const doubl
 done:
   free(inside);
   free(factor);
+  return status;
+}
+
+/* whole (n, n) = B^T Sigma B, B the basis. */
+static sgf_status covariance_of_weights(const sgf_closure *closure, const double *Sigma, double *whole,
+                                        sgf_error *error)
+{
+  size_t n = closure->n, size = closure->size;
+  double *half;
+  if (closure->basis == NULL) {
+    memcpy(whole, Sigma, n * n * sizeof *Sigma);
+    return SGF_OK;
+  }
+  sgf_status status = sgf_new_reals(&half, size, n, "third cumulants", error);
+  if (status != SGF_OK) return status;
+  sgf_multiply(size, n, size, SGF_PLAIN, Sigma, SGF_PLAIN, closure->basis, half);
+  sgf_multiply(n, n, size, SGF_TRANSPOSED, closure->basis, SGF_PLAIN, half, whole);
+  sgf_symmetrize(n, whole);
+  free(half);
+  return SGF_OK;
+}
+
+/* After so many steps, from the closure's Sigma to this one, what the third cumulants add to the noise of a law; infinitely
+ * many: stationary. */
+static sgf_status add_skewness(sgf_closure *closure, double steps, const double *Sigma, law *at, sgf_error *error)
+{
+  size_t n = closure->n, size = closure->size;
+  double *whole = NULL, *inside = NULL;
+  sgf_status status;
+  if (closure->third == NULL) return SGF_OK;
+  SGF_TRY(sgf_new_reals(&whole, 2 * n, n, "third cumulants", error));
+  SGF_TRY(sgf_new_reals(&inside, size, size, "third cumulants", error));
+  SGF_TRY(covariance_of_weights(closure, closure->Sigma, whole, error));
+  SGF_TRY(covariance_of_weights(closure, Sigma, whole + n * n, error));
+  SGF_TRY(sgf_third_cumulants_advance(closure->third, steps, whole, whole + n * n, error));
+  SGF_TRY(sgf_third_cumulants_noise(closure->third, whole, error));
+  into_basis(closure, 1.0, whole, inside);
+  for (size_t k = 0; k < size * size; k++) at->noise[k] += inside[k];
+done:
+  free(whole);
+  free(inside);
   return status;
 }
 
@@ -702,6 +787,7 @@ static sgf_status try_interval(sgf_closure *closure, size_t steps, double *moved
   SGF_TRY(make_modes(closure, steps, closure->mean, closure->Sigma, error));
   SGF_TRY(propagate(closure, (double)steps, true, closure->trial_mean, closure->trial_Sigma, error));
   SGF_TRY(evaluate(closure, closure->trial_mean, closure->trial_Sigma, &closure->next, error));
+  SGF_TRY(add_skewness(closure, (double)steps, closure->trial_Sigma, &closure->next, error));
   if (steps == 1) goto done;
   SGF_TRY(sgf_new_reals(&mean, size, 1, "closure", error));
   SGF_TRY(sgf_new_reals(&Sigma, size, size, "closure", error));
@@ -737,6 +823,7 @@ static void accept(sgf_closure *closure, size_t steps)
   swap(&closure->mean, &closure->trial_mean);
   swap(&closure->Sigma, &closure->trial_Sigma);
   if (closure->velocities != NULL) sgf_velocities_accept(closure->velocities);
+  if (closure->third != NULL) sgf_third_cumulants_accept(closure->third);
   closure->before = closure->now;
   closure->now = closure->next;
   closure->next = kept;
@@ -750,6 +837,7 @@ static sgf_status run(sgf_closure *closure, size_t steps, double tolerance, cons
   sgf_status status;
   if (closure->velocities != NULL) tolerance *= SHARE_WITH_MOMENTUM;
   SGF_TRY(evaluate(closure, closure->mean, closure->Sigma, &closure->now, error));
+  SGF_TRY(add_skewness(closure, 0.0, closure->Sigma, &closure->now, error));
   closure->last = 0;
   if (into != NULL && into->path != NULL)
     memcpy(into->hessian, closure->now.drift, size * size * sizeof(double)); /* Sigma is 0 at the start */
@@ -787,6 +875,7 @@ sgf_status sgf_closure_window(sgf_closure *closure, const sgf_plan *plan, double
   memset(closure->mean, 0, size * sizeof *mean);
   memset(closure->Sigma, 0, size * size * sizeof *second);
   if (closure->velocities != NULL) sgf_velocities_rest(closure->velocities);
+  if (closure->third != NULL) sgf_third_cumulants_reset(closure->third);
   if (path != NULL) {
     path->anharmonic = 0.0;
     SGF_TRY(sgf_new_reals(&into.hessian, size, size, "Hessian", error));
@@ -868,6 +957,7 @@ sgf_status sgf_closure_settle(sgf_closure *closure, double *residual, double *dr
   memset(closure->Sigma, 0, size * size * sizeof(double));
   for (int pass = 0; pass < MOST_PASSES && !(moved <= SETTLED); pass++) {
     SGF_TRY(evaluate(closure, closure->mean, closure->Sigma, &closure->now, error));
+    SGF_TRY(add_skewness(closure, INFINITY, closure->Sigma, &closure->now, error));
     SGF_TRY(settle_once(closure, error));
     moved = change(closure->size, closure->mean, closure->Sigma, closure->trial_mean, closure->trial_Sigma);
     swap(&closure->mean, &closure->trial_mean);
@@ -879,6 +969,7 @@ sgf_status sgf_closure_settle(sgf_closure *closure, double *residual, double *dr
                      "the last of which changed it by %.2g",
                      closure->lambda, MOST_PASSES, moved));
   SGF_TRY(evaluate(closure, closure->mean, closure->Sigma, &closure->now, error));
+  SGF_TRY(add_skewness(closure, INFINITY, closure->Sigma, &closure->now, error));
   SGF_TRY(residual_of(closure, residual, error));
   drift_outside(closure, drift);
 done:

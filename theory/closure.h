@@ -19,6 +19,12 @@ typedef struct sgf_closure sgf_closure;
 sgf_status sgf_closure_create(const sgf_problem *problem, size_t size, const double *basis, sgf_closure **closure,
                               sgf_error *error);
 
+/* Whether third cumulants are added: several layers, at most SGF_MOST_SKEW_WEIGHTS weights, no momentum. */
+bool sgf_closure_is_skew(const sgf_problem *problem);
+
+/* Go on without third cumulants: Gaussian. */
+void sgf_closure_neglect_skewness(sgf_closure *closure);
+
 /* Free it; NULL is fine. */
 void sgf_closure_free(sgf_closure *closure);
 

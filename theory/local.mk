@@ -111,6 +111,8 @@ theory_sources = \
   %D%/status.h \
   %D%/symmetry.c \
   %D%/symmetry.h \
+  %D%/third_cumulants.c \
+  %D%/third_cumulants.h \
   %D%/time_dependence.c \
   %D%/time_dependence.h \
   %D%/time_observables.c \

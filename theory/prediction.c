@@ -189,6 +189,7 @@ static size_t motion_numbers(const sgf_prediction_info *info, bool dense, sgf_nu
                             {"null_diffusion", info->null_diffusion, false},
                             {"mean_shift", info->mean_shift, false},
                             {"mean_drift", info->mean_drift, false},
+                            {"third_cumulants", isnan(info->next_order) ? NAN : info->third_cumulants, true},
                             {"next_order", info->next_order, false}};
   return copy_numbers(all, sizeof all / sizeof *all, dense, numbers, capacity);
 }
