@@ -71,9 +71,20 @@ static void print_time(const sgf_prediction_info *info)
   printf("\n");
 }
 
-/* The covariance and what follows from it; nothing where there is no stationary state, which print_time says. */
-static void print_covariance(const sgf_prediction_info *info)
+/* Whether the closure of several layers is without third cumulants. */
+static bool is_gaussian(const sgf_prediction *prediction)
 {
+  sgf_number numbers[SGF_MOST_NUMBERS];
+  size_t count = sgf_prediction_numbers(prediction, numbers, SGF_MOST_NUMBERS);
+  for (size_t k = 0; k < count; k++)
+    if (strcmp(numbers[k].name, "third_cumulants") == 0 && numbers[k].value != 0.0) return false;
+  return sgf_prediction_get_info(prediction)->layers > 1;
+}
+
+/* The covariance and what follows from it; nothing where there is no stationary state, which print_time says. */
+static void print_covariance(const sgf_prediction *prediction)
+{
+  const sgf_prediction_info *info = sgf_prediction_get_info(prediction);
   if (isnan(info->trace)) {
     printf("loss         minimum %.6g\nirreversible |[H,C]| / |H||C| = %.3g\n", info->min_loss,
            info->commutator_relative);
@@ -85,7 +96,7 @@ static void print_covariance(const sgf_prediction_info *info)
     printf("closure      trace %+.3g %% of leading order; mean %.4g from theta* on range(H), %.3g * time along "
            "null(H)%s\n",
            100.0 * info->next_order, info->mean_shift, info->mean_drift,
-           info->third_cumulants || info->layers == 1 ? "" : "; third cumulants neglected");
+           is_gaussian(prediction) ? "; third cumulants neglected" : "");
   printf("loss         minimum %.6g, mean excess %.6g\n", info->min_loss, info->excess_loss);
   printf("irreversible |[H,C]| / |H||C| = %.3g, |Q| / |H Sigma| = %.3g, entropy production %.4g%s\n",
          info->commutator_relative, info->irreversible, info->entropy_production,
@@ -94,8 +105,9 @@ static void print_covariance(const sgf_prediction_info *info)
   printf(", %zu modes, %zu left out\n", info->ivfr.modes, info->ivfr.left_out);
 }
 
-static void print_theory(const job *run, const sgf_prediction_info *info)
+static void print_theory(const job *run, const sgf_prediction *prediction)
 {
+  const sgf_prediction_info *info = sgf_prediction_get_info(prediction);
   const sgf_settings *settings = sgf_problem_settings(run->problem);
   double rate = settings->training.learning_rate, momentum = settings->training.momentum;
   printf("drift        rank %zu of %zu%s, curvature %.4g ... %.4g, condition number %.4g\n", info->rank_hessian,
@@ -121,7 +133,7 @@ static void print_theory(const job *run, const sgf_prediction_info *info)
   if (!isnan(info->mean_square_limit))
     printf("             in mean square%s below %.6g (here %.3g of it)\n", info->layers > 1 ? ", on range(H)," : "",
            info->mean_square_limit, rate / info->mean_square_limit);
-  print_covariance(info);
+  print_covariance(prediction);
   print_time(info);
   if (isnan(info->spectrum_distance)) return;
   printf("spectra      Kolmogorov distance of C and H %.3g", info->spectrum_distance);
@@ -445,7 +457,7 @@ void table_print(const job *run, const sgf_prediction *prediction)
   if (by_operator)
     print_theory_by_operator(run, sgf_prediction_get_info(prediction));
   else if (prediction != NULL)
-    print_theory(run, sgf_prediction_get_info(prediction));
+    print_theory(run, prediction);
   if (prediction != NULL && (by_operator || sgf_prediction_get_info(prediction)->layers > 1))
     print_layers(prediction, by_operator);
   if (prediction != NULL && sgf_problem_settings(run->problem)->training.sampling == SGF_SAMPLING_EPOCH)

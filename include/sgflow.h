@@ -330,7 +330,6 @@ typedef struct sgf_prediction_info {
   double excess_loss;      /* tr(H Sigma) / 2: of the loss with its weight-decay term */
   double mean_shift;       /* equation closure, else NaN: |m - theta*| on range(H), quasi-stationary, w */
   double mean_drift;       /* likewise: |dm/dt| along null(H) there, w per unit of continuum time */
-  bool third_cumulants;    /* likewise: they are in it; else a part of about 1 % lambda h_max is neglected (section 13) */
   double next_order;       /* likewise: trace over that of the discrete equation, of leading order, less 1 */
   double commutator;       /* ||[H, C]||_F */
   double commutator_relative; /* ||[H, C]||_F / (||H||_F ||C||_F) */

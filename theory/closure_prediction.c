@@ -57,7 +57,7 @@ sgf_status sgf_solve_closure(const sgf_problem *problem, sgf_prediction *predict
   SGF_TRY(sgf_closure_settle(closure, &info->residual, drift, error));
   SGF_TRY(out_of_range(rank, n, basis, sgf_closure_covariance(closure), Sigma, error));
   sgf_multiply(1, n, rank, SGF_PLAIN, sgf_closure_mean(closure), SGF_PLAIN, basis, mean);
-  info->third_cumulants = sgf_closure_is_skew(problem);
+  prediction->third_cumulants = sgf_closure_is_skew(problem);
   info->mean_shift = sgf_norm(n, mean);
   info->mean_drift = sgf_norm(n, drift);
   SGF_TRY(leading_trace(problem, prediction, &leading, error));

@@ -177,8 +177,9 @@ static size_t copy_numbers(const sgf_number *all, size_t count, bool dense, sgf_
 static bool is_dense(const sgf_prediction *prediction) { return prediction->joint.range.V != NULL; }
 
 /* Those of the motion: in time, of the mean. */
-static size_t motion_numbers(const sgf_prediction_info *info, bool dense, sgf_number *numbers, size_t capacity)
+static size_t motion_numbers(const sgf_prediction *prediction, bool dense, sgf_number *numbers, size_t capacity)
 {
+  const sgf_prediction_info *info = &prediction->info;
   const sgf_number all[] = {{"correlation_time", info->time.correlation_time, false},
                             {"correlation_time_exponent", info->time.scaling.exponent, false},
                             {"correlation_time_exponent_low", info->time.scaling.low, false},
@@ -189,7 +190,7 @@ static size_t motion_numbers(const sgf_prediction_info *info, bool dense, sgf_nu
                             {"null_diffusion", info->null_diffusion, false},
                             {"mean_shift", info->mean_shift, false},
                             {"mean_drift", info->mean_drift, false},
-                            {"third_cumulants", isnan(info->next_order) ? NAN : info->third_cumulants, true},
+                            {"third_cumulants", prediction->third_cumulants, true},
                             {"next_order", info->next_order, false}};
   return copy_numbers(all, sizeof all / sizeof *all, dense, numbers, capacity);
 }
@@ -265,7 +266,7 @@ size_t sgf_prediction_numbers(const sgf_prediction *prediction, sgf_number *numb
                             {"ivfr_left_out", dense ? (double)info->ivfr.left_out : NAN, true}};
   size_t count = copy_numbers(all, sizeof all / sizeof *all, dense, numbers, capacity);
   size_t written = count < capacity ? count : capacity;
-  count += motion_numbers(info, dense, numbers + written, capacity - written);
+  count += motion_numbers(prediction, dense, numbers + written, capacity - written);
   written = count < capacity ? count : capacity;
   return count + end_numbers(info, dense, numbers + written, capacity - written);
 }

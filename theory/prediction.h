@@ -39,6 +39,7 @@ struct sgf_prediction {
   sgf_multiplicative *exact;           /* one layer, NULL otherwise */
   sgf_hessian_noise *linearized;       /* several layers and their equation multiplicative, NULL otherwise */
   sgf_known_moments *known;            /* equation closure, NULL otherwise */
+  bool third_cumulants;                /* likewise: they are in it */
   sgf_covariance_operator *covariance; /* in the modes of H, of a prediction on directions; NULL otherwise */
   sgf_tested *tested;                  /* its directions */
   sgf_rotation_info *rotations;        /* (L - 1), of hidden layer l at [l - 1]; NULL without n x n matrices */
