@@ -314,34 +314,55 @@ static void panel_free(panel *made)
   free(made->turned);
 }
 
-sgf_status sgf_motion_covariance(const sgf_motion *motion, const sgf_lags *lags, size_t count, const sgf_mode *modes,
-                                 double *covariance, sgf_error *error)
+/* Every PARTS-th panel from number `part` on, into W (count, count). */
+enum { PARTS = 2 };
+static sgf_status add_panels(const sgf_motion *motion, const double *weights, size_t count, const sgf_mode *modes,
+                             size_t part, double *W)
 {
   size_t rank = motion->rank, height;
-  double *weights = NULL;
   panel of = {0};
-  sgf_status status = SGF_OK;
-  memset(covariance, 0, count * count * sizeof *covariance);
-  if (count == 0 || rank == 0) return SGF_OK;
-  SGF_TRY(sgf_new_reals(&weights, PAIRINGS * rank, rank, "weights of the modes", error));
-  SGF_TRY(panel_create(rank, count, modes, &of, error));
-  fill_weights(motion, lags, weights);
+  sgf_status status;
+  SGF_TRY(panel_create(rank, count, modes, &of, NULL));
   height = of.height;
-  for (; of.first < rank; of.first += height) {
+  for (of.first = part * height; of.first < rank; of.first += PARTS * height) {
     of.height = height < rank - of.first ? height : rank - of.first;
     of.width = of.first + of.height;
     fill_panel(motion, weights, count, modes, &of);
-    add_panel(count, modes, &of, covariance);
+    add_panel(count, modes, &of, W);
   }
+done:
+  panel_free(&of);
+  return status;
+}
+
+/* The parts have sums of their own, always as many of them, so that the bits are those of any number of threads. */
+sgf_status sgf_motion_covariance(const sgf_motion *motion, const sgf_lags *lags, size_t count, const sgf_mode *modes,
+                                 double *covariance, sgf_error *error)
+{
+  size_t rank = motion->rank, square = count * count;
+  double *weights = NULL, *sums = NULL;
+  sgf_status status = SGF_OK, made[PARTS] = {SGF_OK};
+  memset(covariance, 0, square * sizeof *covariance);
+  if (count == 0 || rank == 0) return SGF_OK;
+  SGF_TRY(sgf_new_reals(&weights, PAIRINGS * rank, rank, "weights of the modes", error));
+  SGF_TRY(sgf_new_reals(&sums, PARTS, square, "modes of the symmetry", error));
+  fill_weights(motion, lags, weights);
+#pragma omp parallel for schedule(static, 1)
+  for (size_t part = 0; part < PARTS; part++)
+    made[part] = add_panels(motion, weights, count, modes, part, sums + part * square);
+  for (size_t part = 0; part < PARTS; part++)
+    if (made[part] != SGF_OK) SGF_TRY(sgf_fail(error, made[part], "no memory for %zu modes of the symmetry", count));
   for (size_t a = 0; a < count; a++)
     for (size_t b = 0; b <= a; b++) {
-      double sum = covariance[a * count + b] + covariance[b * count + a];
+      double sum = 0.0;
+      for (size_t part = 0; part < PARTS; part++)
+        sum += sums[part * square + a * count + b] + sums[part * square + b * count + a];
       covariance[a * count + b] = covariance[b * count + a] = sum;
     }
 done:
-  if (status != SGF_OK) sgf_fill_nan(count * count, covariance);
+  if (status != SGF_OK) sgf_fill_nan(square, covariance);
   free(weights);
-  panel_free(&of);
+  free(sums);
   return status;
 }
 
