@@ -127,7 +127,8 @@ PEERS = {"NumPy": numpy_batched, "PyTorch": torch_batched, "numba": numba_loops}
 
 
 def run(command):
-    environment = dict(os.environ, OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
+    # threads that wait sleep: on a machine that others use too they would spin through what the other one has to wait for
+    environment = dict(os.environ, OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", OMP_WAIT_POLICY="passive")
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=1800)
     return [float(word) for word in done.stdout.split()] if done.returncode == 0 else None
 
