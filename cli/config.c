@@ -84,6 +84,12 @@ const config_key config_keys[] = {
         {"seed", "whole number", "", "of data, weights and simulation: the same seed gives the same numbers"}};
 const size_t config_key_count = sizeof config_keys / sizeof *config_keys;
 
+void make_one_line(char *message)
+{
+  for (char *c = message; *c != '\0'; c++)
+    if (iscntrl((unsigned char)*c)) *c = '?';
+}
+
 /* ------------------------------------------------- the file as libcyaml sees it */
 
 typedef struct {
@@ -440,6 +446,7 @@ static sgf_status load(const origin *from, const char *yaml, sgf_settings *setti
                            .flags = CYAML_CFG_NO_ALIAS};
   cyaml_data_t *file = NULL;
   cyaml_err_t outcome = cyaml_load_data((const uint8_t *)yaml, strlen(yaml), &parser, &schema, &file, NULL);
+  if (outcome == CYAML_ERR_OOM) return SGF_ERROR_MEMORY;
   if (outcome != CYAML_OK) return describe_failure(from, &heard, outcome, error);
   sgf_status status = file != NULL ? apply(from, file, settings, error) : SGF_OK;
   cyaml_free(&parser, &schema, file, 0);
@@ -454,7 +461,7 @@ static char *read_text(const char *path, sgf_error *error)
   char *text = file != NULL ? malloc(MOST + 1) : NULL;
   size_t length = text != NULL ? fread(text, 1, MOST + 1, file) : 0;
   bool broken = file == NULL || text == NULL || ferror(file);
-  error->status = SGF_ERROR_NO_INPUT;
+  error->status = file != NULL && text == NULL ? SGF_ERROR_MEMORY : SGF_ERROR_NO_INPUT;
   if (broken) snprintf(error->message, sizeof error->message, "%s: %s", path, strerror(errno));
   if (file != NULL) fclose(file);
   if (!broken && (length > MOST || memchr(text, '\0', length) != NULL)) {
@@ -524,7 +531,12 @@ sgf_status config_parse(const char *name, const char *text, const char *const *o
   if (status == SGF_OK) status = load(&from, text, settings, error);
   for (size_t k = 0; k < override_count && status == SGF_OK; k++)
     status = apply_override(overrides[k], settings, error);
-  if (status != SGF_OK) sgf_settings_free(settings);
+  if (status == SGF_OK) return SGF_OK;
+  sgf_settings_free(settings);
+  error->status = status;
+  if (status == SGF_ERROR_MEMORY)
+    snprintf(error->message, sizeof error->message, "%s: no memory for the config", name);
+  make_one_line(error->message);
   return status;
 }
 

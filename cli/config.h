@@ -27,4 +27,7 @@ sgf_status config_parse(const char *name, const char *text, const char *const *o
 /* The resolved settings as YAML, every number with all its digits; NULL when out of memory. Caller frees. */
 char *config_text(const sgf_settings *settings, const sgf_plan *plan);
 
+/* Texts of files are in messages: what a terminal would obey, and further lines, become question marks. */
+void make_one_line(char *message);
+
 #endif

@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config.h"
+
 static sgf_status refuse(sgf_error *error, const char *text, const char *rule)
 {
   error->status = SGF_ERROR_VALUE;
   snprintf(error->message, sizeof error->message, "--grid %.200s: %.200s", text, rule);
+  make_one_line(error->message);
   return SGF_ERROR_VALUE;
 }
 

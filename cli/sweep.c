@@ -27,6 +27,7 @@ static sgf_status refuse(sgf_error *error, sgf_status status, const char *name, 
 {
   error->status = status;
   snprintf(error->message, sizeof error->message, "%.200s: %.300s", name, message);
+  make_one_line(error->message);
   return status;
 }
 
@@ -339,7 +340,7 @@ sgf_status sweep_look(const sweep *of, size_t index, sweep_point *point, sgf_err
   *point = (sweep_point){.index = index, .state = POINT_MISSING};
   if (path == NULL) return no_memory(error);
   sgf_status status = point_request(of, index, &request, error);
-  if (status == SGF_OK && access(path, F_OK) != 0) {
+  if (status == SGF_OK && access(path, F_OK) != 0 && errno == ENOENT) {
     status = read_failure(of, request, point, error);
   } else if (status == SGF_OK) {
     sgf_status opened = sgf_results_open(path, &point->results, &refusal);

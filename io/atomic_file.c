@@ -152,11 +152,19 @@ static void sync_folder(const char *path)
   free(copy);
 }
 
+/* A device or a pipe to write to; a pipe that nobody reads is an error instead of a wait. */
+static int open_sink(const char *path)
+{
+  int sink = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  if (sink >= 0) fcntl(sink, F_SETFL, fcntl(sink, F_GETFL) & ~O_NONBLOCK);
+  return sink;
+}
+
 static bool copy_into(const char *from, const char *to)
 {
   char buffer[65536];
   ssize_t got, put;
-  int source = open(from, O_RDONLY), sink = open(to, O_WRONLY);
+  int source = open(from, O_RDONLY | O_CLOEXEC), sink = open_sink(to);
   bool good = source >= 0 && sink >= 0;
   while (good && (got = read(source, buffer, sizeof buffer)) != 0) {
     good = got > 0;
@@ -181,8 +189,10 @@ sgf_status sgf_atomic_commit(sgf_atomic_file *file, sgf_error *error)
     good = sgf_atomic_sync(file) && rename(file->temporary, file->target) == 0;
     if (good) sync_folder(file->target);
   }
-  sgf_status status =
-      good ? SGF_OK : sgf_fail(error, SGF_ERROR_WRITE, "%s: cannot be written: %s", file->target, strerror(errno));
+  sgf_status status = good ? SGF_OK
+                           : sgf_fail(error, SGF_ERROR_WRITE, "%s: cannot be written: %s", file->target,
+                                      file->device && errno == ENXIO ? "it is a pipe that nobody reads, or no device"
+                                                                     : strerror(errno));
   if (good && !file->device) {
     free(file->temporary);
     file->temporary = NULL;

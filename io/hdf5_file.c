@@ -20,35 +20,57 @@ enum { MOST_DIMENSIONS = 4 };
 
 /* ------------------------------------------------------------------- input */
 
+/* A link to another file is not followed, wherever it leads. */
+static herr_t stay_in_file(const char *parent_file, const char *parent_group, const char *file, const char *object,
+                           unsigned *flags, hid_t access, void *context)
+{
+  (void)parent_file, (void)parent_group, (void)file, (void)object, (void)flags, (void)access, (void)context;
+  return -1;
+}
+
+static hid_t access_within(void)
+{
+  hid_t access = H5Pcreate(H5P_LINK_ACCESS);
+  if (access >= 0 && H5Pset_elink_cb(access, stay_in_file, NULL) >= 0) return access;
+  if (access >= 0) H5Pclose(access);
+  return 0;
+}
+
 sgf_status sgf_hdf5_open(const char *path, sgf_hdf5_input *input, sgf_error *error)
 {
   struct stat properties;
   htri_t recognised;
   input->path = path;
-  input->file = 0;
+  input->file = input->access = 0;
   if (stat(path, &properties) != 0 || access(path, R_OK) != 0)
     return sgf_fail(error, SGF_ERROR_NO_INPUT, "%s: %s", path, strerror(errno));
   if (!S_ISREG(properties.st_mode)) return sgf_fail(error, SGF_ERROR_NO_INPUT, "%s: not a regular file", path);
   H5E_BEGIN_TRY
   {
     recognised = H5Fis_hdf5(path);
-    input->file = recognised > 0 ? H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT) : 0;
+    input->access = access_within();
+    input->file = recognised > 0 && input->access > 0 ? H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT) : 0;
   }
   H5E_END_TRY
-  if (recognised <= 0) return sgf_fail(error, SGF_ERROR_VALUE, "%s: not an HDF5 file", path);
   if (input->file > 0) return SGF_OK;
+  bool memory = input->access == 0;
   input->file = 0;
+  sgf_hdf5_close(input);
+  if (memory) return sgf_fail(error, SGF_ERROR_MEMORY, "%s: no memory for HDF5", path);
+  if (recognised <= 0) return sgf_fail(error, SGF_ERROR_VALUE, "%s: not an HDF5 file", path);
   return sgf_fail(error, SGF_ERROR_VALUE, "%s: the HDF5 file is truncated or damaged (%lld bytes)", path,
                   (long long)properties.st_size);
 }
 
 void sgf_hdf5_close(sgf_hdf5_input *input)
 {
-  if (input->file > 0) {
-    H5E_BEGIN_TRY { H5Fclose(input->file); }
-    H5E_END_TRY
+  H5E_BEGIN_TRY
+  {
+    if (input->file > 0) H5Fclose(input->file);
+    if (input->access > 0) H5Pclose(input->access);
   }
-  input->file = 0;
+  H5E_END_TRY
+  input->file = input->access = 0;
 }
 
 typedef struct {
@@ -62,27 +84,126 @@ static void close_dataset(const dataset *opened)
   if (opened->set >= 0) H5Dclose(opened->set);
 }
 
+/* Whether the parts of a float are within it. */
+static bool has_valid_fields(hid_t type, size_t precision)
+{
+  size_t sign, exponent, exponent_bits, mantissa, mantissa_bits;
+  return H5Tget_fields(type, &sign, &exponent, &exponent_bits, &mantissa, &mantissa_bits) >= 0 && sign < precision &&
+         exponent_bits < precision && exponent <= precision - exponent_bits && mantissa_bits < precision &&
+         mantissa <= precision - mantissa_bits;
+}
+
+/* Integers and floats of up to 16 bytes, their bits within them: there are no others but in damaged files, for which HDF5
+ * writes and reads beyond its memory. */
 static bool is_numeric(hid_t type)
 {
   H5T_class_t kind = type >= 0 ? H5Tget_class(type) : H5T_NO_CLASS;
-  return kind == H5T_FLOAT || kind == H5T_INTEGER;
+  if (kind != H5T_FLOAT && kind != H5T_INTEGER) return false;
+  size_t size = H5Tget_size(type), precision = H5Tget_precision(type);
+  int offset = H5Tget_offset(type);
+  if (size < 1 || size > 16 || precision < 1 || precision > 8 * size) return false;
+  if (offset < 0 || (size_t)offset > 8 * size - precision) return false;
+  return kind == H5T_INTEGER || has_valid_fields(type, precision);
+}
+
+/* Whether a value is `count` numbers. */
+static bool is_numbers(hid_t space, hid_t type, hssize_t count)
+{
+  return is_numeric(type) && space >= 0 && H5Sget_simple_extent_npoints(space) == count;
+}
+
+/* Filters of HDF5 itself, each once: others are plugins, and what is packed twice can be of any size when unpacked. */
+static bool has_own_filters(hid_t creation)
+{
+  int count = H5Pget_nfilters(creation);
+  bool seen[H5Z_FILTER_SCALEOFFSET + 1] = {false};
+  for (int k = 0; k < count; k++) {
+    size_t parameters = 0;
+    unsigned flags, config;
+    H5Z_filter_t filter = H5Pget_filter2(creation, (unsigned)k, &flags, &parameters, NULL, 0, NULL, &config);
+    if (filter < H5Z_FILTER_DEFLATE || filter > H5Z_FILTER_SCALEOFFSET || seen[filter]) return false;
+    seen[filter] = true;
+  }
+  return count >= 0;
+}
+
+/* What of a dataset is not in this file, or needs code that is not HDF5's; NULL if nothing. Asked before its dataspace,
+ * for which HDF5 opens the files of a virtual dataset. */
+static const char *foreign(hid_t set)
+{
+  hid_t creation = H5Dget_create_plist(set);
+  const char *what = NULL;
+  if (creation < 0)
+    what = "cannot be read: the file is damaged";
+  else if (H5Pget_layout(creation) == H5D_VIRTUAL)
+    what = "is a virtual dataset, of other files, which are not read";
+  else if (H5Pget_external_count(creation) != 0)
+    what = "has its values in other files, which are not read";
+  else if (!has_own_filters(creation))
+    what = "is packed by a filter that is not one of HDF5's own, or twice by one: h5repack -f GZIP=4 repacks it";
+  if (creation >= 0) H5Pclose(creation);
+  return what;
+}
+
+/* Whether the bytes of values that are not in chunks are those of their shape; HDF5 reads beyond fewer of them. */
+static bool is_whole(hid_t set, hid_t space, hid_t type)
+{
+  hid_t creation = H5Dget_create_plist(set);
+  H5D_layout_t layout = creation >= 0 ? H5Pget_layout(creation) : H5D_LAYOUT_ERROR;
+  double stored = (double)H5Dget_storage_size(set), size = (double)H5Tget_size(type);
+  double needed = (double)H5Sget_simple_extent_npoints(space) * size;
+  if (creation >= 0) H5Pclose(creation);
+  if (layout == H5D_CONTIGUOUS && stored == 0.0) return true; /* never written */
+  return layout == H5D_CHUNKED || ((layout == H5D_COMPACT || layout == H5D_CONTIGUOUS) && stored == needed);
+}
+
+/* Why something of this name cannot be opened. */
+static sgf_status cannot_open(const sgf_hdf5_input *input, const char *name, sgf_error *error)
+{
+  H5L_info_t link = {.type = H5L_TYPE_HARD};
+  bool there;
+  H5E_BEGIN_TRY
+  {
+    there =
+        H5Lexists(input->file, name, input->access) > 0 && H5Lget_info(input->file, name, &link, input->access) >= 0;
+  }
+  H5E_END_TRY
+  if (there && link.type == H5L_TYPE_EXTERNAL)
+    return sgf_fail(error, SGF_ERROR_VALUE, "%s: %s is a link to another file, which is not followed", input->path,
+                    name);
+  if (there && link.type != H5L_TYPE_HARD)
+    return sgf_fail(error, SGF_ERROR_VALUE, "%s: %s is a link to nothing, to itself or to another file", input->path,
+                    name);
+  return sgf_fail(error, SGF_ERROR_VALUE, "%s: dataset %s is missing", input->path, name);
 }
 
 static sgf_status open_dataset(const sgf_hdf5_input *input, const char *name, dataset *opened, sgf_error *error)
 {
-  bool numeric;
+  bool numeric = false;
+  const char *refused = NULL;
+  opened->space = opened->type = -1;
   H5E_BEGIN_TRY
   {
-    opened->set = H5Dopen2(input->file, name, H5P_DEFAULT);
-    opened->space = opened->set >= 0 ? H5Dget_space(opened->set) : -1;
-    opened->type = opened->set >= 0 ? H5Dget_type(opened->set) : -1;
-    numeric = is_numeric(opened->type);
+    opened->set = H5Oopen(input->file, name, input->access);
+    if (opened->set >= 0 && H5Iget_type(opened->set) != H5I_DATASET) {
+      H5Oclose(opened->set);
+      opened->set = -1;
+    }
+    if (opened->set >= 0) refused = foreign(opened->set);
+    if (opened->set >= 0 && refused == NULL) {
+      opened->space = H5Dget_space(opened->set);
+      opened->type = H5Dget_type(opened->set);
+      numeric = is_numeric(opened->type);
+      if (numeric && opened->space >= 0 && !is_whole(opened->set, opened->space, opened->type))
+        refused = "has less bytes than its shape: the file is damaged";
+    }
   }
   H5E_END_TRY
-  if (opened->set < 0) return sgf_fail(error, SGF_ERROR_VALUE, "%s: dataset %s is missing", input->path, name);
-  if (numeric && opened->space >= 0) return SGF_OK;
+  if (opened->set < 0) return cannot_open(input, name, error);
+  if (numeric && opened->space >= 0 && refused == NULL) return SGF_OK;
   close_dataset(opened);
-  return sgf_fail(error, SGF_ERROR_VALUE, "%s: dataset %s is not numeric", input->path, name);
+  return sgf_fail(error, SGF_ERROR_VALUE, "%s: dataset %s %s", input->path, name,
+                  refused != NULL ? refused : "is not numeric");
 }
 
 sgf_status sgf_hdf5_rank(const sgf_hdf5_input *input, const char *name, size_t *rank, sgf_error *error)
@@ -104,29 +225,58 @@ sgf_status sgf_hdf5_read_attribute(const sgf_hdf5_input *input, const char *name
   sgf_status status = open_dataset(input, name, &opened, error);
   *value = NAN;
   if (status != SGF_OK) return status;
-  if (H5Aexists(opened.set, attribute) > 0) {
-    hid_t found = H5Aopen(opened.set, attribute, H5P_DEFAULT), space = H5Aget_space(found), type = H5Aget_type(found);
-    H5T_class_t class = H5Tget_class(type);
-    bool number = (class == H5T_INTEGER || class == H5T_FLOAT) && H5Sget_simple_extent_npoints(space) == 1;
-    if (!number || H5Aread(found, H5T_NATIVE_DOUBLE, value) < 0)
-      status =
-          sgf_fail(error, SGF_ERROR_VALUE, "%s: attribute %s of %s is not one number", input->path, attribute, name);
-    else if (isnan(*value)) /* which stands for none */
-      status = sgf_fail(error, SGF_ERROR_VALUE, "%s: attribute %s of %s is nan", input->path, attribute, name);
-    H5Tclose(type);
-    H5Sclose(space);
-    H5Aclose(found);
+  bool there, read = false;
+  H5E_BEGIN_TRY
+  {
+    there = H5Aexists(opened.set, attribute) != 0;
+    hid_t found = there ? H5Aopen(opened.set, attribute, H5P_DEFAULT) : -1;
+    hid_t space = found >= 0 ? H5Aget_space(found) : -1, type = found >= 0 ? H5Aget_type(found) : -1;
+    read = is_numbers(space, type, 1) && H5Aread(found, H5T_NATIVE_DOUBLE, value) >= 0;
+    if (type >= 0) H5Tclose(type);
+    if (space >= 0) H5Sclose(space);
+    if (found >= 0) H5Aclose(found);
   }
+  H5E_END_TRY
   close_dataset(&opened);
-  return status;
+  if (!there || (read && !isnan(*value))) return SGF_OK;
+  if (read) /* which stands for none */
+    return sgf_fail(error, SGF_ERROR_VALUE, "%s: attribute %s of %s is nan", input->path, attribute, name);
+  *value = NAN;
+  return sgf_fail(error, SGF_ERROR_VALUE, "%s: attribute %s of %s is not one number", input->path, attribute, name);
 }
 
-/* Bytes that the file holds for the dataset bound what a damaged or hostile header may make us allocate: no
- * compression of float64 data reaches this ratio. */
-static bool plausible(const dataset *opened, size_t count)
+/* Values in a chunk, which HDF5 unpacks as a whole; 0 where there are no chunks. */
+static double chunk_values(hid_t set)
 {
-  hsize_t stored = H5Dget_storage_size(opened->set);
-  return (double)count <= 2048.0 * ((double)stored + 1.0);
+  hsize_t chunk[MOST_DIMENSIONS] = {0};
+  double count = 0.0;
+  H5E_BEGIN_TRY
+  {
+    hid_t creation = H5Dget_create_plist(set);
+    int rank = creation >= 0 ? H5Pget_chunk(creation, MOST_DIMENSIONS, chunk) : 0;
+    if (rank > 0) count = 1.0;
+    for (int k = 0; k < rank && k < MOST_DIMENSIONS; k++) count *= (double)chunk[k];
+    if (creation >= 0) H5Pclose(creation);
+  }
+  H5E_END_TRY
+  return count;
+}
+
+/* Bytes that the file holds for the dataset bound what a damaged or hostile header may make us allocate: zlib packs to
+ * 1/1032 at best. Errors: SGF_ERROR_VALUE for more, SGF_ERROR_MEMORY for more than the machine has. */
+static sgf_status check_plausible(const sgf_hdf5_input *input, const dataset *opened, const char *name, size_t count,
+                                  sgf_error *error)
+{
+  double stored = (double)H5Dget_storage_size(opened->set), size = (double)H5Tget_size(opened->type);
+  double values = fmax((double)count, chunk_values(opened->set));
+  if (values * size > 2048.0 * (stored + 8.0))
+    return sgf_fail(error, SGF_ERROR_VALUE,
+                    "%s: dataset %s claims %zu values, in chunks of %.6g, and holds %.0f bytes", input->path, name,
+                    count, chunk_values(opened->set), stored);
+  if (8.0 * values > sgf_memory_to_use())
+    return sgf_fail(error, SGF_ERROR_MEMORY, "%s: dataset %s has %zu values: %.3g bytes, %.3g may be used",
+                    input->path, name, count, 8.0 * values, sgf_memory_to_use());
+  return SGF_OK;
 }
 
 sgf_status sgf_hdf5_read(const sgf_hdf5_input *input, const char *name, size_t rank, size_t *shape, double **values,
@@ -152,11 +302,7 @@ sgf_status sgf_hdf5_read(const sgf_hdf5_input *input, const char *name, size_t r
       goto done;
     }
   }
-  if (!plausible(&opened, count)) {
-    status = sgf_fail(error, SGF_ERROR_VALUE, "%s: dataset %s claims %zu values and holds %llu bytes", input->path,
-                      name, count, (unsigned long long)H5Dget_storage_size(opened.set));
-    goto done;
-  }
+  SGF_TRY(check_plausible(input, &opened, name, count, error));
   SGF_TRY(sgf_new_reals(values, count, 1, name, error));
   herr_t outcome;
   H5E_BEGIN_TRY { outcome = H5Dread(opened.set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, *values); }
@@ -178,7 +324,7 @@ static bool has_object(const sgf_hdf5_input *input, const char *name, H5I_type_t
   bool found;
   H5E_BEGIN_TRY
   {
-    hid_t object = H5Oopen(input->file, name, H5P_DEFAULT);
+    hid_t object = H5Oopen(input->file, name, input->access);
     found = object >= 0 && H5Iget_type(object) == kind;
     if (object >= 0) H5Oclose(object);
   }
@@ -205,14 +351,19 @@ static void open_scalar(const sgf_hdf5_input *input, const char *place, scalar *
   char owner[160] = "/";
   *opened = (scalar){-1, -1, -1, false};
   if (slash != NULL) snprintf(owner, sizeof owner, "%.*s", (int)(slash - place), place);
-  if (H5Aexists_by_name(input->file, owner, name, H5P_DEFAULT) > 0)
-    opened->attribute = H5Aopen_by_name(input->file, owner, name, H5P_DEFAULT, H5P_DEFAULT);
+  if (H5Aexists_by_name(input->file, owner, name, input->access) > 0)
+    opened->attribute = H5Aopen_by_name(input->file, owner, name, H5P_DEFAULT, input->access);
   else
-    opened->set = H5Dopen2(input->file, place, H5P_DEFAULT);
+    opened->set = H5Oopen(input->file, place, input->access);
+  if (opened->set >= 0 && (H5Iget_type(opened->set) != H5I_DATASET || foreign(opened->set) != NULL)) {
+    H5Oclose(opened->set);
+    opened->set = -1;
+  }
   if (opened->attribute < 0 && opened->set < 0) return;
   hid_t space = opened->attribute >= 0 ? H5Aget_space(opened->attribute) : H5Dget_space(opened->set);
   opened->type = opened->attribute >= 0 ? H5Aget_type(opened->attribute) : H5Dget_type(opened->set);
-  opened->single = space >= 0 && H5Sget_simple_extent_npoints(space) == 1;
+  opened->single = space >= 0 && opened->type >= 0 && H5Sget_simple_extent_npoints(space) == 1 &&
+                   (opened->set < 0 || is_whole(opened->set, space, opened->type));
   if (space >= 0) H5Sclose(space);
 }
 
@@ -301,9 +452,9 @@ static sgf_status read_shape(const sgf_hdf5_input *input, const char *group, siz
   double values[2] = {NAN, NAN};
   H5E_BEGIN_TRY
   {
-    hid_t found = H5Aopen_by_name(input->file, group, "shape", H5P_DEFAULT, H5P_DEFAULT);
+    hid_t found = H5Aopen_by_name(input->file, group, "shape", H5P_DEFAULT, input->access);
     hid_t space = found >= 0 ? H5Aget_space(found) : -1, type = found >= 0 ? H5Aget_type(found) : -1;
-    if (is_numeric(type) && H5Sget_simple_extent_npoints(space) == 2) H5Aread(found, H5T_NATIVE_DOUBLE, values);
+    if (is_numbers(space, type, 2)) H5Aread(found, H5T_NATIVE_DOUBLE, values);
     if (type >= 0) H5Tclose(type);
     if (space >= 0) H5Sclose(space);
     if (found >= 0) H5Aclose(found);
@@ -323,17 +474,19 @@ static sgf_status read_format(const sgf_hdf5_input *input, const char *group, bo
   char text[16] = "csc";
   H5E_BEGIN_TRY
   {
-    hid_t found = H5Aopen_by_name(input->file, group, "format", H5P_DEFAULT, H5P_DEFAULT);
-    hid_t type = found >= 0 ? H5Aget_type(found) : -1;
+    hid_t found = H5Aopen_by_name(input->file, group, "format", H5P_DEFAULT, input->access);
+    hid_t type = found >= 0 ? H5Aget_type(found) : -1, space = found >= 0 ? H5Aget_space(found) : -1;
+    bool single = space >= 0 && H5Sget_simple_extent_npoints(space) == 1;
     if (found >= 0) text[0] = '\0';
-    if (type >= 0 && H5Tis_variable_str(type) > 0) {
+    if (single && type >= 0 && H5Tis_variable_str(type) > 0) {
       char *read = NULL;
       if (H5Aread(found, type, &read) >= 0 && read != NULL) snprintf(text, sizeof text, "%s", read);
       H5free_memory(read);
-    } else if (type >= 0 && H5Tget_class(type) == H5T_STRING && H5Tget_size(type) < sizeof text) {
+    } else if (single && type >= 0 && H5Tget_class(type) == H5T_STRING && H5Tget_size(type) < sizeof text) {
       memset(text, 0, sizeof text);
       H5Aread(found, type, text);
     }
+    if (space >= 0) H5Sclose(space);
     if (type >= 0) H5Tclose(type);
     if (found >= 0) H5Aclose(found);
   }
@@ -552,12 +705,19 @@ void sgf_hdf5_write_count(sgf_hdf5_output *output, const char *name, double coun
   write_dataset(output, name, 0, NULL, H5T_STD_I64LE, H5T_NATIVE_DOUBLE, &count);
 }
 
-/* A UTF-8 string type of variable length, which h5py reads as str. */
+/* A UTF-8 string type of variable length, which h5py reads as str; negative on failure. */
 static hid_t text_type(void)
 {
-  hid_t type = H5Tcopy(H5T_C_S1);
-  H5Tset_size(type, H5T_VARIABLE);
-  H5Tset_cset(type, H5T_CSET_UTF8);
+  hid_t type;
+  H5E_BEGIN_TRY
+  {
+    type = H5Tcopy(H5T_C_S1);
+    if (type >= 0 && (H5Tset_size(type, H5T_VARIABLE) < 0 || H5Tset_cset(type, H5T_CSET_UTF8) < 0)) {
+      H5Tclose(type);
+      type = -1;
+    }
+  }
+  H5E_END_TRY
   return type;
 }
 
@@ -608,8 +768,9 @@ void sgf_hdf5_attribute_count(sgf_hdf5_output *output, const char *owner, const 
 void sgf_hdf5_attribute_text(sgf_hdf5_output *output, const char *owner, const char *name, const char *text)
 {
   hid_t type = text_type();
+  note(output, name, type >= 0);
   write_attribute(output, owner, name, type, type, &text);
-  H5Tclose(type);
+  if (type >= 0) H5Tclose(type);
 }
 
 /* The bytes of the file in memory; NULL on failure. */

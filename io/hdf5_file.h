@@ -6,9 +6,12 @@
 
 #include "../theory/status.h"
 
+/* What is read is of this file alone: links to other files, values in other files (external storage, virtual datasets)
+ * and filters that HDF5 would have to load are refused, and so is what would not fit into memory. */
 typedef struct sgf_hdf5_input {
   const char *path; /* the caller's */
   hid_t file;
+  hid_t access; /* of links: within the file */
 } sgf_hdf5_input;
 
 /* Open for reading. Errors: SGF_ERROR_NO_INPUT when the file is missing or cannot be read, SGF_ERROR_VALUE when

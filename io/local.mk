@@ -7,6 +7,8 @@ io_sources = \
   %D%/hdf5_stream.h \
   %D%/matrix_market.c \
   %D%/matrix_market.h \
+  %D%/regular_file.c \
+  %D%/regular_file.h \
   %D%/results_file.c \
   %D%/state_file.c \
   %D%/state_file.h \

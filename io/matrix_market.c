@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include "../solver/sparse.h"
 #include "../theory/memory.h"
+#include "regular_file.h"
 
 static const char BANNER[] = "%%MatrixMarket";
 
@@ -51,6 +51,7 @@ static sgf_status next_line(reader *input, const char *expected, sgf_error *erro
     input->line++;
     if (getline(&input->text, &input->capacity, input->file) < 0) {
       if (ferror(input->file)) return sgf_fail(error, SGF_ERROR_NO_INPUT, "%s: %s", input->path, strerror(errno));
+      if (!feof(input->file)) return sgf_fail(error, SGF_ERROR_MEMORY, "%s: no memory for a line", input->path);
       return sgf_fail(error, SGF_ERROR_VALUE, "%s, line %zu: the file ends where %s expected", input->path,
                       input->line, expected);
     }
@@ -94,8 +95,10 @@ static sgf_status read_banner(reader *input, sgf_error *error)
 {
   char object[32] = "", format[32] = "", field[32] = "", form[32] = "", rest[4] = "";
   input->line = 1;
-  if (getline(&input->text, &input->capacity, input->file) < 0 ||
-      strncasecmp(input->text, BANNER, sizeof BANNER - 1) != 0)
+  ssize_t length = getline(&input->text, &input->capacity, input->file);
+  if (length < 0 && !feof(input->file) && !ferror(input->file))
+    return sgf_fail(error, SGF_ERROR_MEMORY, "%s: no memory for a line", input->path);
+  if (length < 0 || strncasecmp(input->text, BANNER, sizeof BANNER - 1) != 0)
     return sgf_fail(error, SGF_ERROR_VALUE, "%s: not a Matrix Market file, its first line does not begin with %s",
                     input->path, BANNER);
   int count = sscanf(input->text + sizeof BANNER - 1, "%31s %31s %31s %31s %3s", object, format, field, form, rest);
@@ -261,14 +264,15 @@ static sgf_status check_end(reader *input, sgf_error *error)
 
 static sgf_status open_reader(const char *path, reader *input, sgf_error *error)
 {
-  struct stat properties;
+  uint64_t size = 0;
   *input = (reader){.path = path};
-  if (stat(path, &properties) != 0) return sgf_fail(error, SGF_ERROR_NO_INPUT, "%s: %s", path, strerror(errno));
-  if (!S_ISREG(properties.st_mode)) return sgf_fail(error, SGF_ERROR_NO_INPUT, "%s: not a regular file", path);
-  input->bytes = (double)properties.st_size;
-  input->file = fopen(path, "r");
-  if (input->file == NULL) return sgf_fail(error, SGF_ERROR_NO_INPUT, "%s: %s", path, strerror(errno));
+  input->file = sgf_open_regular(path, &size);
+  if (input->file == NULL)
+    return sgf_fail(error, SGF_ERROR_NO_INPUT, "%s: %s", path,
+                    errno == EINVAL ? "not a regular file" : strerror(errno));
+  input->bytes = (double)size;
   input->locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+  if (input->locale == (locale_t)0) return sgf_fail(error, SGF_ERROR_MEMORY, "%s: no memory", path);
   return SGF_OK;
 }
 
@@ -309,7 +313,8 @@ void sgf_matrix_market_free(sgf_matrix_market *matrix)
 bool sgf_is_matrix_market(const char *path)
 {
   char start[sizeof BANNER] = "";
-  FILE *file = fopen(path, "r");
+  uint64_t size;
+  FILE *file = sgf_open_regular(path, &size);
   if (file == NULL) return false;
   size_t count = fread(start, 1, sizeof BANNER - 1, file);
   fclose(file);

@@ -4,7 +4,6 @@
 #include "state_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,6 +11,7 @@
 #include <zlib.h>
 
 #include "../theory/memory.h"
+#include "regular_file.h"
 
 static const char MAGIC[16] = "sgflow state 1\n";
 static const uint64_t BYTE_ORDER_MARK = 0x0102030405060708;
@@ -49,24 +49,15 @@ static char *older(const char *path)
 
 /* ---------------------------------------------------------------------- read */
 
-/* A regular file, its size; NULL with the reason. What would wait for a writer, a pipe, is not opened to read. */
-static FILE *open_regular(const char *path, uint64_t *size, sgf_error *error)
+/* NULL with the reason. */
+static FILE *open_state(const char *path, uint64_t *size, sgf_error *error)
 {
-  struct stat properties;
-  int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-  if (descriptor < 0) {
-    bool absent = errno == ENOENT || errno == ENOTDIR;
-    sgf_fail(error, absent ? SGF_ERROR_NO_INPUT : SGF_ERROR_VALUE, "%s: cannot be opened: %s", path, strerror(errno));
-    return NULL;
-  }
-  bool regular = fstat(descriptor, &properties) == 0 && S_ISREG(properties.st_mode);
-  FILE *stream = regular ? fdopen(descriptor, "rb") : NULL;
-  if (stream == NULL) {
+  FILE *stream = sgf_open_regular(path, size);
+  bool absent = errno == ENOENT || errno == ENOTDIR;
+  if (stream == NULL && errno == EINVAL)
     sgf_fail(error, SGF_ERROR_VALUE, "%s: is no regular file", path);
-    close(descriptor);
-    return NULL;
-  }
-  *size = (uint64_t)properties.st_size;
+  else if (stream == NULL)
+    sgf_fail(error, absent ? SGF_ERROR_NO_INPUT : SGF_ERROR_VALUE, "%s: cannot be opened: %s", path, strerror(errno));
   return stream;
 }
 
@@ -94,7 +85,7 @@ static bool is_intact(const char *path)
   uint64_t size;
   uint32_t sum = 0;
   sgf_error reason;
-  FILE *stream = open_regular(path, &size, &reason);
+  FILE *stream = open_state(path, &size, &reason);
   if (stream == NULL) return false;
   bool good = size >= HEAD + TAIL && fread(head, HEAD, 1, stream) == 1;
   for (uint64_t left = good ? size - HEAD - TAIL : 0; good && left > 0;) {
@@ -113,7 +104,7 @@ static sgf_status read_generation(const char *path, sgf_state_file *state, sgf_e
 {
   uint64_t size;
   void *block = NULL;
-  FILE *stream = open_regular(path, &size, error);
+  FILE *stream = open_state(path, &size, error);
   if (stream == NULL) return error->status;
   sgf_status status = sgf_allocate(&block, (size_t)size, 1, 1, "checkpoint", error);
   unsigned char *content = block;
@@ -286,7 +277,7 @@ static void remove_state(const char *path)
   char head[sizeof MAGIC];
   uint64_t size;
   sgf_error reason;
-  FILE *stream = open_regular(path, &size, &reason);
+  FILE *stream = open_state(path, &size, &reason);
   if (stream == NULL) return;
   bool state = fread(head, sizeof head, 1, stream) == 1 && memcmp(head, MAGIC, sizeof MAGIC) == 0;
   fclose(stream);

@@ -609,6 +609,58 @@ END
   chmod u+w system.h5
 fi
 
+# -------------------------------------------------------------- hostile files
+
+# Other files are neither read nor written, whatever a file says; nothing hangs, nothing takes much memory. secret.h5 has all
+# that would be found there: to follow would end in a result.
+mkfifo pipe
+ln -s circle.yaml circle.yaml
+cp secret.h5 secret_kept.h5
+table <<'END'
+another file's X           | 65 | hostile_link.h5: X is a link to another file | verify good.yaml --set data.file=hostile_link.h5
+a link to itself           | 65 | hostile_loop.h5: X is a link to nothing, to itself | verify good.yaml --set data.file=hostile_loop.h5
+a link to nothing          | 65 | hostile_nothing.h5: X is a link to nothing | verify good.yaml --set data.file=hostile_nothing.h5
+a link to another's link   | 65 | hostile_inside.h5: X is a link | verify good.yaml --set data.file=hostile_inside.h5
+another file's W1          | 65 | hostile_weights.h5: W1 is a link to another | verify good.yaml --set network.weights=hostile_weights.h5
+another file's weights     | 65 | hostile_trajectory.h5: weights is a link to another | compare good.yaml --trajectory hostile_trajectory.h5
+another file's A           | 65 | hostile_system.h5: dataset A is missing | lyapunov hostile_system.h5
+values in another file     | 65 | hostile_storage.h5: dataset X has its values in other | verify good.yaml --set data.file=hostile_storage.h5
+virtual dataset            | 65 | hostile_virtual.h5: dataset X is a virtual | verify good.yaml --set data.file=hostile_virtual.h5
+virtual dataset of itself  | 65 | hostile_own.h5: dataset X is a virtual | verify good.yaml --set data.file=hostile_own.h5
+virtual trajectory         | 65 | hostile_virtual_runs.h5: dataset weights is a virtual | compare good.yaml --trajectory hostile_virtual_runs.h5
+filter of a plugin         | 65 | hostile_filter.h5: dataset X is packed by a filter | verify good.yaml --set data.file=hostile_filter.h5
+packed twice               | 65 | hostile_twice.h5: dataset X is packed by a filter.*twice | verify good.yaml --set data.file=hostile_twice.h5
+a chunk of 2 GB            | 65 | hostile_bomb.h5: dataset X claims 4 values, in chunks of 2.68435e.08 | small_memory verify good.yaml --set data.file=hostile_bomb.h5
+references for numbers     | 65 | hostile_references.h5: dataset X is not numeric | verify good.yaml --set data.file=hostile_references.h5
+sequences for numbers      | 65 | hostile_sequences.h5: dataset X is not numeric | verify good.yaml --set data.file=hostile_sequences.h5
+many formats               | 65 | the format of group A is '': csc or csr | lyapunov hostile_formats.h5
+many texts for a format    | 65 | the format of group A is '': csc or csr | lyapunov hostile_texts.h5
+a group in itself          | 65 | group A has no attribute shape | lyapunov hostile_recursive.h5
+a name with escapes        | 65 | missing, the file has [?][[]2J[?]sgflow: agree$ | lyapunov hostile_name.h5
+data from a pipe           | 66 | pipe: not a regular file       | verify good.yaml --set data.file=pipe
+weights from a device      | 66 | /dev/zero: not a regular file  | verify good.yaml --set network.weights=/dev/zero
+trajectory from a pipe     | 66 | pipe: not a regular file       | compare good.yaml --trajectory pipe
+equation from a pipe       | 66 | pipe: not a regular file       | lyapunov pipe
+second matrix from a pipe  | 66 | pipe: not a regular file       | lyapunov A.mtx pipe
+initial from a pipe        | 66 | pipe: not a regular file       | lyapunov system.h5 --initial pipe
+config from a device       | 65 | /dev/zero: not a YAML config   | verify /dev/zero
+config in a circle         | 66 | circle.yaml: .*symbolic links  | verify circle.yaml
+output to a pipe unread    | 73,74 | pipe: .*nobody reads        | verify good.yaml -o pipe
+report to a pipe unread    | 73,74+ | pipe: .*nobody reads       | verify good.yaml --report pipe
+END
+cp hostile_solution.h5 solved.h5
+"$SGFLOW" lyapunov solved.h5 >stdout 2>stderr && "$FIXTURES" --has solved.h5 X 8 1 && cmp -s secret.h5 secret_kept.h5
+report "a solution over links to another file: $(cat stderr)" $?
+mkdir real
+ln -s real/linked.h5 link.h5
+ln -s nosuch/dangling.h5 dangling.h5
+cp weights.h5 real/linked.h5
+"$SGFLOW" predict good.yaml -o link.h5 >stdout 2>stderr && [ -L link.h5 ] && ! cmp -s weights.h5 real/linked.h5 &&
+  "$FIXTURES" --check real/linked.h5 && [ "$(ls real)" = linked.h5 ]
+report "an output that is a link to a file: $(cat stderr)" $?
+"$SGFLOW" predict good.yaml -o dangling.h5 >stdout 2>stderr && "$FIXTURES" --check dangling.h5 && ! [ -e nosuch ]
+report "an output that is a link to nothing: $(cat stderr)" $?
+
 # --------------------------------------------------------------------- sweeps
 
 mkdir nosweep brokensweep

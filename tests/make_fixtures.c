@@ -550,6 +550,183 @@ static int set_state_version(const char *path)
   return fclose(file) == 0 && written;
 }
 
+/* ------------------------------------------------------------------ hostile */
+
+/* X by other properties, Y good; secret.h5 and secret.raw have what would be found where these lead. */
+static void put_with(hid_t file, const char *name, hid_t creation, int rank, const hsize_t *shape, const void *values)
+{
+  hid_t space = H5Screate_simple(rank, shape, NULL);
+  hid_t set = H5Dcreate2(file, name, H5T_IEEE_F64LE, space, H5P_DEFAULT, creation, H5P_DEFAULT);
+  check(set >= 0, name);
+  if (values != NULL) check(H5Dwrite(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0, name);
+  H5Dclose(set);
+  H5Sclose(space);
+  H5Pclose(creation);
+}
+
+static void linked(const char *path, const char *name, const char *file, const char *object)
+{
+  hid_t made = create(path);
+  if (file != NULL)
+    check(H5Lcreate_external(file, object, made, name, H5P_DEFAULT, H5P_DEFAULT) >= 0, path);
+  else
+    check(H5Lcreate_soft(object, made, name, H5P_DEFAULT, H5P_DEFAULT) >= 0, path);
+  if (strcmp(name, "X") == 0) put_good_Y(made);
+  finish(made);
+}
+
+static void linked_inside(const char *path)
+{
+  hid_t file = create(path);
+  check(H5Lcreate_external("secret.h5", "/", file, "elsewhere", H5P_DEFAULT, H5P_DEFAULT) >= 0, path);
+  check(H5Lcreate_soft("/elsewhere/X", file, "X", H5P_DEFAULT, H5P_DEFAULT) >= 0, path);
+  put_good_Y(file);
+  finish(file);
+}
+
+static void stored_elsewhere(const char *path)
+{
+  hid_t file = create(path), creation = H5Pcreate(H5P_DATASET_CREATE);
+  put_bytes("secret.raw", X, sizeof X, 0, O_CREAT | O_TRUNC);
+  check(H5Pset_external(creation, "secret.raw", 0, sizeof X) >= 0, path);
+  put_with(file, "X", creation, SHAPE(SAMPLES, INPUTS), NULL);
+  put_good_Y(file);
+  finish(file);
+}
+
+static void virtual(const char *path, const char *name, const char *source, const char *set, int rank,
+                    const hsize_t *shape)
+{
+  hid_t file = create(path), creation = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(rank, shape, NULL);
+  check(H5Pset_virtual(creation, space, source, set, space) >= 0, path);
+  put_with(file, name, creation, rank, shape, NULL);
+  if (strcmp(name, "X") == 0) put_good_Y(file);
+  H5Sclose(space);
+  finish(file);
+}
+
+/* Packed by a filter of a plugin, or twice by zlib: a few kilobytes can then be gigabytes. */
+static void packed(const char *path, H5Z_filter_t filter)
+{
+  hid_t file = create(path), creation = H5Pcreate(H5P_DATASET_CREATE);
+  unsigned level = 9;
+  check(H5Pset_chunk(creation, SHAPE(SAMPLES, INPUTS)) >= 0 && H5Pset_deflate(creation, 9) >= 0 &&
+            H5Pset_filter(creation, filter, H5Z_FLAG_OPTIONAL, 1, &level) >= 0,
+        path);
+  put_with(file, "X", creation, SHAPE(SAMPLES, INPUTS), X);
+  put_good_Y(file);
+  finish(file);
+}
+
+/* One row, in a chunk of two gigabytes, of which the file has 64 bytes. */
+static void bomb(const char *path)
+{
+  hid_t file = create(path), creation = H5Pcreate(H5P_DATASET_CREATE);
+  hsize_t shape[2] = {1, INPUTS}, most[2] = {H5S_UNLIMITED, INPUTS}, offset[2] = {0, 0};
+  hid_t space = H5Screate_simple(2, shape, most);
+  check(H5Pset_chunk(creation, SHAPE((hsize_t)1 << 26, INPUTS)) >= 0 && H5Pset_deflate(creation, 9) >= 0, path);
+  hid_t set = H5Dcreate2(file, "X", H5T_IEEE_F64LE, space, H5P_DEFAULT, creation, H5P_DEFAULT);
+  check(set >= 0 && H5Dwrite_chunk(set, H5P_DEFAULT, 0, offset, 64, X) >= 0, path);
+  H5Dclose(set);
+  H5Sclose(space);
+  H5Pclose(creation);
+  put_good_Y(file);
+  finish(file);
+}
+
+static void references(const char *path)
+{
+  hid_t file = create(path);
+  hobj_ref_t values[SAMPLES * INPUTS];
+  put_good_Y(file);
+  for (int k = 0; k < SAMPLES * INPUTS; k++) check(H5Rcreate(&values[k], file, "Y", H5R_OBJECT, -1) >= 0, path);
+  put_as(file, "X", H5T_STD_REF_OBJ, H5T_STD_REF_OBJ, SHAPE(SAMPLES, INPUTS), values);
+  finish(file);
+}
+
+/* Sequences of a length that is not in the type. */
+static void sequences(const char *path)
+{
+  hid_t file = create(path), type = H5Tvlen_create(H5T_IEEE_F64LE);
+  hvl_t values[SAMPLES];
+  for (int k = 0; k < SAMPLES; k++) values[k] = (hvl_t){(size_t)(k % 7), X};
+  put_as(file, "X", type, type, SHAPE(SAMPLES), values);
+  put_good_Y(file);
+  H5Tclose(type);
+  finish(file);
+}
+
+/* A sparse A whose format is not one text but many. */
+static void many_formats(const char *path, bool variable)
+{
+  const char *texts[64], fixed[64][16] = {"csc"};
+  sparse_equation(path, NULL, SIZE, 5, 2);
+  hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT), type = H5Tcopy(H5T_C_S1);
+  hsize_t count = 64;
+  hid_t space = H5Screate_simple(1, &count, NULL);
+  H5Tset_size(type, variable ? H5T_VARIABLE : 15);
+  hid_t attribute = H5Acreate_by_name(file, "A", "format", type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+  for (int k = 0; k < 64; k++) texts[k] = "csc";
+  check(H5Awrite(attribute, type, variable ? (const void *)texts : (const void *)fixed) >= 0, path);
+  H5Aclose(attribute);
+  H5Sclose(space);
+  H5Tclose(type);
+  finish(file);
+}
+
+/* A group that has itself, and a name that a terminal would obey. */
+static void strange_names(void)
+{
+  hid_t file = create("hostile_recursive.h5"), group = H5Gcreate2(file, "A", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+  check(H5Lcreate_hard(file, "A", group, "A", H5P_DEFAULT, H5P_DEFAULT) >= 0, "hostile_recursive.h5");
+  check(H5Lcreate_hard(file, "A", group, "data", H5P_DEFAULT, H5P_DEFAULT) >= 0, "hostile_recursive.h5");
+  H5Gclose(group);
+  finish(file);
+  single("hostile_name.h5", "\033[2J\nsgflow: agree", SHAPE(SIZE), drift);
+}
+
+/* An equation whose X is a link to another file's: writing X must not change that one. */
+static void linked_solution(const char *path)
+{
+  equation(path, "note", SHAPE(SIZE), drift);
+  hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+  check(H5Lcreate_external("secret.h5", "/X", file, "X", H5P_DEFAULT, H5P_DEFAULT) >= 0, path);
+  check(H5Lcreate_external("secret.h5", "/Y", file, "Z", H5P_DEFAULT, H5P_DEFAULT) >= 0, path);
+  finish(file);
+}
+
+static void write_hostile(void)
+{
+  hid_t file = create("secret.h5");
+  put_good_X(file);
+  put_good_Y(file);
+  put(file, "A", SHAPE(SIZE, SIZE), drift);
+  put(file, "Q", SHAPE(SIZE, SIZE), covariance);
+  put(file, "W1", SHAPE(OUTPUTS, INPUTS), X);
+  put(file, "weights", SHAPE(16, 50, WEIGHTS), weights);
+  finish(file);
+  linked("hostile_link.h5", "X", "secret.h5", "/X");
+  linked("hostile_loop.h5", "X", NULL, "/X");
+  linked("hostile_nothing.h5", "X", NULL, "/nothing/X");
+  linked("hostile_weights.h5", "W1", "secret.h5", "/W1");
+  linked("hostile_trajectory.h5", "weights", "secret.h5", "/weights");
+  linked("hostile_system.h5", "A", "secret.h5", "/A");
+  linked_inside("hostile_inside.h5");
+  stored_elsewhere("hostile_storage.h5");
+  virtual("hostile_virtual.h5", "X", "secret.h5", "/X", SHAPE(SAMPLES, INPUTS));
+  virtual("hostile_own.h5", "X", ".", "/Y", SHAPE(SAMPLES, OUTPUTS));
+  virtual("hostile_virtual_runs.h5", "weights", "secret.h5", "/weights", SHAPE(16, 50, WEIGHTS));
+  packed("hostile_filter.h5", 32015);
+  packed("hostile_twice.h5", H5Z_FILTER_DEFLATE);
+  bomb("hostile_bomb.h5");
+  references("hostile_references.h5");
+  sequences("hostile_sequences.h5");
+  many_formats("hostile_formats.h5", false);
+  many_formats("hostile_texts.h5", true);
+  strange_names();
+  linked_solution("hostile_solution.h5");
+}
+
 int main(int argc, char **argv)
 {
   if (argc == 5 && strcmp(argv[1], "--same-set") == 0) return same_sets(argv[2], argv[3], argv[4]) ? 0 : 1;
@@ -570,5 +747,6 @@ int main(int argc, char **argv)
   write_weights();
   write_trajectories();
   write_equations();
+  write_hostile();
   return 0;
 }

@@ -32,6 +32,9 @@ sgf_status sgf_fail(sgf_error *error, sgf_status status, const char *format, ...
     error->status = status;
     vsnprintf(error->message, sizeof error->message, format, arguments);
     va_end(arguments);
+    /* texts of files are in it: what a terminal would obey, and further lines, are not */
+    for (char *c = error->message; *c != '\0'; c++)
+      if ((unsigned char)*c < ' ' || *c == 127) *c = '?';
   }
   return status;
 }
