@@ -186,9 +186,9 @@ static double first_root(const double *q, size_t degree, double *points)
   return INFINITY;
 }
 
-double sgf_flatness_of_polynomial(const double *coefficients, size_t degree, double factor)
+double sgf_flatness_in_room(const double *coefficients, size_t degree, double factor, double *q)
 {
-  double level = (factor - 1.0) * coefficients[0], *q;
+  double level = (factor - 1.0) * coefficients[0];
   bool constant = true;
   int exponent;
   if (!(factor > 1.0) || !(coefficients[0] >= 0.0) || !isfinite(level)) return NAN;
@@ -198,11 +198,18 @@ double sgf_flatness_of_polynomial(const double *coefficients, size_t degree, dou
   }
   if (constant) return INFINITY;
   if (level == 0.0) return 0.0;
-  if (sgf_new_reals(&q, 3, degree + 2, "flatness", NULL) != SGF_OK) return NAN;
   size_t top = scale_polynomial(coefficients, degree, level, q, &exponent);
   double right = first_root(q, top, q + degree + 2);
   for (size_t k = 1; k <= degree; k += 2) q[k] = -q[k];
   double left = first_root(q, top, q + degree + 2);
-  free(q);
   return ldexp(right + left, exponent);
+}
+
+double sgf_flatness_of_polynomial(const double *coefficients, size_t degree, double factor)
+{
+  double *room;
+  if (sgf_new_reals(&room, 3, degree + 2, "flatness", NULL) != SGF_OK) return NAN;
+  double flatness = sgf_flatness_in_room(coefficients, degree, factor, room);
+  free(room);
+  return flatness;
 }

@@ -22,4 +22,7 @@ sgf_status sgf_cross_section(const sgf_network *network, const sgf_dataset *data
  * is not finite, L(0) < 0, a factor of 1 or less, and without memory. Source: section 9. */
 double sgf_flatness_of_polynomial(const double *coefficients, size_t degree, double factor);
 
+/* The same in room for (3, degree + 2) reals, for which memory does not matter. */
+double sgf_flatness_in_room(const double *coefficients, size_t degree, double factor, double *room);
+
 #endif

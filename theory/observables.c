@@ -49,15 +49,18 @@ static sgf_status joint_flatness(const sgf_problem *problem, const double *direc
                                  sgf_error *error)
 {
   size_t degree = 2 * problem->network.layers;
-  double *coefficients;
-  sgf_status status = sgf_new_reals(&coefficients, count, degree + 1, "cross-sections of the loss", error);
-  if (status == SGF_OK)
-    status =
-        sgf_cross_section(&problem->network, &problem->data, problem->theta, count, directions, coefficients, error);
-  for (size_t k = 0; k < count && status == SGF_OK; k++)
+  double *coefficients = NULL, *room = NULL;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&coefficients, count, degree + 1, "cross-sections of the loss", error));
+  SGF_TRY(sgf_new_reals(&room, 3, degree + 2, "cross-sections of the loss", error));
+  SGF_TRY(
+      sgf_cross_section(&problem->network, &problem->data, problem->theta, count, directions, coefficients, error));
+  for (size_t k = 0; k < count; k++)
     flatness[k] =
-        sgf_flatness_of_polynomial(coefficients + k * (degree + 1), degree, problem->settings.theory.flatness_factor);
+        sgf_flatness_in_room(coefficients + k * (degree + 1), degree, problem->settings.theory.flatness_factor, room);
+done:
   free(coefficients);
+  free(room);
   return status;
 }
 
