@@ -27,6 +27,12 @@ AC_DEFUN([SGF_OPTIONS], [
     [AS_HELP_STRING([--with-bash-completion-dir=DIR], [where the completion goes (DATADIR/bash-completion/completions)])],
     [bashcompletiondir=$withval], [bashcompletiondir='${datadir}/bash-completion/completions'])
   AC_SUBST([bashcompletiondir])
+  AC_ARG_ENABLE([fuzzing],
+    [AS_HELP_STRING([--enable-fuzzing], [fuzz targets with libFuzzer and sanitizers (needs CC=clang)])],
+    [AS_IF([test "x$enableval" != xno],
+       [SGF_CFLAGS="$SGF_CFLAGS -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
+        SGF_LDFLAGS="$SGF_LDFLAGS -fsanitize=fuzzer-no-link,address,undefined"])], [enable_fuzzing=no])
+  AM_CONDITIONAL([WITH_FUZZING], [test "x$enable_fuzzing" != xno])
   AC_SUBST([SGF_CFLAGS])
   AC_SUBST([SGF_LDFLAGS])
 ])
