@@ -74,16 +74,5 @@ TESTS += %D%/replay.sh
 endif
 EXTRA_DIST += %D%/corpus %D%/replay.sh %D%/run.sh %D%/README.md
 
-# Calls that fail: tests/failures.sh. The module is made without the project's flags: one with sanitizers would need theirs to be
-# loaded first.
-check_LTLIBRARIES += tests/failing_calls.la
-tests_failing_calls_la_SOURCES = tests/failing_calls.c
-tests_failing_calls_la_CFLAGS = -std=c17 -D_GNU_SOURCE $(HDF5_CFLAGS)
-tests_failing_calls_la_LDFLAGS = -module -avoid-version -shared -rpath $(abs_builddir)
-tests_failing_calls_la_LIBADD = -ldl
-TESTS += tests/failures.sh
-EXTRA_DIST += tests/failures.sh
-
 AM_TESTS_ENVIRONMENT += \
-  FAILING=$(abs_builddir)/tests/.libs/failing_calls.so; export FAILING; \
   FUZZ=$(abs_builddir)/%D%; export FUZZ;

@@ -211,7 +211,11 @@ sgf_status sgf_lyapunov_solve_many(size_t count, size_t n, const double *A, cons
                .statuses = statuses,
                .first = count};
   sgf_status status = sort_by_way(&all, error);
-  if (status != SGF_OK) return status;
+  if (status != SGF_OK) {
+    sgf_fill_nan(count * n * n, X);
+    for (size_t k = 0; k < count && statuses != NULL; k++) statuses[k] = status;
+    return status;
+  }
   size_t width = all.lanes->width, numbers = 3 * n * n * width + sgf_lanes_work(n, width);
   bool side_by_side = all.of_way[ONE_BY_ONE] < count;
 #pragma omp parallel num_threads(threads > 0 ? threads : omp_get_max_threads())
