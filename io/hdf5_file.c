@@ -620,7 +620,8 @@ sgf_status sgf_hdf5_extend(const char *source, const char *path, sgf_hdf5_output
   output->file = -1;
   void *image = read_image(source, &size);
   if (image == NULL)
-    return sgf_fail(error, SGF_ERROR_NO_INPUT, "%s: cannot be read again: %s", source, strerror(errno));
+    return sgf_fail(error, errno == ENOMEM ? SGF_ERROR_MEMORY : SGF_ERROR_NO_INPUT, "%s: cannot be read again: %s",
+                    source, strerror(errno));
   output->path = strdup(path);
   /* HDF5 wants the name of an image to be none of a file; nothing can exist below a file that is no folder. */
   snprintf(name, sizeof name, "%.4000s/image", source);

@@ -15,7 +15,7 @@ cd "$folder" || exit 1
 # What libtool puts in the place of a program is a script, whose own calls are not meant.
 program=$SGFLOW
 libraries=${LD_LIBRARY_PATH-}
-if [ -x "$(dirname "$SGFLOW")/.libs/sgflow" ]; then
+if head -n 1 "$SGFLOW" | grep -q '^#!'; then
   program=$(dirname "$SGFLOW")/.libs/sgflow
   libraries=$(dirname "$SGFLOW")/.libs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 fi

@@ -262,7 +262,8 @@ static void check_cuts(const trial *what, sgf_dynamics dynamics)
   sgf_sgd_save(&cut, state + 1); /* aligned to nothing */
   sgf_sgd_advance(&cut, 7, true);
   sgf_sgd_advance(&other, 2, false);
-  sgf_sgd_load(&other, state + 1);
+  bool seen[1024] = {false};
+  ck_assert(sgf_sgd_load(&other, state + 1, seen));
   sgf_sgd_advance(&other, 7, true);
   sgf_sgd_weights(&whole, a);
   sgf_sgd_weights(&cut, b);

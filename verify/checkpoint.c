@@ -224,9 +224,10 @@ sgf_status sgf_checkpoint_run(sgf_state_file *state, sgf_run *run, sgf_error *er
 {
   size_t size = sgf_sgd_state_size(run->sgd.engine);
   sgf_accumulator *accumulator = &run->accumulator;
-  void *room;
+  void *room, *seen = NULL;
   sgf_status status = sgf_allocate(&room, size, 1, 1, "checkpoint", error);
   if (status != SGF_OK) return status;
+  SGF_TRY(sgf_allocate(&seen, run->sgd.sampler.samples, 1, sizeof(bool), "checkpoint", error));
   SGF_TRY(sgf_state_expect(state, run->replica, "a replica", error));
   SGF_TRY(exchange_size(state, &run->points, error));
   SGF_TRY(exchange_size(state, &accumulator->taken, error));
@@ -234,12 +235,13 @@ sgf_status sgf_checkpoint_run(sgf_state_file *state, sgf_run *run, sgf_error *er
   SGF_TRY(exchange_reals(state, accumulator->block, sgf_accumulator_size(accumulator), error));
   if (!state->reading) sgf_sgd_save(&run->sgd, room);
   SGF_TRY(sgf_state_exchange(state, room, size, error));
-  if (state->reading && !sgf_sgd_load(&run->sgd, room))
+  if (state->reading && !sgf_sgd_load(&run->sgd, room, seen))
     status = sgf_fail(error, SGF_ERROR_VALUE,
                       "%s: is no state of a simulation: the order of the samples of replica %zu "
                       "is no permutation",
                       state->path, run->replica);
 done:
+  free(seen);
   free(room);
   return status;
 }

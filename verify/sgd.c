@@ -301,7 +301,7 @@ static bool is_permutation(const size_t *order, size_t samples, bool *seen)
   return true;
 }
 
-bool sgf_sgd_load(sgf_sgd *run, const void *state)
+bool sgf_sgd_load(sgf_sgd *run, const void *state, bool *seen)
 {
   const sgf_engine *engine = run->engine;
   const char *from = state;
@@ -315,8 +315,5 @@ bool sgf_sgd_load(sgf_sgd *run, const void *state)
   }
   if (order_size(engine) == 0) return true;
   memcpy(run->sampler.order, from, order_size(engine));
-  bool *seen = calloc(run->sampler.samples, sizeof *seen);
-  bool good = seen != NULL && is_permutation(run->sampler.order, run->sampler.samples, seen);
-  free(seen);
-  return good;
+  return is_permutation(run->sampler.order, run->sampler.samples, seen);
 }

@@ -51,6 +51,7 @@ size_t sgf_sgd_state_size(const sgf_engine *engine);
  * the same replica, which then continues to the same bits. `state` needs no alignment. */
 void sgf_sgd_save(const sgf_sgd *run, void *state);
 /* Returns false for what no run can have: an order of the samples that is no permutation. */
-bool sgf_sgd_load(sgf_sgd *run, const void *state);
+/* `seen`: room for one flag a sample, false. */
+bool sgf_sgd_load(sgf_sgd *run, const void *state, bool *seen);
 
 #endif
