@@ -6,7 +6,7 @@ check_LTLIBRARIES += %D%/failing_calls.la
 %C%_failing_calls_la_LDFLAGS = -module -avoid-version -shared -rpath $(abs_builddir)
 %C%_failing_calls_la_LIBADD = -ldl
 TESTS += %D%/failures.sh
-EXTRA_DIST += %D%/failures.sh
+EXTRA_DIST += %D%/failures.sh docs/testing.md
 AM_TESTS_ENVIRONMENT += \
   FAILING=$(abs_builddir)/%D%/.libs/failing_calls.so; export FAILING;
 
