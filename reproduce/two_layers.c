@@ -282,12 +282,11 @@ done:
 /* Of the cases that the figures show, the first data set. */
 static sgf_status note_modes(study_unit *now, sgf_error *error)
 {
-  static const char *const shown[] = {ONE_OUTPUT, VECTOR, ONE_OUTPUT_FULL, VECTOR_FULL};
-  bool is_shown = false;
+  bool full = now->size == SCALE_FULL;
   sgf_status status = SGF_OK;
-  for (size_t k = 0; k < sizeof shown / sizeof *shown; k++)
-    is_shown = is_shown || strcmp(now->which->name, shown[k]) == 0;
-  if (now->seed != 1 || !is_shown) return SGF_OK;
+  if (now->seed != 1 || (strcmp(now->which->name, full ? ONE_OUTPUT_FULL : ONE_OUTPUT) != 0 &&
+                         strcmp(now->which->name, full ? VECTOR_FULL : VECTOR) != 0))
+    return SGF_OK;
   for (size_t l = 0; l <= LAYERS && status == SGF_OK; l++) {
     status = note_measured_modes(now, l, false, error);
     if (status == SGF_OK && l > 0) status = note_measured_modes(now, l, true, error);
@@ -373,7 +372,7 @@ static const study TWO_LAYERS = {"two-layers",
                                  LAYERS_CASES,
                                  sizeof LAYERS_CASES / sizeof *LAYERS_CASES,
                                  LAYERS_STREAMS,
-                                 2,
+                                 3,
                                  measure_layers};
 
 static const exhibit_column T5_COLUMNS[] = {{"kind", "of", NULL, true},
@@ -555,7 +554,7 @@ static const panel T6_PANELS[] = {
     {"as many outputs as inputs", "flatness {/:Italic F_i}", "variance of layer 2, σ_{/:Italic i}^2 / {/:Italic T}",
      true, true, CURVES(T6_VECTOR), "set key bottom left\nset yrange [1e-6:4]"},
     {NULL, "ψ of layer 2, predicted", "ψ of layer 2, SGD", false, false, CURVES(T6_ROUTES),
-     "set key bottom right\nset xrange [-0.2:2.6]\nset yrange [-0.2:2.6]"}};
+     "set key bottom right\nset xrange [-0.8:3.6]\nset yrange [-0.8:3.6]"}};
 
 const exhibit EXHIBIT_T6 = {
     .id = "T6",

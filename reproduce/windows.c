@@ -180,6 +180,6 @@ const exhibit EXHIBIT_T6_WINDOW = {
         "strong noise it goes on falling: the drift and the rotation of the hidden layer fill the directions of "
         "small variance with motion along the null space, and flatten the relation. The theory of the windows "
         "knows of that as long as they are short against the lifetime; beyond, the weights are at other minima "
-        "than &theta;*, and it does not hold.",
+        "than &theta;*, and it does not hold. At noise balance little drifts, and it holds longer.",
     .stream = "windows",
     .label = "row"};
