@@ -21,7 +21,7 @@ static bool stop(void) { return progress_signal() != 0; }
 
 static int check_tables(const options *asked)
 {
-  char names[200];
+  char names[400];
   for (size_t i = 0; i < asked->table_count; i++) {
     bool known = false;
     for (size_t k = 0; k < CATALOGUE_SIZE; k++) known = known || catalogue_matches(k, asked->tables[i]);

@@ -35,6 +35,7 @@ libcli_la_SOURCES = \
   %D%/sweep.h \
   %D%/table.c \
   %D%/table.h
+libcli_la_CPPFLAGS = $(AM_CPPFLAGS) -DEXAMPLESDIR='"$(examplesdir)"'
 libcli_la_CFLAGS = $(cli_cflags)
 
 bin_PROGRAMS += sgflow

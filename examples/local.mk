@@ -4,6 +4,7 @@ example_files = \
   %D%/diabetes.h5 \
   %D%/diabetes.yaml \
   %D%/epochs.yaml \
+  %D%/linnerud.h5 \
   %D%/momentum.yaml \
   %D%/numpy_compare.py \
   %D%/plot_results.py \

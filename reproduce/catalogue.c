@@ -5,8 +5,28 @@
 #include <string.h>
 #include <strings.h>
 
-const exhibit *const CATALOGUE[] = {&EXHIBIT_T1, &EXHIBIT_T2, &EXHIBIT_T2_EXPONENTS, &EXHIBIT_T3, &EXHIBIT_T4,
-                                    &EXHIBIT_T5, &EXHIBIT_T6, &EXHIBIT_T6_WINDOW,    &EXHIBIT_T7, &EXHIBIT_T7_SLOPE};
+const exhibit *const CATALOGUE[] = {
+    &EXHIBIT_T1,
+    &EXHIBIT_T2,
+    &EXHIBIT_T2_EXPONENTS,
+    &EXHIBIT_T3,
+    &EXHIBIT_T4,
+    &EXHIBIT_T5,
+    &EXHIBIT_T6,
+    &EXHIBIT_T6_WINDOW,
+    &EXHIBIT_T7,
+    &EXHIBIT_T7_SLOPE,
+    &EXHIBIT_T8_SAMPLING,
+    &EXHIBIT_T8_MOMENTUM,
+    &EXHIBIT_T8_DEPTH,
+    &EXHIBIT_T8_DEPTH_LAYERS,
+    &EXHIBIT_T8_BALANCE,
+    &EXHIBIT_T8_BALANCE_ENDS,
+    &EXHIBIT_T8_ROTATION,
+    &EXHIBIT_R1,
+    &EXHIBIT_R2,
+    &EXHIBIT_R2_IVFR,
+};
 const size_t CATALOGUE_SIZE = sizeof CATALOGUE / sizeof *CATALOGUE;
 
 bool catalogue_matches(size_t k, const char *id)

@@ -257,9 +257,9 @@ const exhibit EXHIBIT_T7 = {
     .caption = "Deviation of SGD from each equation against the learning rate, means over data sets with two "
                "standard errors, "
                "and lines of slope 1; what the equations of the next order leave of it.",
-    .remarks = "The closure neglects third cumulants, and its covariance lacks the diffusion along the null space: "
-               "over long "
-               "times, in which the mean moves by as much as the weights are, that shows.",
+    .remarks = "The closure has the coefficients of its third cumulants at &theta;*, and its covariance lacks the "
+               "diffusion along the null "
+               "space: over long times, in which the mean moves by as much as the weights are, that shows.",
     .label = "row"};
 
 static const exhibit_column T7_SLOPE_COLUMNS[] = {{"slope", "slope", "slope_se", false},

@@ -44,28 +44,27 @@ static size_t put_points(FILE *script, const char *block, const curve *drawn, co
 static void put_curve(FILE *script, const char *block, const curve *drawn, bool first)
 {
   int look = drawn->look % LOOKS;
-  char title[200];
-  if (drawn->label != NULL)
-    snprintf(title, sizeof title, "title \"%s\"", drawn->label);
-  else
-    snprintf(title, sizeof title, "notitle");
   fputs(first ? "plot " : ", ", script);
   switch (drawn->how) {
   case DRAW_FUNCTION:
-    fprintf(script, "%s with lines lw 1.6 dt %s lc rgb '%s' %s", drawn->y, DASH[look], COLOUR[look], title);
+    fprintf(script, "%s with lines lw 1.6 dt %s lc rgb '%s'", drawn->y, DASH[look], COLOUR[look]);
     break;
   case DRAW_LINE:
   case DRAW_DASHED:
-    fprintf(script, "%s using 1:2 with lines lw 1.8 dt %s lc rgb '%s' %s", block,
-            drawn->how == DRAW_LINE ? "1" : DASH[look > 0 ? look : 1], COLOUR[look], title);
+    fprintf(script, "%s using 1:2 with lines lw 1.8 dt %s lc rgb '%s'", block,
+            drawn->how == DRAW_LINE ? "1" : DASH[look > 0 ? look : 1], COLOUR[look]);
     break;
   case DRAW_POINTS:
   case DRAW_SMALL_POINTS:
-    fprintf(script, "%s using 1:2%s pt %d ps %g lw 1.2 lc rgb '%s' %s", block,
+    fprintf(script, "%s using 1:2%s pt %d ps %g lw 1.2 lc rgb '%s'", block,
             drawn->error != NULL ? ":3 with yerrorbars" : " with points", SHAPE[look],
-            drawn->how == DRAW_POINTS ? 0.9 : 0.35, COLOUR[look], title);
+            drawn->how == DRAW_POINTS ? 0.9 : 0.35, COLOUR[look]);
     break;
   }
+  if (drawn->label != NULL)
+    fprintf(script, " title \"%s\"", drawn->label);
+  else
+    fputs(" notitle", script);
 }
 
 static void put_panel(FILE *script, const exhibit *of, size_t index, const frame *streams, const frame *table)
@@ -78,11 +77,11 @@ static void put_panel(FILE *script, const exhibit *of, size_t index, const frame
     snprintf(block, sizeof block, "$p%zuc%zu", index, k);
     points[k] = put_points(script, block, &now->curves[k], source_of(of, &now->curves[k], streams, table));
   }
-  fprintf(script,
-          "set title \"%s\"\nset xlabel \"%s\"\nset ylabel \"%s\"\nset autoscale\nset xtics autofreq\nset ytics "
-          "autofreq\nunset logscale\nset format "
-          "'%%g'\nset key default samplen 2.2 spacing 1.15 font ',11'\n",
-          now->title != NULL ? now->title : "", now->x_label, now->y_label);
+  fprintf(script, "set title \"%s\"\nset xlabel \"%s\"\nset ylabel \"%s\"\n", now->title != NULL ? now->title : "",
+          now->x_label, now->y_label);
+  fputs("set autoscale\nset xtics autofreq\nset ytics autofreq\nunset logscale\nset format '%g'\n"
+        "set key default samplen 2.2 spacing 1.15 font ',11'\n",
+        script);
   if (now->log_x) fputs("set logscale x\nset format x '10^{%T}'\n", script);
   if (now->log_y) fputs("set logscale y\nset format y '10^{%T}'\n", script);
   if (now->settings != NULL) fprintf(script, "%s\n", now->settings);
@@ -119,6 +118,31 @@ static char *figure_script(const exhibit *of, const frame *streams, const frame 
   return NULL;
 }
 
+/* SVG has no spaces next to a change of font unless it is told to keep them. */
+static void put_figure(FILE *out, const char *figure)
+{
+  static const char before[] = "<text>", after[] = "<text xml:space='preserve'>";
+  for (const char *next; (next = strstr(figure, before)) != NULL; figure = next + sizeof before - 1)
+    fprintf(out, "%.*s%s", (int)(next - figure), figure, after);
+  fputs(figure, out);
+}
+
+/* What gnuplot makes of a script, which has no zeros if it is SVG. */
+static bool draw_script(const char *script, bool pdf, FILE *out)
+{
+  char *figure = NULL;
+  size_t length;
+  bool drawn = false;
+  FILE *memory = open_memstream(&figure, &length);
+  if (memory == NULL) return false;
+  sgf_plot_whole(script, memory, &drawn);
+  if (fclose(memory) != 0) drawn = false;
+  if (drawn && pdf) fwrite(figure, 1, length, out);
+  if (drawn && !pdf) put_figure(out, figure);
+  free(figure);
+  return drawn;
+}
+
 static sgf_status draw_one(const exhibit *of, const frame *streams, const frame *table, const char *folder, bool pdf,
                            bool *drawn, sgf_error *error)
 {
@@ -136,7 +160,7 @@ static sgf_status draw_one(const exhibit *of, const frame *streams, const frame 
     status = sgf_fail(error, SGF_ERROR_CREATE, "%s: cannot be created", path);
     goto done;
   }
-  sgf_plot_whole(script, out, drawn);
+  *drawn = draw_script(script, pdf, out);
   bool written = !ferror(out);
   if (fclose(out) != 0 || !written)
     status = sgf_fail(error, SGF_ERROR_WRITE, "%s: cannot be written", path);

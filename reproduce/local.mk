@@ -1,10 +1,14 @@
 # The tables and figures of the paper's claims, as data: studies, exhibits, pages.
 libcli_la_SOURCES += \
+  %D%/balance_lifetime.c \
+  %D%/beyond.c \
   %D%/blocks.c \
   %D%/blocks.h \
   %D%/catalogue.c \
   %D%/catalogue.h \
   %D%/continuum_limit.c \
+  %D%/examples_folder.c \
+  %D%/examples_folder.h \
   %D%/exhibit.c \
   %D%/exhibit.h \
   %D%/figure.c \
@@ -15,10 +19,14 @@ libcli_la_SOURCES += \
   %D%/page.c \
   %D%/page.h \
   %D%/ranks.c \
+  %D%/real_data.c \
   %D%/reproduction.c \
   %D%/reproduction.h \
+  %D%/rotation.c \
   %D%/single_layer.c \
   %D%/study.c \
   %D%/study.h \
+  %D%/training.c \
+  %D%/training.h \
   %D%/two_layers.c \
   %D%/windows.c

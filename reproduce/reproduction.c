@@ -75,7 +75,7 @@ static sgf_status check_scale(const reproduction *of, sgf_error *error)
 
 static sgf_status check_ids(const reproduction *of, sgf_error *error)
 {
-  char names[200];
+  char names[400];
   for (size_t i = 0; i < of->id_count; i++) {
     bool known = false;
     for (size_t k = 0; k < CATALOGUE_SIZE; k++) known = known || catalogue_matches(k, of->ids[i]);

@@ -9,6 +9,7 @@
 
 #include "../cli/config.h"
 #include "../theory/status.h"
+#include "examples_folder.h"
 
 enum { MOST_KEYS = 48, NOTED_DIGITS = 9 };
 
@@ -52,10 +53,13 @@ static sgf_status unit_settings(const study_unit *now, const char *extra, sgf_se
 sgf_status unit_open(study_unit *now, const char *extra, sgf_error *error)
 {
   sgf_settings settings;
+  char *folder = NULL;
   unit_close(now);
   sgf_status status = unit_settings(now, extra, &settings, error);
   if (status != SGF_OK) return status;
-  status = sgf_problem_create(&settings, NULL, true, &now->problem, error);
+  if (settings.data.source == SGF_SOURCE_FILE) status = examples_folder(settings.data.file, &folder, error);
+  if (status == SGF_OK) status = sgf_problem_create(&settings, folder, true, &now->problem, error);
+  free(folder);
   if (status == SGF_OK) status = sgf_predict(now->problem, false, &now->prediction, error);
   sgf_settings_free(&settings);
   return status;

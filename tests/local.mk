@@ -34,7 +34,7 @@ test_programs = \
   %D%/test_files \
   %D%/test_trajectory_file \
   %D%/test_checkpoint
-test_scripts = %D%/separation.sh %D%/bad_input.sh %D%/commands.sh %D%/sweep.sh %D%/checkpoint.sh %D%/trajectory.sh %D%/claims.sh \
+test_scripts = %D%/separation.sh %D%/bad_input.sh %D%/commands.sh %D%/sweep.sh %D%/checkpoint.sh %D%/trajectory.sh %D%/reproduce.sh \
   %D%/manual.sh %D%/install.sh %D%/python.sh %D%/examples.sh %D%/tutorial.sh
 test_scripts += %D%/abi.sh %D%/blas.sh
 test_cflags = $(CORE_CFLAGS) $(CHECK_CFLAGS)
@@ -193,7 +193,6 @@ AM_TESTS_ENVIRONMENT = \
   SGFLOW=$(abs_builddir)/sgflow; export SGFLOW; \
   SOURCE=$(abs_srcdir); export SOURCE; \
   BUILD=$(abs_builddir); MANUAL=$(abs_builddir)/cli; MAKE='$(MAKE)'; CC='$(CC) $(SGF_LDFLAGS)'; export BUILD MANUAL MAKE CC; \
-  CLAIMS=$(abs_builddir)/results/claims; export CLAIMS; \
   MPIRUN=$(MPIRUN); export MPIRUN; \
   FIXTURES=$(abs_builddir)/%D%/make_fixtures; export FIXTURES;
 # Less than a minute: what a package is tested by when it is built.

@@ -1,14 +1,10 @@
-/* A hidden layer turns: its angle against time, and the second moment of all weights about theta*, from theory and from SGD,
- * as rows of a table (CSV on standard output).
- *
- *   rotation [--quick]   4-4-4, S = 4 with replacement, learning rate 0.01, P = 16 and 400, 400 units of time
+/* T8: a hidden layer turns. Its angle against time, and the second moment of all weights about theta*, from theory and SGD.
  *
  * The angle of theta is that of the orthogonal matrix R with W_1 = R W_1*, W_2 = W_2* R^T as nearly as can be (the polar factor
  * of W_1 W_1*^T + W_2^T W_2*), (R - R^T) / 2 along the direction in which theory says that the layer turns. Theory: the mean
  * path along the minima, fluctuations, rotations that diffuse, scalings that follow (theory/README.md, section 14).
- * Joined: mean and fluctuations by the closure instead (section 13). Deviations of matrices, and of
- * the covariance about the mean, are Frobenius norms, sampling noise taken off. */
-#include <gsl/gsl_errno.h>
+ * Joined: mean and fluctuations by the closure instead (section 13). Deviations of matrices are Frobenius norms, sampling
+ * noise taken off. */
 #include <gsl/gsl_statistics_double.h>
 #include <lapacke.h>
 #include <math.h>
@@ -23,16 +19,15 @@
 #include "../theory/null_motion.h"
 #include "../verify/sgd.h"
 #include "../verify/statistics.h"
+#include "catalogue.h"
 
 enum { WIDTH = 4, WEIGHTS = 2 * WIDTH * WIDTH, PLANES = WIDTH * (WIDTH - 1) / 2, TIMES = 8 };
 static const double END = 400.0;
 
-extern void openblas_set_num_threads(int) __attribute__((weak));
-
 /* One network, what is predicted of it, and its angle's direction. */
 typedef struct {
-  sgf_problem *problem;
-  sgf_prediction *prediction;
+  const sgf_problem *problem;
+  const sgf_prediction *prediction;
   sgf_slow_path path;
   sgf_closure *closure;
   double direction[PLANES];
@@ -91,19 +86,11 @@ static void find_direction(network *net)
 
 /* --------------------------------------------------------------------------- theory */
 
-static sgf_status make_network(size_t samples, network *net, sgf_error *error)
+static sgf_status make_network(const study_unit *now, network *net, sgf_error *error)
 {
-  sgf_settings settings;
-  size_t widths[] = {WIDTH, WIDTH, WIDTH};
   sgf_status status;
-  sgf_settings_init(&settings);
-  settings.network.widths = widths;
-  settings.network.width_count = 3;
-  settings.data.samples = samples;
-  settings.training.batch_size = 4;
-  settings.training.learning_rate = 0.01;
-  SGF_TRY(sgf_problem_create(&settings, NULL, false, &net->problem, error));
-  SGF_TRY(sgf_predict(net->problem, false, &net->prediction, error));
+  net->problem = now->problem;
+  net->prediction = now->prediction;
   SGF_TRY(sgf_slow_path_create(net->problem, net->prediction, 0.0, END, &net->path, error));
   SGF_TRY(sgf_closure_create(net->problem, WEIGHTS, NULL, &net->closure, error));
   find_direction(net);
@@ -193,14 +180,14 @@ done:
 /* ------------------------------------------------------------------------------ SGD */
 
 /* theta - theta* of every run at every time, (TIMES, runs, n). */
-static sgf_status run_sgd(const network *net, size_t runs, double *moved, sgf_error *error)
+static sgf_status run_sgd(const network *net, size_t runs, int threads, double *moved, sgf_error *error)
 {
   const sgf_problem *problem = net->problem;
   size_t steps = (size_t)(END / problem->settings.training.learning_rate / TIMES + 0.5);
   sgf_engine *engine;
   sgf_status status = sgf_engine_create(problem, 0, &engine, error), worst = SGF_OK;
   if (status != SGF_OK) return status;
-#pragma omp parallel for schedule(dynamic, 1)
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads > 0 ? threads : omp_get_max_threads())
   for (size_t r = 0; r < runs; r++) {
     sgf_sgd run;
     sgf_error own;
@@ -240,15 +227,12 @@ static sgf_status deviation_of(size_t runs, const double *moved, const double *c
   return status;
 }
 
-/* What the runs show at one time beside the theory, as a row. */
-static sgf_status print_row(const network *net, double time, size_t runs, const double *moved, double *room,
-                            sgf_error *error)
+/* Angles and squares of the distances of all runs, and their mean displacement. */
+static void measure_runs(const network *net, size_t runs, const double *moved, double *angles, double *squares,
+                         double centre[WEIGHTS])
 {
-  double *angles = room, *squares = room + runs, theta[WEIGHTS], leading[2], joined[2], about[2];
-  double zero[WEIGHTS] = {0}, centre[WEIGHTS] = {0}, covariance[WEIGHTS * WEIGHTS];
-  forecast at;
-  sgf_status status;
-  SGF_TRY(predict_at(net, time, &at, error));
+  double theta[WEIGHTS];
+  memset(centre, 0, WEIGHTS * sizeof *centre);
   for (size_t r = 0; r < runs; r++) {
     const double *delta = moved + r * WEIGHTS;
     for (size_t k = 0; k < WEIGHTS; k++) {
@@ -258,63 +242,153 @@ static sgf_status print_row(const network *net, double time, size_t runs, const 
     angles[r] = angle_of(net, theta);
     squares[r] = sgf_dot(WEIGHTS, delta, delta);
   }
-  SGF_TRY(deviation_of(runs, moved, zero, at.second, room + 2 * runs, leading, error));
-  SGF_TRY(deviation_of(runs, moved, zero, at.joined, room + 2 * runs, joined, error));
+}
+
+/* What the runs show at one time beside the theory, as a row. */
+static sgf_status note_time(study_unit *now, const network *net, double time, size_t runs, const double *moved,
+                            double *room, sgf_error *error)
+{
+  double *angles = room, *squares = room + runs, centre[WEIGHTS], about[2], covariance[WEIGHTS * WEIGHTS];
   const double *mean = sgf_closure_mean(net->closure);
+  char text[40];
+  forecast at;
+  sgf_status status;
+  SGF_TRY(predict_at(net, time, &at, error));
+  measure_runs(net, runs, moved, angles, squares, centre);
   for (size_t k = 0; k < WEIGHTS * WEIGHTS; k++) covariance[k] = at.joined[k] - mean[k / WEIGHTS] * mean[k % WEIGHTS];
   SGF_TRY(deviation_of(runs, moved, centre, covariance, room + 2 * runs, about, error));
-  double whole = at.range + at.rotation + at.path;
-  double root = sqrt((double)runs), trace = gsl_stats_mean(squares, 1, runs);
-  printf("%zu,%g,%.5g,%.5g,%.2g,%.4g,%.4g,%.4g,%.4g,%.4g,%.5g,%.5g,%.2g,%+.4f,%.4f,%.5g,%+.4f,%.4f,%.4g,%.4f,%.4f\n",
-         net->problem->data.samples, time, at.angle, gsl_stats_mean(angles, 1, runs),
-         gsl_stats_sd(angles, 1, runs) / root, at.spread, gsl_stats_sd(angles, 1, runs), at.range, at.rotation,
-         at.path, whole, trace, gsl_stats_sd(squares, 1, runs) / root, trace / whole - 1.0, leading[0],
-         sgf_trace(WEIGHTS, at.joined), trace / sgf_trace(WEIGHTS, at.joined) - 1.0, joined[0],
-         sgf_trace(WEIGHTS, covariance), about[0], about[1]);
-  fflush(stdout);
+  double root = sqrt((double)runs), whole = at.range + at.rotation + at.path, joined = sgf_trace(WEIGHTS, at.joined);
+  double square = gsl_stats_mean(squares, 1, runs), its_error = gsl_stats_sd(squares, 1, runs) / root;
+  double sd = gsl_stats_sd(angles, 1, runs);
+  SGF_TRY(unit_note(now, "times", error));
+  snprintf(text, sizeof text, "t = %g", time);
+  SGF_TRY(unit_text(now, "times", "row", text, error));
+  SGF_TRY(unit_pair(now, "times", "angle", at.angle, gsl_stats_mean(angles, 1, runs), sd / root, error));
+  SGF_TRY(unit_pair(now, "times", "spread", at.spread, sd, sd / sqrt(2.0 * (double)(runs - 1)), error));
+  SGF_TRY(unit_pair(now, "times", "square", joined, square, its_error, error));
+  const study_number numbers[] = {{"time", time},
+                                  {"runs", (double)runs},
+                                  {"of_range", at.range},
+                                  {"of_rotation", at.rotation},
+                                  {"of_path", at.path},
+                                  {"leading", square / whole - 1.0},
+                                  {"leading_se", its_error / whole},
+                                  {"joined", square / joined - 1.0},
+                                  {"joined_se", its_error / joined},
+                                  {"covariance", about[0]},
+                                  {"covariance_below", about[1]}};
+  SGF_TRY(unit_numbers(now, "times", numbers, sizeof numbers / sizeof *numbers, error));
 done:
   return status;
 }
 
-static sgf_status run(size_t samples, size_t runs, sgf_error *error)
+static sgf_status measure_rotation(study_unit *now, sgf_error *error)
 {
   network net = {0};
   double *moved = NULL, *room = NULL;
   sgf_status status;
-  SGF_TRY(make_network(samples, &net, error));
+  SGF_TRY(unit_open(now, NULL, error));
+  size_t runs = sgf_problem_settings(now->problem)->simulation.replicas;
+  size_t steps = (size_t)(END / sgf_problem_settings(now->problem)->training.learning_rate / TIMES + 0.5);
+  SGF_TRY(make_network(now, &net, error));
   SGF_TRY(sgf_new_reals(&moved, TIMES * runs, WEIGHTS, "runs", error));
   SGF_TRY(sgf_new_reals(&room, runs, 2 + WEIGHTS * WEIGHTS, "runs", error));
-  SGF_TRY(run_sgd(&net, runs, moved, error));
-  size_t steps = (size_t)(END / net.problem->settings.training.learning_rate / TIMES + 0.5);
+  SGF_TRY(run_sgd(&net, runs, now->threads, moved, error));
   for (size_t t = 0; t < TIMES; t++) {
     SGF_TRY(sgf_closure_advance(net.closure, steps, 1e-3, error));
-    SGF_TRY(print_row(&net, END * (double)(t + 1) / TIMES, runs, moved + t * runs * WEIGHTS, room, error));
+    SGF_TRY(note_time(now, &net, END * (double)(t + 1) / TIMES, runs, moved + t * runs * WEIGHTS, room, error));
   }
 done:
   free(moved);
   free(room);
   sgf_closure_free(net.closure);
   sgf_slow_path_free(&net.path);
-  sgf_prediction_free(net.prediction);
-  sgf_problem_free(net.problem);
   return status;
 }
 
-int main(int argc, char **argv)
-{
-  bool fast = argc > 1 && strcmp(argv[1], "--quick") == 0;
-  sgf_error error = {SGF_OK, ""};
-  gsl_set_error_handler_off();
-  if (openblas_set_num_threads != NULL) openblas_set_num_threads(1);
-  printf("# results/rotation%s, sgflow %s: 4-4-4, S = 4 with replacement, learning rate 0.01, seed 1\n",
-         fast ? " --quick" : "", sgf_version());
-  puts("P,time,angle_theory,angle_sgd,angle_sgd_se,angle_sd_theory,angle_sd_sgd,trace_range,trace_rotations,trace_"
-       "path,"
-       "trace_theory,trace_sgd,trace_sgd_se,trace_deviation,matrix_deviation,"
-       "trace_joined,trace_joined_deviation,matrix_joined_deviation,covariance_trace,covariance_deviation,covariance_"
-       "below");
-  if (run(16, fast ? 200 : 8000, &error) == SGF_OK && run(400, fast ? 200 : 8000, &error) == SGF_OK)
-    return EXIT_SUCCESS;
-  fprintf(stderr, "rotation: %s\n", error.message);
-  return EXIT_FAILURE;
-}
+/* ------------------------------------------------------------------------------ the table */
+
+static const char *const ROTATION_TIMES[] = {
+    "row",        "time",          "runs",       "angle",      "angle_sgd",     "angle_sgd_se", "spread",
+    "spread_sgd", "spread_sgd_se", "square",     "square_sgd", "square_sgd_se", "of_range",     "of_rotation",
+    "of_path",    "leading",       "leading_se", "joined",     "joined_se",     "covariance",   "covariance_below",
+    NULL};
+static const study_stream ROTATION_STREAMS[] = {{"times", ROTATION_TIMES}, {NULL, NULL}};
+static const study_case ROTATION_CASES[] = {{"P = 16", IN_BOTH, "data.samples=16"},
+                                            {"P = 400", IN_BOTH, "data.samples=400"}};
+#define ROTATION_CONFIG "network.widths=[4,4,4] training.batch_size=4 training.learning_rate=0.01 "
+static const study ROTATION = {
+    "rotation",
+    {ROTATION_CONFIG "simulation.replicas=600", ROTATION_CONFIG "simulation.replicas=8000"},
+    {1, 1},
+    ROTATION_CASES,
+    sizeof ROTATION_CASES / sizeof *ROTATION_CASES,
+    ROTATION_STREAMS,
+    1,
+    measure_rotation};
+
+static const exhibit_column ROTATION_COLUMNS[] = {
+    {"time", NULL, NULL, false},
+    {"angle", "angle, theory", NULL, false},
+    {"angle_sgd", "SGD", "angle_sgd_se", false},
+    {"spread", "its s.d. over runs, theory", NULL, false},
+    {"spread_sgd", "SGD", "spread_sgd_se", false},
+    {"square_sgd", "|&theta; &minus; &theta;*|&sup2;, SGD", "square_sgd_se", false},
+    {"leading", "deviation from leading order", "leading_se", false},
+    {"joined", "from the joined theory", "joined_se", false},
+    {"covariance", "covariance of all weights, deviation", NULL, false},
+    {"covariance_below", "which is below", NULL, false}};
+static const exhibit_test ROTATION_TESTS[] = {
+    {"turns", "the layer turns as measured", TEST_ABOVE, "angle_sgd", "angle_sgd_se", NULL, NULL, 0.0, 0.0, false,
+     NULL},
+    {"angle_right", "by the angle of theory within 5 %", TEST_EQUAL, "angle_sgd", "angle_sgd_se", "angle", NULL, 0.0,
+     0.05, false, NULL},
+    {"spread_right", "and its spread over runs is that of theory within 20 %", TEST_EQUAL, "spread_sgd",
+     "spread_sgd_se", "spread", NULL, 0.0, 0.2, false, NULL},
+    {"square_right", "the joined theory has |&theta; &minus; &theta;*|&sup2; within 2 %", TEST_EQUAL, "joined",
+     "joined_se", NULL, NULL, 0.0, 0.02, false, NULL}};
+
+#define CURVES(list) list, sizeof list / sizeof *list
+#define OF_BOTH(column)                                                                           \
+  {NULL, "case=P = 16", "time", column, NULL, DRAW_LINE, 1, "{/:Italic P} = 16, theory"},         \
+      {NULL, "case=P = 16", "time", column "_sgd", column "_sgd_se", DRAW_POINTS, 1, "SGD"},      \
+      {NULL, "case=P = 400", "time", column, NULL, DRAW_DASHED, 2, "{/:Italic P} = 400, theory"}, \
+  {                                                                                               \
+    NULL, "case=P = 400", "time", column "_sgd", column "_sgd_se", DRAW_POINTS, 2, "SGD"          \
+  }
+static const curve ROTATION_ANGLES[] = {OF_BOTH("angle")};
+static const curve ROTATION_SPREADS[] = {OF_BOTH("spread")};
+static const panel ROTATION_PANELS[] = {
+    {"a hidden layer turns", "time, λ × step", "angle, radian", false, false, CURVES(ROTATION_ANGLES),
+     "set xrange [0:420]\nset yrange [0:*]\nset key top left"},
+    {"and every run by another angle", "time, λ × step", "standard deviation over runs, radian", false, false,
+     CURVES(ROTATION_SPREADS), "set xrange [0:420]\nset yrange [0:*]\nset key top left"}};
+
+const exhibit EXHIBIT_T8_ROTATION = {
+    .id = "T8-rotation",
+    .title = "Without detailed balance a hidden layer turns",
+    .claim = "The loss does not see <i>W</i><sub>1</sub> &rarr; <i>RW</i><sub>1</sub>, <i>W</i><sub>2</sub> &rarr; "
+             "<i>W</i><sub>2</sub><i>R</i><sup>T</sup>. Fluctuations that lack detailed balance turn the hidden "
+             "layer by it, steadily, "
+             "and every run diffuses along it.",
+    .setup = "4&ndash;4&ndash;4, <i>S</i> = 4 with replacement, &lambda; = 0.01, runs from one &theta;*. The angle, "
+             "in radian, is that "
+             "of the orthogonal matrix that takes &theta;* nearest to &theta;, along the direction in which theory "
+             "says that the layer "
+             "turns. Leading order: &Sigma;, the mean path along the minima, diffusing rotations; joined: mean and "
+             "fluctuations by the closure, with the diffusion of the rotations.",
+    .of = &ROTATION,
+    .columns = ROTATION_COLUMNS,
+    .column_count = sizeof ROTATION_COLUMNS / sizeof *ROTATION_COLUMNS,
+    .tests = ROTATION_TESTS,
+    .test_count = sizeof ROTATION_TESTS / sizeof *ROTATION_TESTS,
+    .panels = ROTATION_PANELS,
+    .panel_count = sizeof ROTATION_PANELS / sizeof *ROTATION_PANELS,
+    .caption = "Angle against time and its spread over the runs, with two standard errors.",
+    .remarks =
+        "Detailed balance is strongly broken with few samples, weakly with many. The turning slows down as the "
+        "layers "
+        "move towards noise balance, which the path follows; the diffusion is that at &theta;* and falls behind "
+        "as they do. Deviations of the covariance of all weights are relative Frobenius norms, sampling noise taken "
+        "off, and what they are below by two standard errors.",
+    .label = "row"};
