@@ -10,7 +10,7 @@
 #include "../theory/status.h"
 #include "../verify/statistics.h"
 
-enum { SHOWN_DIGITS = 5, MOST_REPLICATES = 256, LEAST_ROWS = 60 /* rows of moments of any ensemble, about */ };
+enum { SHOWN_DIGITS = 5, MOST_REPLICATES = 256, GROUPS_OF_ERRORS = 24 /* of the jackknife; more elsewhere */ };
 
 /* The rows of one case, with one label if they have any, in the exhibit's stream. */
 typedef struct {
@@ -150,7 +150,7 @@ static sgf_verdict verdict_of_each(const replicates *of, const exhibit_test *tes
       verdict = worse(verdict, one);
     } else {
       difference(of, k, test, &estimate, &error);
-      verdict = worse(verdict, judge(test, estimate, error, LEAST_ROWS, level / (double)of->count));
+      verdict = worse(verdict, judge(test, estimate, error, GROUPS_OF_ERRORS - 1, level / (double)of->count));
     }
   }
   return verdict;
