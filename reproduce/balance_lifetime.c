@@ -249,7 +249,10 @@ const exhibit EXHIBIT_T8_BALANCE = {
     .panels = BALANCE_PANELS,
     .panel_count = sizeof BALANCE_PANELS / sizeof *BALANCE_PANELS,
     .caption = "Means over data sets; bars are two standard errors. Time in units of the slowest time of approach.",
-    .remarks = "Theory is of leading order: SGD is ahead of it by a share that is linear in &lambda;.",
+    .remarks =
+        "Theory is of leading order: what SGD is ahead of it or behind is of the order of &lambda;. Hidden units "
+        "beyond the rank of the map fade on the way, and &psi; counts them as long as they are there: at the end it "
+        "can be another than shortly before.",
     .stream = "times",
     .label = "row"};
 
