@@ -218,7 +218,8 @@ const exhibit EXHIBIT_T8_SAMPLING = {
     .title = "Reshuffled epochs calm what is slower than an epoch",
     .claim = "Batches drawn with replacement, without, or by reshuffling in every epoch make different noise: an "
              "epoch's batches "
-             "add up to the full gradient, and modes with &lambda;<i>hM</i> below about 3 hardly fluctuate.",
+             "add up to the full gradient, and modes with &lambda;<i>hM</i> below about 3 are calmed, the more the "
+             "slower they are.",
     .setup = "One layer: eight inputs whose variances fall with the power 2 of their number, <i>P</i> = 600, "
              "<i>S</i> = 5. Two "
              "layers: 4&ndash;5&ndash;3, <i>P</i> = 200, <i>S</i> = 10. &lambda; = 0.01. Independent draws have the "

@@ -165,9 +165,43 @@ static sgf_verdict verdict_of_mean(const replicates *of, const exhibit_test *tes
   return judge(test, mean, error, (double)(of->count - 1), level);
 }
 
+/* Whether a test is about these rows: it says so, and they have the number that it is about. */
 static bool concerns(const exhibit_test *test, const replicates *of)
 {
-  return of->count > 0 && frame_passes(of->from, of->rows[0], test->where);
+  bool any = false;
+  for (size_t k = 0; k < of->count; k++) any = any || frame_text(of->from, of->rows[k], test->left)[0] != '\0';
+  return any && frame_passes(of->from, of->rows[0], test->where);
+}
+
+static bool has_comparisons(const exhibit *of)
+{
+  bool any = false;
+  for (size_t t = 0; t < of->test_count; t++) any = any || of->tests[t].kind == TEST_VERDICTS;
+  return any;
+}
+
+/* The last value that a config gives to a key, or `otherwise`. */
+static double config_value(const char *config, const char *key, double otherwise)
+{
+  size_t length = strlen(key);
+  for (const char *at = strstr(config, key); at != NULL; at = strstr(at + length, key)) otherwise = atof(at + length);
+  return otherwise;
+}
+
+/* What the full comparisons of a case were held to. */
+static sgf_status put_standards(const exhibit *of, study_scale size, const study_case *which, frame *table,
+                                sgf_error *error)
+{
+  sgf_settings defaults;
+  if (!has_comparisons(of)) return SGF_OK;
+  sgf_settings_init(&defaults);
+  double tolerance = config_value(of->of->config[size], "verify.tolerance=", defaults.verify.tolerance);
+  double level = config_value(of->of->config[size], "verify.level=", defaults.verify.level);
+  sgf_settings_free(&defaults);
+  tolerance = config_value(which->config, "verify.tolerance=", tolerance);
+  level = config_value(which->config, "verify.level=", level);
+  sgf_status status = frame_set_number(table, table->rows - 1, "tolerance", tolerance, SHOWN_DIGITS, error);
+  return status == SGF_OK ? frame_set_number(table, table->rows - 1, "level", level, SHOWN_DIGITS, error) : status;
 }
 
 /* The verdict of each test that is about this case, and of all of them; "" without any. */
@@ -205,6 +239,8 @@ static sgf_status add_columns(const exhibit *of, frame *table, sgf_error *error)
     snprintf(name, sizeof name, "%s_sd", column->source);
     if (status == SGF_OK) status = frame_add_column(table, name, error);
   }
+  if (has_comparisons(of) && status == SGF_OK) status = frame_add_column(table, "tolerance", error);
+  if (has_comparisons(of) && status == SGF_OK) status = frame_add_column(table, "level", error);
   for (size_t t = 0; t < of->test_count && status == SGF_OK; t++)
     status = frame_add_column(table, of->tests[t].name, error);
   return status == SGF_OK ? frame_add_column(table, "verdict", error) : status;
@@ -236,7 +272,8 @@ done:
   return status;
 }
 
-sgf_status exhibit_tabulate(const exhibit *of, const frame *streams, double level, frame *table, sgf_error *error)
+sgf_status exhibit_tabulate(const exhibit *of, const frame *streams, study_scale size, double level, frame *table,
+                            sgf_error *error)
 {
   replicates rows;
   const frame *from = stream_of(of, streams);
@@ -248,6 +285,7 @@ sgf_status exhibit_tabulate(const exhibit *of, const frame *streams, double leve
     for (size_t r = 0; r < from->rows; r++) {
       if (strcmp(frame_text(from, r, "case"), of->of->cases[c].name) != 0 || !collect(of, from, r, &rows)) continue;
       SGF_TRY(put_row(of, &rows, level / (double)(shares > 0 ? shares : 1), table, error));
+      SGF_TRY(put_standards(of, size, &of->of->cases[c], table, error));
     }
 done:
   if (status != SGF_OK) frame_free(table);

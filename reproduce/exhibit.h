@@ -76,9 +76,10 @@ typedef struct exhibit {
   const char *label;   /* column of it that tells the rows of a case apart, `row` of the table; NULL: there is one */
 } exhibit;
 
-/* Make the table from the study's streams: `case`, `row`, the columns with COLUMN_se and COLUMN_sd, replicates, the verdict of
+/* Make the table from the study's streams: `case`, `row`, the columns with COLUMN_se and COLUMN_sd, replicates, where there are full comparisons the tolerance and level of these, the verdict of
  * each test, and `verdict`. level is of all tests together. Errors: SGF_ERROR_MEMORY, SGF_ERROR_VALUE. */
-sgf_status exhibit_tabulate(const exhibit *of, const frame *streams, double level, frame *table, sgf_error *error);
+sgf_status exhibit_tabulate(const exhibit *of, const frame *streams, study_scale size, double level, frame *table,
+                            sgf_error *error);
 
 /* DIR/ID.svg and DIR/ID.pdf; *drawn is false without gnuplot. Errors: as sgf_write_text. */
 sgf_status exhibit_draw(const exhibit *of, const frame *streams, const frame *table, const char *folder, bool *drawn,

@@ -77,14 +77,15 @@ static void put_panel(FILE *script, const exhibit *of, size_t index, const frame
     snprintf(block, sizeof block, "$p%zuc%zu", index, k);
     points[k] = put_points(script, block, &now->curves[k], source_of(of, &now->curves[k], streams, table));
   }
-  fprintf(script, "set title \"%s\"\nset xlabel \"%s\"\nset ylabel \"%s\"\n", now->title != NULL ? now->title : "",
-          now->x_label, now->y_label);
+  fprintf(script, "set title \"%s\"\nset xlabel \"%s\" offset 0,0.4\nset ylabel \"%s\"\n",
+          now->title != NULL ? now->title : "", now->x_label, now->y_label);
   fputs("set autoscale\nset xtics autofreq\nset ytics autofreq\nunset logscale\nset format '%g'\n"
         "set key default samplen 2.2 spacing 1.15 font ',11'\n",
         script);
   if (now->log_x) fputs("set logscale x\nset format x '10^{%T}'\n", script);
   if (now->log_y) fputs("set logscale y\nset format y '10^{%T}'\n", script);
   if (now->settings != NULL) fprintf(script, "%s\n", now->settings);
+  fputs("set key outside below center horizontal font ',10'\n", script); /* never over the data */
   for (size_t k = 0; k < now->curve_count && k < 64; k++) {
     if (points[k] == 0 && now->curves[k].how != DRAW_FUNCTION) continue;
     snprintf(block, sizeof block, "$p%zuc%zu", index, k);

@@ -9,6 +9,8 @@ libcli_la_SOURCES += \
   %D%/continuum_limit.c \
   %D%/examples_folder.c \
   %D%/examples_folder.h \
+  %D%/exact_moments.c \
+  %D%/exact_moments.h \
   %D%/exhibit.c \
   %D%/exhibit.h \
   %D%/figure.c \

@@ -1,6 +1,7 @@
 /* The pages: for every exhibit its claim, figure, numbers, verdict, and the command that makes it. */
 #include "page.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,13 +55,15 @@ void made_count(made *one)
 
 static void put_verdict(FILE *out, const char *verdict) { fprintf(out, "<td class='%s'>%s</td>", verdict, verdict); }
 
-static void put_head(FILE *out, const exhibit *of)
+static void put_head(FILE *out, const exhibit *of, bool compared)
 {
   fputs("<tr><th>case</th>", out);
+  if (of->test_count > 0) fputs("<th>verdict</th>", out);
+  for (size_t t = 0; t < of->test_count && of->test_count > 1; t++) fprintf(out, "<th>(%c)</th>", (char)('a' + t));
   for (size_t k = 0; k < of->column_count; k++)
     if (of->columns[k].label != NULL) fprintf(out, "<th>%s</th>", of->columns[k].label);
-  for (size_t t = 0; t < of->test_count && of->test_count > 1; t++) fprintf(out, "<th>(%c)</th>", (char)('a' + t));
-  fputs(of->test_count > 0 ? "<th>verdict</th></tr>\n" : "</tr>\n", out);
+  if (compared) fputs("<th>compared within &plusmn;</th><th>at level</th>", out);
+  fputs("</tr>\n", out);
 }
 
 static void put_value(FILE *out, const frame *table, size_t row, const exhibit_column *column)
@@ -80,15 +83,19 @@ static void put_value(FILE *out, const frame *table, size_t row, const exhibit_c
 static void put_numbers(FILE *out, const made *one)
 {
   fputs("<div class='wide'><table>\n", out);
-  put_head(out, one->of);
+  bool compared = frame_column(&one->table, "tolerance") != SIZE_MAX;
+  put_head(out, one->of, compared);
   for (size_t r = 0; r < one->table.rows; r++) {
     fputs("<tr><td>", out);
     put_case(out, &one->table, r);
     fputs("</td>", out);
-    for (size_t k = 0; k < one->of->column_count; k++) put_value(out, &one->table, r, &one->of->columns[k]);
+    if (one->of->test_count > 0) put_verdict(out, frame_text(&one->table, r, "verdict"));
     for (size_t t = 0; t < one->of->test_count && one->of->test_count > 1; t++)
       put_verdict(out, frame_text(&one->table, r, one->of->tests[t].name));
-    if (one->of->test_count > 0) put_verdict(out, frame_text(&one->table, r, "verdict"));
+    for (size_t k = 0; k < one->of->column_count; k++) put_value(out, &one->table, r, &one->of->columns[k]);
+    if (compared)
+      fprintf(out, "<td>%s</td><td>%s</td>", frame_text(&one->table, r, "tolerance"),
+              frame_text(&one->table, r, "level"));
     fputs("</tr>\n", out);
   }
   fputs("</table></div>\n", out);
@@ -183,7 +190,11 @@ static const char INTRODUCTION[] =
     "SGD alone, and [ ] the standard deviation between replicates. <i>agree</i>: what is claimed of a case is "
     "established; <i>disagree</i>: the contrary is; <i>inconclusive</i>: the data do not decide. The verdicts of a "
     "table "
-    "share one false-alarm rate, of a thousandth. Where a claim does not hold, the case is named.</p>\n";
+    "share one false-alarm rate, of a thousandth; where a verdict is that of full comparisons of theory with SGD, "
+    "each of "
+    "these has the tolerance and the level of the last columns, of all its quantities together. Where a claim does "
+    "not "
+    "hold, the case is named.</p>\n";
 static const char INTRODUCTION_REAL[] =
     "<p>The same observables on data that are not Gaussian. What a claim assumes of the data, and what is left of it "
     "without, is said with each table. Numbers and verdicts as on <a href='index.html'>the page of the paper's "

@@ -383,7 +383,8 @@ const exhibit EXHIBIT_T4 = {
     .setup =
         "Gaussian data, <i>P</i> = 400 unless few. With <i>a<sub>l</sub></i> = rank(<i>W<sub>L</sub></i>&hellip;"
         "<i>W</i><sub><i>l</i>+1</sub>) and <i>b<sub>l</sub></i> = rank(<i>W</i><sub><i>l</i>&minus;1</sub>&hellip;"
-        "<i>W</i><sub>1</sub>) the formula is rank <i>H</i> = &Sigma;<sub><i>l</i></sub> (<i>a<sub>l</sub></i> "
+        "<i>W</i><sub>1</sub>) and <i>a</i><sub>0</sub> = 0 the formula is rank <i>H</i> = "
+        "&Sigma;<sub><i>l</i></sub> (<i>a<sub>l</sub></i> "
         "&minus; "
         "<i>a</i><sub><i>l</i>&minus;1</sub>) <i>b<sub>l</sub></i>, of the block of layer <i>l</i> "
         "<i>a<sub>l</sub>b<sub>l</sub></i>; for two layers <i>N</i><sub>0</sub><i>N</i><sub>2</sub> &minus; "

@@ -355,7 +355,9 @@ static const exhibit_test R2_IVFR_TESTS[] = {
     {"relation", "&psi; as measured is above 0 with the layers coupled", TEST_ABOVE, "psi_sgd", "psi_sgd_se", NULL,
      NULL, 0.0, 0.0, false, "row=layer 2"},
     {"by_coupling", "and larger than with the other layer frozen", TEST_ABOVE, "psi_sgd", "psi_sgd_se",
-     "psi_uncoupled_sgd", "psi_uncoupled_sgd_se", 0.0, 0.0, false, "row=layer 2"}};
+     "psi_uncoupled_sgd", "psi_uncoupled_sgd_se", 0.0, 0.0, false, "row=layer 2"},
+    {"none_alone", "which has less than 0.3 of it by itself", TEST_BELOW, "psi_uncoupled_sgd", "psi_uncoupled_sgd_se",
+     NULL, NULL, 0.3, 0.0, false, "row=layer 2"}};
 static const curve R2_DIRECTIONS[] = {
     {"directions", "case=diabetes; seed=1", "curvature", "variance", NULL, DRAW_POINTS, 1, "diabetes"},
     {"directions", "case=Gaussian, as large; seed=1", "curvature", "variance", NULL, DRAW_POINTS, 2,
@@ -371,7 +373,9 @@ static const panel R2_IVFR_PANELS[] = {
 const exhibit EXHIBIT_R2_IVFR = {
     .id = "R2-ivfr",
     .title = "Real data: the inverse variance&ndash;flatness relation",
-    .claim = "In the second layer the coupling makes variance grow with curvature on real data too.",
+    .claim =
+        "In the second layer variance grows with curvature on real data too, and the coupling of the layers is what "
+        "makes it so.",
     .setup = "The runs of R2, and runs of each layer alone with the other one frozen.",
     .of = &TWO_LAYERS,
     .columns = R2_IVFR_COLUMNS,
@@ -384,7 +388,9 @@ const exhibit EXHIBIT_R2_IVFR = {
     .remarks = "The closed form is for noise in proportion to the drift and takes from the data no more than the "
                "second moment of the "
                "inputs. With one output the hidden units' inputs alone make modes of layer 2, few of them, and the "
-               "first layer need not follow the relation.",
+               "first layer need not follow the relation. Where the layer has a part of the relation by itself, the "
+               "noise of these "
+               "data, which is not proportional to the drift, has made it; the coupling adds the rest.",
     .on_real_data = true,
     .stream = "layers",
     .label = "row"};

@@ -187,6 +187,21 @@ done:
   return status;
 }
 
+/* What an older run, or one of the other scale, left of an exhibit that is not there now. */
+static sgf_status remove_exhibit(const reproduction *of, const exhibit *gone, sgf_error *error)
+{
+  static const char *const endings[] = {"csv", "svg", "pdf"};
+  for (size_t k = 0; k < sizeof endings / sizeof *endings; k++) {
+    char name[60], *path;
+    snprintf(name, sizeof name, "%s.%s", gone->id, endings[k]);
+    sgf_status status = in_folder(of, name, &path, error);
+    if (status != SGF_OK) return status;
+    unlink(path);
+    free(path);
+  }
+  return SGF_OK;
+}
+
 /* Table and figure of what is complete. */
 static sgf_status make_exhibit(reproduction *of, size_t k, sgf_error *error)
 {
@@ -196,8 +211,11 @@ static sgf_status make_exhibit(reproduction *of, size_t k, sgf_error *error)
   sgf_status status;
   one->of = CATALOGUE[k];
   SGF_TRY(study_read(one->of->of, &of->run, frames, &one->complete, error));
-  if (!one->complete) goto done;
-  SGF_TRY(exhibit_tabulate(one->of, frames, LEVEL, &one->table, error));
+  if (!one->complete) {
+    status = remove_exhibit(of, one->of, error);
+    goto done;
+  }
+  SGF_TRY(exhibit_tabulate(one->of, frames, of->run.size, LEVEL, &one->table, error));
   made_count(one);
   snprintf(name, sizeof name, "%s.csv", one->of->id);
   SGF_TRY(write_frame(of, &one->table, name, error));
@@ -212,12 +230,13 @@ static sgf_status complete_studies(reproduction *of, sgf_error *error)
 {
   frame frames[MOST_STREAMS] = {{0}};
   sgf_status status = SGF_OK;
-  const study *last = NULL;
   for (size_t k = 0; k < CATALOGUE_SIZE && status == SGF_OK; k++) {
-    if (!reproduction_wants(of, k) || CATALOGUE[k]->of == last) continue;
+    bool again = false; /* several exhibits may share a study */
+    for (size_t i = 0; i < k; i++)
+      again = again || (reproduction_wants(of, i) && CATALOGUE[i]->of == CATALOGUE[k]->of);
+    if (again || !reproduction_wants(of, k)) continue;
     status = study_complete(CATALOGUE[k]->of, &of->run, frames, error);
     study_free(frames);
-    last = CATALOGUE[k]->of;
   }
   return status;
 }

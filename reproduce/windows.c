@@ -176,10 +176,13 @@ const exhibit EXHIBIT_T6_WINDOW = {
         "the stationary covariance. Right: what of SGD's variance in the window is outside of range(<i>H</i>).",
     .remarks =
         "A short window has too few independent snapshots for its components: the small variances come out too "
-        "small, and &psi; too large. With weak noise a long window comes down to the stationary &psi;. With "
-        "strong noise it goes on falling: the drift and the rotation of the hidden layer fill the directions of "
-        "small variance with motion along the null space, and flatten the relation. The theory of the windows "
-        "knows of that as long as they are short against the lifetime; beyond, the weights are at other minima "
-        "than &theta;*, and it does not hold. At noise balance little drifts, and it holds longer.",
+        "small, and &psi; too large. With weak noise a longer window comes down towards the stationary &psi;. "
+        "With strong noise it goes on falling: the drift and the rotation of the hidden layer fill the directions of "
+        "small variance with motion along the null space, and flatten the relation. The theory of the windows has "
+        "part "
+        "of that, and less of it the longer they are against the lifetime: already before it SGD falls faster than "
+        "theory, "
+        "within the tolerance of the test; beyond, the weights are at other minima than &theta;*, and it does not "
+        "hold.",
     .stream = "windows",
     .label = "row"};
