@@ -358,15 +358,25 @@ static void print_quantity(const sgf_quantity *q)
   printf("  %s\n", sgf_verdict_text(q->verdict));
 }
 
+/* Motion along the symmetry whose deviation is not measured over predicted, less 1. */
+static bool is_relative_to_weights(const sgf_quantity *q)
+{
+  if (strncmp(q->name, "rotation_", strlen("rotation_")) != 0 &&
+      strncmp(q->name, "balance_", strlen("balance_")) != 0)
+    return false;
+  return fabs(q->deviation - (q->measured / q->predicted - 1.0)) > 1e-3 * fabs(q->deviation);
+}
+
 static bool is_variance(const sgf_quantity *q) { return strncmp(q->name, "variance_", strlen("variance_")) == 0; }
 
 static void print_quantities(const sgf_comparison *comparison)
 {
   const sgf_quantity *quantities = sgf_comparison_quantities(comparison);
   size_t count = sgf_comparison_get_info(comparison)->quantities, variances = 0, seen = 0, hidden = 0;
-  bool timed = false;
+  bool timed = false, relative = false;
   for (size_t k = 0; k < count; k++) {
     variances += is_variance(&quantities[k]);
+    relative = relative || is_relative_to_weights(&quantities[k]);
     timed = timed || strstr(quantities[k].name, "correlation_time_exponent") != NULL;
   }
   printf("\n  %-24s %12s %12s %9s %11s  %s\n", "quantity", "predicted", "measured", "s.e.", "deviation", "verdict");
@@ -380,6 +390,10 @@ static void print_quantities(const sgf_comparison *comparison)
       hidden++;
   }
   printf("  (the deviation of ..ivfr_psi is that of the variance across one standard deviation of log curvature)\n");
+  if (relative)
+    printf("  (that of rotations and balances is relative to what all weights moved by, or to both parts of the "
+           "drift: it tells "
+           "little of\n   themselves, and for that take the measured over the predicted number)\n");
   if (timed)
     printf("  (..correlation_time_exponent likewise, of the time; displacement_K is over K steps; times are summed "
            "over the "
