@@ -35,6 +35,9 @@ def main():
         if "simulation/covariance" in file:  # left out for n > 4000 without --full
             predicted, measured = file["theory/covariance"][()], file["simulation/covariance"][()]
             difference = np.linalg.norm(measured - predicted) / np.linalg.norm(predicted)
+            if "network/W2" in file:
+                print("\n(several layers: the next number has the motion along the minima in it, which the stationary "
+                      "theory has not)", end="")
             print(f"\ncovariance, shape {predicted.shape}: |measured - predicted| / |predicted| = {difference:.3g}")
 
 

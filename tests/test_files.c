@@ -432,6 +432,28 @@ START_TEST(one_long_run_is_cut_into_batches)
 }
 END_TEST
 
+/* A program in C may put any number there. */
+START_TEST(a_choice_beyond_the_last_is_refused)
+{
+  sgf_settings settings;
+  sgf_problem *problem;
+  sgf_error error = {SGF_OK, ""};
+  for (int k = 0; k < 9; k++) {
+    settings_with_widths(&settings, 3, (const size_t[]){3, 4, 2});
+    unsigned beyond = k < 5 ? 77 : 1000000;
+    void *const choices[] = {
+        &settings.data.source,         &settings.data.teacher,        &settings.network.start,
+        &settings.training.sampling,   &settings.theory.noise,        &settings.theory.equation,
+        &settings.simulation.dynamics, &settings.simulation.protocol, &settings.simulation.langevin_noise};
+    memcpy(choices[k], &beyond, sizeof beyond);
+    ck_assert_int_eq(sgf_problem_create(&settings, NULL, false, &problem, &error), SGF_ERROR_VALUE);
+    ck_assert_msg(strstr(error.message, k < 5 ? " is 77: 0 to " : " is 1000000: 0 to ") != NULL, "%s", error.message);
+    ck_assert_ptr_null(problem);
+    sgf_settings_free(&settings);
+  }
+}
+END_TEST
+
 int main(void)
 {
   Suite *suite = suite_create("files");
@@ -446,6 +468,7 @@ int main(void)
   tcase_add_test(tests, recorded_runs_agree_and_perturbed_ones_do_not);
   tcase_add_test(tests, recorded_windows_are_seen_from_their_means);
   tcase_add_test(tests, one_long_run_is_cut_into_batches);
+  tcase_add_test(tests, a_choice_beyond_the_last_is_refused);
   suite_add_tcase(suite, tests);
   return run_suite(suite);
 }

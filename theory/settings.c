@@ -227,10 +227,33 @@ done:
   return status;
 }
 
+/* Enumerations are numbers to a program in C: none beyond the last one is taken for another. */
+static sgf_status check_choices(const sgf_settings *settings, sgf_error *error)
+{
+  const struct {
+    const char *key;
+    unsigned value, last;
+  } choices[] = {{"data.source", (unsigned)settings->data.source, SGF_SOURCE_FILE},
+                 {"data.teacher", (unsigned)settings->data.teacher, SGF_TEACHER_LOW_RANK},
+                 {"network.start", (unsigned)settings->network.start, SGF_START_NOISE_BALANCED},
+                 {"training.sampling", (unsigned)settings->training.sampling, SGF_SAMPLING_EPOCH},
+                 {"theory.noise", (unsigned)settings->theory.noise, SGF_NOISE_ISOTROPIC},
+                 {"theory.equation", (unsigned)settings->theory.equation, SGF_EQUATION_MULTIPLICATIVE},
+                 {"simulation.dynamics", (unsigned)settings->simulation.dynamics, SGF_DYNAMICS_LANGEVIN},
+                 {"simulation.langevin_noise", (unsigned)settings->simulation.langevin_noise, SGF_LANGEVIN_FROZEN},
+                 {"simulation.protocol", (unsigned)settings->simulation.protocol, SGF_PROTOCOL_WINDOW_PCA}};
+  for (size_t k = 0; k < sizeof choices / sizeof *choices; k++)
+    if (choices[k].value > choices[k].last)
+      return sgf_fail(error, SGF_ERROR_VALUE, "%s is %u: 0 to %u are its values", choices[k].key, choices[k].value,
+                      choices[k].last);
+  return SGF_OK;
+}
+
 sgf_status sgf_settings_check(const sgf_settings *settings, sgf_error *error)
 {
   sgf_status status;
   if (settings->network.width_count < 2) return SGF_OK; /* sgf_network_create says what is wrong with the widths */
+  SGF_TRY(check_choices(settings, error));
   SGF_TRY(check_ranges(settings, error));
   SGF_TRY(check_built(settings, error));
 done:

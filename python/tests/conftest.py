@@ -3,6 +3,8 @@ import os
 import pathlib
 import sys
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy loads it: results of program and package to the bit
+
 import numpy as np
 import pytest
 
