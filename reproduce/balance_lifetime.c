@@ -275,7 +275,7 @@ static const exhibit_test BALANCE_END_TESTS[] = {
 
 const exhibit EXHIBIT_T8_BALANCE_ENDS = {.id = "T8-balance-ends",
                                          .title =
-                                             "The inverse variance&ndash;flatness relation at both ends of the way",
+                                             "The inverse variance–flatness relation at both ends of the way",
                                          .claim = "The relation outlives the slow motion: it is there where the "
                                                   "descent ends and at noise balance, where it is weaker "
                                                   "or stronger with the widths.",

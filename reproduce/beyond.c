@@ -383,7 +383,7 @@ static const panel DEPTH_LAYER_PANELS[] = {
 
 const exhibit EXHIBIT_T8_DEPTH_LAYERS = {
     .id = "T8-depth-layers",
-    .title = "Deeper networks: the inverse variance&ndash;flatness relation layer by layer",
+    .title = "Deeper networks: the inverse variance–flatness relation layer by layer",
     .claim = "The relation that the coupling of layers makes is in every layer of a deep network, as predicted, and "
              "not in a layer alone.",
     .setup = "The networks of T8-depth.",

@@ -10,7 +10,7 @@
 #include "../verify/plot.h"
 #include "exhibit.h"
 
-enum { LOOKS = 6, PANEL_WIDTH = 460, PANEL_HEIGHT = 380, PANELS_IN_A_ROW = 2, MOST_IN_A_ROW = 3 };
+enum { LOOKS = 6, PANEL_WIDTH = 460, PANEL_HEIGHT = 400, PANELS_IN_A_ROW = 2 };
 
 /* Okabe and Ito's colours, from dark to light. */
 static const char *const COLOUR[LOOKS] = {"#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00"};
@@ -85,7 +85,7 @@ static void put_panel(FILE *script, const exhibit *of, size_t index, const frame
   if (now->log_x) fputs("set logscale x\nset format x '10^{%T}'\n", script);
   if (now->log_y) fputs("set logscale y\nset format y '10^{%T}'\n", script);
   if (now->settings != NULL) fprintf(script, "%s\n", now->settings);
-  fputs("set key outside below center horizontal font ',10'\n", script); /* never over the data */
+  fputs("set key outside below center horizontal height 1 font ',10'\n", script); /* never over the data */
   for (size_t k = 0; k < now->curve_count && k < 64; k++) {
     if (points[k] == 0 && now->curves[k].how != DRAW_FUNCTION) continue;
     snprintf(block, sizeof block, "$p%zuc%zu", index, k);
@@ -98,7 +98,7 @@ static void put_panel(FILE *script, const exhibit *of, size_t index, const frame
 static char *figure_script(const exhibit *of, const frame *streams, const frame *table, bool pdf)
 {
   char *script = NULL;
-  size_t length, columns = of->panel_count <= MOST_IN_A_ROW ? of->panel_count : PANELS_IN_A_ROW;
+  size_t length, columns = of->panel_count < PANELS_IN_A_ROW ? of->panel_count : PANELS_IN_A_ROW;
   size_t rows = (of->panel_count + columns - 1) / columns;
   FILE *out = open_memstream(&script, &length);
   if (out == NULL) return NULL;

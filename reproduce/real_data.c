@@ -372,7 +372,7 @@ static const panel R2_IVFR_PANELS[] = {
 
 const exhibit EXHIBIT_R2_IVFR = {
     .id = "R2-ivfr",
-    .title = "Real data: the inverse variance&ndash;flatness relation",
+    .title = "Real data: the inverse variance–flatness relation",
     .claim =
         "In the second layer variance grows with curvature on real data too, and the coupling of the layers is what "
         "makes it so.",
