@@ -958,7 +958,8 @@ SGF_API sgf_status sgf_lyapunov_solve(size_t n, const double *A, size_t columns,
 /* Solve many equations of one size, in parallel: system k is A + k n^2, Q + k n^2, X + k n^2. Some may fail: the
  * status of each is in statuses (count) or NULL, and the function returns the first that is not SGF_OK, with its message,
  * after all were tried. certificates (count) or NULL.
- *   threads  0: OpenMP's default; the result has the same bits for any number */
+ *   threads  0: OpenMP's default; the result has the same bits for any number
+ * The last bits of a system's solution may depend on which systems are solved beside it. */
 SGF_API sgf_status sgf_lyapunov_solve_many(size_t count, size_t n, const double *A, const double *Q,
                                            const sgf_lyapunov_options *options, int threads, double *X,
                                            sgf_certificate *certificates, sgf_status *statuses, sgf_error *error);

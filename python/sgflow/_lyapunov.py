@@ -133,13 +133,16 @@ def lyapunov(A: Any, Q: Any = None, *, B: Any = None, discrete: bool = False, me
 
 def lyapunov_many(A: Any, Q: Any, *, discrete: bool = False, method: str = "auto",
                   rank_tolerance: float | None = None, threads: int = 0) -> tuple[Array, list[Certificate]]:
-    """Solve many dense equations of one size, in parallel. The result has the same bits for any number of threads.
+    """Solve many dense equations of one size, in parallel. The result has the same bits for any number of threads; the
+    last bits of one system's solution may depend on which systems are solved beside it.
 
     A, Q     (count, n, n), units as for `lyapunov`
     threads  0: all
     Returns X (count, n, n) and the certificates. Raises what the first equation that fails would raise, after all were
     tried: `X` of the exception has the solutions of the others and NaN where there is none, `certificate` those of all.
     """
+    if threads < 0:
+        raise SettingError(f"threads is {threads}: it must be 0, for all, or more")
     drifts = reals("A", A, None, None, None)
     count, n, _ = drifts.shape
     drifts = reals("A", drifts, count, n, n)

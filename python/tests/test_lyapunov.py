@@ -80,6 +80,8 @@ def test_many():
     with pytest.raises(sgflow.UnstableError) as caught:
         sgflow.lyapunov_many(A * [[[1]], [[-1]]], Q)
     assert np.array_equal(caught.value.X[0], X[0]) and np.isnan(caught.value.X[1]).all()
+    with pytest.raises(ValueError, match="threads is -1: it must be 0, for all, or more"):
+        sgflow.lyapunov_many(A, Q, threads=-1)
 
 
 def test_sparse():
