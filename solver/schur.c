@@ -218,39 +218,59 @@ static sgf_status deflated_blocks(size_t n, const double *A, const sgf_drift_for
   return SGF_OK;
 }
 
-/* How far round-off in A, of `round_off` in norm, may move eigenvalue number k of T: by that over the cosine between its
- * left and right eigenvectors. Of p eigenvalues that round-off made of a single one it is 1 / p of the way from it. */
-static double doubt_of_eigenvalue(const sgf_drift_form *form, size_t k, double round_off)
+/* An eigenvalue of T, number k: `imaginary` >= 0 of a pair, whose first it is. */
+typedef struct {
+  size_t k;
+  double real, imaginary;
+} eigenvalue;
+
+/* By how much the right eigenvector [A12 x / (lambda - lambda_0), x] of the whole drift, whose null eigenvalues are lambda_0, is
+ * longer than x (rest, 1 or 2) of T; the left one is no longer. 1 for another null eigenvalue, of a defective drift. */
+static double stretch(const sgf_drift_form *form, const double *A12, eigenvalue one, const double *x,
+                      double round_off, double *work)
+{
+  size_t null = form->null, rest = form->n - null, columns = one.imaginary > 0.0 ? 2 : 1;
+  double apart = hypot(one.real - (form->discrete ? 1.0 : 0.0), one.imaginary);
+  if (null == 0 || !(apart > round_off)) return 1.0;
+  cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, (int)null, (int)columns, (int)rest, 1.0, A12, (int)null, x,
+              (int)rest, 0.0, work, (int)null);
+  return hypot(1.0, sgf_norm(null * columns, work) / apart / sgf_norm(rest * columns, x));
+}
+
+/* How far round-off in A, of `round_off` in norm, may move an eigenvalue: by that over the cosine between its left and right
+ * eigenvectors. Of p eigenvalues that round-off made of a single one it is 1 / p of the way from it. Where a null space
+ * was split off, round-off was dropped with it: an eigenvalue of T alone may be far better known than that of A. */
+static double doubt_of_eigenvalue(const sgf_drift_form *form, const double *A12, eigenvalue one, double round_off)
 {
   size_t count = form->n - form->null;
   lapack_int size = (lapack_int)count, found;
   double *vectors = NULL, cosine = 0.0, *cosines;
-  if (sgf_new_reals(&vectors, 2 * count + 1, count, "eigenvectors of A", NULL) != SGF_OK) return 0.0;
+  if (sgf_new_reals(&vectors, 2 * count + 3, form->n, "eigenvectors of A", NULL) != SGF_OK) return 0.0;
   double *right = vectors + count * count;
   cosines = right + count * count;
   if (LAPACKE_dtrevc(LAPACK_COL_MAJOR, 'B', 'A', NULL, size, form->T, size, vectors, size, right, size, size,
                      &found) == 0 &&
       LAPACKE_dtrsna(LAPACK_COL_MAJOR, 'E', 'A', NULL, size, form->T, size, vectors, size, right, size, cosines, NULL,
                      size, &found) == 0)
-    cosine = cosines[k];
+    cosine = cosines[one.k] / stretch(form, A12, one, right + one.k * count, round_off, cosines + count);
   free(vectors);
   return cosine > 0.0 ? round_off / cosine : INFINITY;
 }
 
-/* Refuse eigenvalue number k: as unstable, unless the last digits of A move it by far more than round-off, and from where
- * it is across the limit. `margin`: of its stability. */
-static sgf_status refuse(const sgf_drift_form *form, size_t k, double real, double imaginary, double margin,
-                         double needed, double scale, sgf_certificate *certificate, sgf_error *error)
+/* Refuse an eigenvalue: as unstable, unless the last digits of A move it by far more than round-off, and from where it is
+ * across the limit. `margin`: of its stability. */
+static sgf_status refuse(const sgf_drift_form *form, const double *A12, eigenvalue one, double margin, double needed,
+                         double scale, sgf_certificate *certificate, sgf_error *error)
 {
   const double well_known = 1e3;
   double round_off =
       sgf_rank_round_off(form->n) *
       fmax(sgf_norm((form->n - form->null) * (form->n - form->null), form->T), form->discrete ? 1.0 : 0.0);
-  double doubt = doubt_of_eigenvalue(form, k, round_off);
+  double doubt = doubt_of_eigenvalue(form, A12, one, round_off);
   if (!(doubt > well_known * fmax(round_off, needed)) || !(margin > -doubt))
-    return sgf_form_unstable(real, imaginary, form->discrete, scale, certificate, error);
-  certificate->real = real * scale;
-  certificate->imaginary = fabs(imaginary * scale);
+    return sgf_form_unstable(one.real, one.imaginary, form->discrete, scale, certificate, error);
+  certificate->real = one.real * scale;
+  certificate->imaginary = fabs(one.imaginary * scale);
   return sgf_fail(
       error, SGF_ERROR_AMBIGUOUS,
       "A: whether it is stable cannot be told: its eigenvalue %.10g %+.3g i is not, but the last digits of "
@@ -260,7 +280,8 @@ static sgf_status refuse(const sgf_drift_form *form, size_t k, double real, doub
 
 /* Every eigenvalue must be stable by a margin; the nearest to instability goes into the certificate. */
 static sgf_status check_stable(size_t count, const double *real, const double *imaginary, const sgf_drift_form *form,
-                               double needed, double scale, sgf_certificate *certificate, sgf_error *error)
+                               const double *A12, double needed, double scale, sgf_certificate *certificate,
+                               sgf_error *error)
 {
   size_t worst = 0;
   double margin = INFINITY;
@@ -271,8 +292,10 @@ static sgf_status check_stable(size_t count, const double *real, const double *i
       worst = k;
     }
   }
-  if (!(margin > needed))
-    return refuse(form, worst, real[worst], imaginary[worst], margin, needed, scale, certificate, error);
+  if (!(margin > needed)) {
+    eigenvalue one = {worst, real[worst], imaginary[worst]};
+    return refuse(form, A12, one, margin, needed, scale, certificate, error);
+  }
   certificate->real = real[worst] * scale;
   certificate->imaginary = fabs(imaginary[worst]) * scale;
   return SGF_OK;
@@ -297,15 +320,17 @@ static sgf_status schur(sgf_drift_form *form, double *A12, double tolerance, dou
     status = lapack_failed(info, "dgees", rest, error);
     goto done;
   }
-  SGF_TRY(check_stable(rest, eigenvalues, eigenvalues + rest, form, needed, scale, certificate, error));
+  if (null > 0) {
+    SGF_TRY(sgf_new_reals(&turned, n, rest, "Schur vectors of A", error));
+    cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, (int)null, (int)rest, (int)rest, 1.0, A12, (int)null, U,
+                (int)rest, 0.0, turned, (int)null);
+    memcpy(A12, turned, null * rest * sizeof *A12);
+  }
+  SGF_TRY(check_stable(rest, eigenvalues, eigenvalues + rest, form, A12, needed, scale, certificate, error));
   if (null == 0) {
     memcpy(form->W, U, n * n * sizeof *U);
     goto done;
   }
-  SGF_TRY(sgf_new_reals(&turned, n, rest, "Schur vectors of A", error));
-  cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, (int)null, (int)rest, (int)rest, 1.0, A12, (int)null, U,
-              (int)rest, 0.0, turned, (int)null);
-  memcpy(A12, turned, null * rest * sizeof *A12);
   cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, (int)n, (int)rest, (int)rest, 1.0, form->W + null * n,
               (int)n, U, (int)rest, 0.0, turned, (int)n);
   memcpy(form->W + null * n, turned, n * rest * sizeof *turned);

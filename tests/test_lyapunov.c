@@ -615,6 +615,33 @@ START_TEST(an_eigenvalue_that_round_off_made_unstable_is_ambiguous)
 }
 END_TEST
 
+/* An upper triangular drift, whose eigenvalues are its diagonal, singular to working accuracy: with the null space that
+ * it seems to have split off, the rest has an eigenvalue of -0.14, known to 1e-13 as far as the rest alone says. With -1 in a
+ * row of its own it is unstable beyond doubt. */
+START_TEST(an_eigenvalue_that_a_lost_null_space_made_unstable_is_ambiguous)
+{
+  enum { N = 33 };
+  for (int which = 0; which < 4; which++) {
+    bool discrete = which % 2 == 1, unstable = which >= 2;
+    double A[N * N] = {0.0}, Q[N * N] = {0.0}, X[N * N];
+    sgf_lyapunov_options options;
+    sgf_certificate certificate;
+    sgf_error error;
+    sgf_lyapunov_options_init(&options);
+    options.discrete = discrete;
+    for (int i = 0; i < N - 1; i++)
+      for (int j = i; j < N - 1; j++) A[i * N + j] = (j == i ? 1.0 : -4.0) * pow(0.875, i);
+    A[N * N - 1] = unstable ? -1.0 : 1.0;
+    for (int k = 0; k < N * N && discrete; k++) A[k] = (k % (N + 1) == 0 ? 1.0 : 0.0) - A[k];
+    sgf_status status = sgf_lyapunov_solve(N, A, 0, Q, &options, X, &certificate, &error);
+    ck_assert_msg(status == (unstable ? SGF_ERROR_UNSTABLE : SGF_ERROR_AMBIGUOUS), "%d: %s", (int)status,
+                  error.message);
+    ck_assert_uint_eq(certificate.rank, N - 1);
+    if (!unstable) ck_assert(strstr(error.message, "whether it is stable cannot be told") != NULL);
+  }
+}
+END_TEST
+
 /* diag(1, slow): the rank is 1 by its gap where nothing drives the slow mode, in which case it does not matter; otherwise
  * it is ambiguous. */
 START_TEST(a_slow_mode_next_to_round_off_is_dropped_where_it_does_not_matter)
@@ -857,6 +884,7 @@ int main(void)
   tcase_add_test(tests, a_tolerance_decides_an_ambiguous_rank);
   tcase_add_test(tests, a_rank_that_round_off_decides_is_ambiguous);
   tcase_add_test(tests, an_eigenvalue_that_round_off_made_unstable_is_ambiguous);
+  tcase_add_test(tests, an_eigenvalue_that_a_lost_null_space_made_unstable_is_ambiguous);
   tcase_add_test(tests, a_slow_mode_next_to_round_off_is_dropped_where_it_does_not_matter);
   tcase_add_test(tests, noise_that_null_vectors_hide_is_ambiguous);
   tcase_add_loop_test(tests, extreme_numbers_are_solved, 0, sizeof extreme / sizeof *extreme);
