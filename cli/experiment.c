@@ -92,6 +92,15 @@ static sgf_status begin(job *run)
   return status == SGF_OK ? record(run) : status;
 }
 
+/* What a killed run had begun to write; nobody else writes it now. */
+static void remove_unfinished(const char *checkpoint)
+{
+  char name[4096];
+  struct stat properties;
+  int length = snprintf(name, sizeof name, "%s.new", checkpoint);
+  if (length < (int)sizeof name && lstat(name, &properties) == 0 && S_ISREG(properties.st_mode)) unlink(name);
+}
+
 static sgf_status resume(job *run)
 {
   char fallback[SGF_MESSAGE_LENGTH];
@@ -102,6 +111,7 @@ static sgf_status resume(job *run)
     return begin(run);
   }
   if (status != SGF_OK) return status;
+  remove_unfinished(run->checkpoint);
   run->damaged = fallback[0] != '\0';
   if (run->damaged) fprintf(stderr, "sgflow: warning: %s; the older checkpoint is continued\n", fallback);
   run->plan = *sgf_simulation_plan(run->simulation);

@@ -719,7 +719,7 @@ SGF_API sgf_status sgf_simulation_save(sgf_simulation *simulation, const char *p
 SGF_API sgf_status sgf_simulation_load(const sgf_problem *problem, const char *path, const char *identity,
                                        sgf_simulation **simulation, char *fallback, sgf_error *error);
 
-/* Remove a checkpoint, both generations: the run is complete. */
+/* Remove a checkpoint, both generations, and what a killed run left of another: the run is complete. */
 SGF_API void sgf_simulation_forget(const char *path);
 
 /* Many processes. A program of MPI processes that all call sgf_workers_begin goes on in process 0 (*leads) alone: its

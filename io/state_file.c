@@ -16,6 +16,7 @@
 static const char MAGIC[16] = "sgflow state 1\n";
 static const uint64_t BYTE_ORDER_MARK = 0x0102030405060708;
 enum { HEAD = 24, TAIL = 32 };
+static const char OLDER[] = ".old", UNFINISHED[] = ".new";
 /* zlib counts in unsigned int. */
 static const size_t PIECE = (size_t)1 << 30;
 
@@ -36,16 +37,19 @@ static sgf_status cannot_write(const sgf_state_file *state, sgf_error *error)
 }
 
 /* Beside the file itself where `path` is a link to it; NULL when out of memory. Caller frees. */
-static char *older(const char *path)
+static char *beside(const char *path, const char *suffix)
 {
   struct stat properties;
   bool linked = lstat(path, &properties) == 0 && S_ISLNK(properties.st_mode);
   char *real = linked ? realpath(path, NULL) : NULL;
-  char *name = malloc(strlen(real != NULL ? real : path) + sizeof ".old");
-  if (name != NULL) sprintf(name, "%s.old", real != NULL ? real : path);
+  size_t length = strlen(real != NULL ? real : path) + strlen(suffix) + 1;
+  char *name = malloc(length);
+  if (name != NULL) snprintf(name, length, "%s%s", real != NULL ? real : path, suffix);
   free(real);
   return name;
 }
+
+static char *older(const char *path) { return beside(path, OLDER); }
 
 /* ---------------------------------------------------------------------- read */
 
@@ -150,7 +154,7 @@ sgf_status sgf_state_open(const char *path, sgf_state_file *state, sgf_error *er
 sgf_status sgf_state_create(const char *path, sgf_state_file *state, sgf_error *error)
 {
   *state = (sgf_state_file){.path = path};
-  sgf_status status = sgf_atomic_begin_over(path, ".new", &state->file, error);
+  sgf_status status = sgf_atomic_begin_over(path, UNFINISHED, &state->file, error);
   if (status != SGF_OK) return status;
   state->stream = fopen(state->file.temporary, "wb");
   if (state->stream != NULL && fwrite(MAGIC, sizeof MAGIC, 1, state->stream) == 1 &&
@@ -271,24 +275,27 @@ void sgf_state_discard(sgf_state_file *state)
   state->content = NULL;
 }
 
-/* Nothing else that has come to have the name. */
-static void remove_state(const char *path)
+/* Nothing else that has come to have the name; one that was not written to its end may have lost its head. */
+static void remove_state(const char *path, bool whole)
 {
   char head[sizeof MAGIC];
   uint64_t size;
   sgf_error reason;
   FILE *stream = open_state(path, &size, &reason);
   if (stream == NULL) return;
-  bool state = fread(head, sizeof head, 1, stream) == 1 && memcmp(head, MAGIC, sizeof MAGIC) == 0;
+  size_t length = fread(head, 1, sizeof head, stream);
+  bool state = (length == sizeof head || !whole) && memcmp(head, MAGIC, length) == 0;
   fclose(stream);
   if (state) unlink(path);
 }
 
 void sgf_state_remove(const char *path)
 {
-  char *real = realpath(path, NULL), *kept = older(path);
-  remove_state(real != NULL ? real : path);
-  if (kept != NULL) remove_state(kept);
+  char *real = realpath(path, NULL), *kept = older(path), *unfinished = beside(path, UNFINISHED);
+  remove_state(real != NULL ? real : path, true);
+  if (kept != NULL) remove_state(kept, true);
+  if (unfinished != NULL) remove_state(unfinished, false);
+  free(unfinished);
   free(kept);
   free(real);
 }

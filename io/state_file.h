@@ -52,7 +52,7 @@ sgf_status sgf_state_finish(sgf_state_file *state, sgf_error *error);
 /* Free, and remove what is not complete; after sgf_state_finish it does nothing. */
 void sgf_state_discard(sgf_state_file *state);
 
-/* Remove both generations, and nothing else that may have their names. */
+/* Remove both generations and what a killed process left of a third, and nothing else that may have their names. */
 void sgf_state_remove(const char *path);
 
 #endif

@@ -125,6 +125,17 @@ has "and says what continues" '^sgflow: stopped; stopped.h5.checkpoint has all o
 report "with the checkpoint and nothing else" $?
 expect 73 "an unfinished run is not begun anew" "$SGFLOW" verify $long -o stopped.h5
 has "unless its checkpoint is removed" '^sgflow: stopped.h5.checkpoint: the checkpoint of an unfinished run is there' err
+head -c 100 stopped.h5.checkpoint >stopped.h5.checkpoint.new # as a kill leaves it
+"$SGFLOW" verify $long -o stopped.h5 --resume >out 2>err &
+job=$!
+for turn in $(seq 200); do
+  [ -e stopped.h5.checkpoint.new ] || break
+  sleep 0.05
+done
+[ ! -e stopped.h5.checkpoint.new ] && [ -e stopped.h5.checkpoint ]
+report "one that a kill left unfinished is removed when its run is continued" $?
+kill -s KILL $job
+wait $job 2>/dev/null
 
 "$SGFLOW" simulate $long -o signalled.h5 2>err &
 job=$!
@@ -204,6 +215,19 @@ echo "learning_rate: 0.1, and much more text than the head and the tail of a che
 expect 65 "no checkpoint at all" $resume
 has "says so" '^sgflow: run.h5.checkpoint: is no checkpoint that this version of sgflow reads' err
 has "and leaves it" '^learning_rate' run.h5.checkpoint
+
+# What a kill leaves of the checkpoint that was being written, or all but its name.
+for length in 0 10 100 $((size - 1)); do
+  rm -f run.h5*
+  head -c $length good/run.h5.checkpoint >run.h5.checkpoint.new
+  expect $worth "$length bytes of a first checkpoint" "$SGFLOW" verify single.yaml -o run.h5
+  [ "$(ls -d run.h5*)" = run.h5 ]
+  report "$length bytes of a first checkpoint are removed in the end" $?
+done
+echo "notes" >run.h5.checkpoint.new
+expect $worth "something else of that name" "$SGFLOW" verify single.yaml -o run.h5
+has "is left" '^notes$' run.h5.checkpoint.new
+rm -f run.h5*
 
 # A damaged newer one does not push the good older one out.
 restore
