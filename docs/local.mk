@@ -1,5 +1,5 @@
 # Pages, and the manual that is made of them: HTML by pandoc, PDF by weasyprint.
-pages = %D%/tutorial.md %D%/verdicts.md %D%/output.md %D%/scaling.md %D%/solvers.md %D%/extending.md %D%/architecture.md
+pages = %D%/tutorial.md %D%/verdicts.md %D%/output.md %D%/scaling.md %D%/solvers.md %D%/extending.md %D%/architecture.md %D%/testing.md
 pagesdir = $(docdir)/docs
 dist_pages_DATA = $(pages) %D%/two-layers.svg %D%/covariance-operator.svg
 EXTRA_DIST += %D%/api.awk %D%/introduction.md %D%/manual.css %D%/manual.sh paper/paper.md paper/paper.bib

@@ -48,6 +48,7 @@ command_page() {
   if [ -f "$source/docs/architecture.md" ]; then chapter docs/architecture.md; fi
   chapter docs/extending.md
   chapter CONTRIBUTING.md
+  chapter docs/testing.md
 } >"$work/manual.md"
 pandoc -f markdown-tex_math_dollars-tex_math_single_backslash-raw_tex-citations -t html5 --standalone --self-contained --toc --toc-depth=2 \
   --metadata title="sgflow $version: the manual" --css "$source/docs/manual.css" --resource-path "$source/docs:$source" \
