@@ -23,6 +23,7 @@ extern const exhibit EXHIBIT_T8_SAMPLING, EXHIBIT_T8_MOMENTUM, EXHIBIT_T8_DEPTH,
     EXHIBIT_T8_DEPTH_LAYERS;                                      /* beyond.c */
 extern const exhibit EXHIBIT_T8_ROTATION;                         /* rotation.c */
 extern const exhibit EXHIBIT_T8_BALANCE, EXHIBIT_T8_BALANCE_ENDS; /* balance_lifetime.c */
+extern const exhibit EXHIBIT_T6_SIZE; /* size.c */
 extern const exhibit EXHIBIT_R1, EXHIBIT_R2, EXHIBIT_R2_IVFR;     /* real_data.c */
 
 #endif

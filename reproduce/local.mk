@@ -26,6 +26,7 @@ libcli_la_SOURCES += \
   %D%/reproduction.h \
   %D%/rotation.c \
   %D%/single_layer.c \
+  %D%/size.c \
   %D%/study.c \
   %D%/study.h \
   %D%/training.c \

@@ -11,7 +11,7 @@
 #include "../theory/status.h"
 #include "examples_folder.h"
 
-enum { MOST_KEYS = 48, NOTED_DIGITS = 9 };
+enum { MOST_KEYS = 48, NOTED_DIGITS = 9, MOST_DENSE = 4000 };
 
 /* ---------------------------------------------------------------------- a study_unit */
 
@@ -50,6 +50,14 @@ static sgf_status unit_settings(const study_unit *now, const char *extra, sgf_se
   return status;
 }
 
+/* As `sgflow predict` does: beyond 4000 weights by the covariance operator. */
+static sgf_status predict(study_unit *now, sgf_error *error)
+{
+  return sgf_problem_weights(now->problem) > MOST_DENSE
+             ? sgf_predict_by_operator(now->problem, &now->prediction, error)
+             : sgf_predict(now->problem, false, &now->prediction, error);
+}
+
 sgf_status unit_open(study_unit *now, const char *extra, sgf_error *error)
 {
   sgf_settings settings;
@@ -60,7 +68,7 @@ sgf_status unit_open(study_unit *now, const char *extra, sgf_error *error)
   if (settings.data.source == SGF_SOURCE_FILE) status = examples_folder(settings.data.file, &folder, error);
   if (status == SGF_OK) status = sgf_problem_create(&settings, folder, true, &now->problem, error);
   free(folder);
-  if (status == SGF_OK) status = sgf_predict(now->problem, false, &now->prediction, error);
+  if (status == SGF_OK) status = predict(now, error);
   sgf_settings_free(&settings);
   return status;
 }
@@ -75,7 +83,7 @@ sgf_status unit_open_arrays(study_unit *now, const char *extra, size_t samples, 
   status = sgf_problem_from_arrays(&settings, samples, X, Y, theta, &problem, error);
   unit_close(now);
   now->problem = problem;
-  if (status == SGF_OK) status = sgf_predict(now->problem, false, &now->prediction, error);
+  if (status == SGF_OK) status = predict(now, error);
   sgf_settings_free(&settings);
   return status;
 }

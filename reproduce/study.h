@@ -53,7 +53,8 @@ struct study_unit {
 };
 
 /* Make the unit's problem with `extra` ("KEY=VALUE ...", or NULL) on top of its config, and predict, in the place of what it
- * held. Errors: those of config, problem and prediction, before which the case is named. */
+ * held: beyond 4000 weights by the covariance operator. Errors: those of config, problem and prediction, before which the
+ * case is named. */
 sgf_status unit_open(study_unit *now, const char *extra, sgf_error *error);
 
 /* The same with data X (samples, N_0), Y (samples, N_L) and weights theta (n) in the place of those of the config; they may be
