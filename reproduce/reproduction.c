@@ -73,19 +73,6 @@ static sgf_status check_scale(const reproduction *of, sgf_error *error)
   return status;
 }
 
-static sgf_status check_ids(const reproduction *of, sgf_error *error)
-{
-  char names[400];
-  for (size_t i = 0; i < of->id_count; i++) {
-    bool known = false;
-    for (size_t k = 0; k < CATALOGUE_SIZE; k++) known = known || catalogue_matches(k, of->ids[i]);
-    if (known) continue;
-    catalogue_names(names, sizeof names);
-    return sgf_fail(error, SGF_ERROR_VALUE, "'%.40s' is no table: %s are", of->ids[i], names);
-  }
-  return SGF_OK;
-}
-
 static sgf_status open_folder(const reproduction *of, run_lock *lock, sgf_error *error)
 {
   char *path = NULL;
@@ -247,7 +234,6 @@ sgf_status reproduce(reproduction *of, sgf_error *error)
   frame provenance = {0};
   sgf_status status;
   of->drawn = true;
-  SGF_TRY(check_ids(of, error));
   of->all = calloc(CATALOGUE_SIZE, sizeof *of->all);
   if (of->all == NULL) return sgf_fail(error, SGF_ERROR_MEMORY, "no memory for tables");
   SGF_TRY(open_folder(of, &lock, error));

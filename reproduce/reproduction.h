@@ -15,7 +15,7 @@ typedef struct reproduction {
 } reproduction;
 
 /* Make the exhibits that are asked for, and tables, figures and pages of all that are complete then.
- * Errors: SGF_ERROR_VALUE for an exhibit that does not exist, SGF_ERROR_CREATE for a folder that cannot be made, is in use, or
+ * Ids that are none are left out. Errors: SGF_ERROR_CREATE for a folder that cannot be made, is in use, or
  * holds another scale; SGF_ERROR_INTERRUPTED; those of the studies and of the files. */
 sgf_status reproduce(reproduction *of, sgf_error *error);
 void reproduction_free(reproduction *of);

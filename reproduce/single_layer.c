@@ -10,6 +10,7 @@
 #include "catalogue.h"
 #include "exact_moments.h"
 #include "measured.h"
+#include "training.h"
 
 static double q_of(const study_unit *now)
 {
@@ -342,14 +343,8 @@ static sgf_status note_principal(study_unit *now, size_t n, sgf_error *error)
 
 static sgf_status note_comparison(study_unit *now, sgf_error *error)
 {
-  const sgf_comparison_info *info = sgf_comparison_get_info(now->comparison);
-  const sgf_quantity *quantities = sgf_comparison_quantities(now->comparison);
-  sgf_status status = unit_number(now, "numbers", "quantities", (double)info->quantities, error);
-  if (status == SGF_OK) status = unit_text(now, "numbers", "comparison", sgf_verdict_text(info->verdict), error);
-  if (status == SGF_OK)
-    status = unit_pair(now, "numbers", "trace", quantities[0].predicted, quantities[0].measured,
-                       quantities[0].standard_error, error);
-  return status;
+  sgf_status status = unit_note_verdict(now, "numbers", error);
+  return status == SGF_OK ? unit_note_quantity(now, "numbers", "trace", "trace", error) : status;
 }
 
 static sgf_status note_measured_directions(study_unit *now, sgf_error *error)
