@@ -14,9 +14,13 @@ theory_sources = \
   %D%/closed_form.h \
   %D%/closure.c \
   %D%/closure.h \
+  %D%/closure_law.c \
   %D%/closure_momentum.c \
   %D%/closure_momentum.h \
   %D%/closure_prediction.c \
+  %D%/closure_state.h \
+  %D%/closure_steps.c \
+  %D%/closure_window.c \
   %D%/cost.c \
   %D%/covariance.c \
   %D%/covariance.h \

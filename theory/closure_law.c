@@ -1,0 +1,214 @@
+/* What steps of the Gaussian closure do at a mean and a covariance, in its basis. */
+#include "closure_state.h"
+
+#include <cblas.h>
+#include <lapacke.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "drift.h"
+#include "linear_algebra.h"
+#include "memory.h"
+
+/* Share of the variance that the factor of Sigma may lack: of the corrections, which are small, so much is neglected. */
+static const double DROPPED_VARIANCE = 1e-9;
+
+/* Rows l_k (rank, size) with Sigma = sum_k l_k l_k^T but for a share of the variance; allocated here. */
+static sgf_status factorize(size_t size, const double *Sigma, size_t *rank, double **factor, sgf_error *error)
+{
+  double *L = NULL, trace = sgf_trace(size, Sigma);
+  lapack_int *order = NULL, found = 0;
+  void *block = NULL;
+  sgf_status status;
+  *rank = 0;
+  *factor = NULL;
+  if (!isfinite(trace))
+    return sgf_fail(error, SGF_ERROR_NUMERICAL, "the closure's covariance is not finite: trace %g", trace);
+  SGF_TRY(sgf_new_reals(&L, size, size, "factor of the covariance", error));
+  SGF_TRY(sgf_allocate(&block, size, 1, sizeof *order, "factor of the covariance", error));
+  order = block;
+  memcpy(L, Sigma, size * size * sizeof *L);
+  if (trace > 0.0 && LAPACKE_dpstrf(LAPACK_COL_MAJOR, 'L', (lapack_int)size, L, (lapack_int)size, order, &found,
+                                    DROPPED_VARIANCE * trace / (double)size) < 0)
+    SGF_TRY(sgf_fail(error, SGF_ERROR_NUMERICAL, "no factor of the closure's covariance"));
+  SGF_TRY(sgf_new_reals(factor, (size_t)found, size, "factor of the covariance", error));
+  for (size_t k = 0; k < (size_t)found; k++)
+    for (size_t i = k; i < size; i++) (*factor)[k * size + (size_t)order[i] - 1] = L[k * size + i];
+  *rank = (size_t)found;
+done:
+  free(L);
+  free(block);
+  return status;
+}
+
+/* The same of a Sigma that need not be positive: third cumulants may leave what hardly fluctuates below zero. The modes above
+ * zero. */
+static sgf_status factorize_by_modes(size_t size, const double *Sigma, size_t *rank, double **factor,
+                                     sgf_error *error)
+{
+  double *V = NULL, *values = NULL, trace = sgf_trace(size, Sigma);
+  sgf_status status;
+  *rank = 0;
+  *factor = NULL;
+  if (!isfinite(trace))
+    return sgf_fail(error, SGF_ERROR_NUMERICAL, "the closure's covariance is not finite: trace %g", trace);
+  SGF_TRY(sgf_new_reals(&V, size, size, "factor of the covariance", error));
+  SGF_TRY(sgf_new_reals(&values, size, 1, "factor of the covariance", error));
+  memcpy(V, Sigma, size * size * sizeof *V);
+  SGF_TRY(sgf_symmetric_eigen(size, V, values, "the closure's covariance", error));
+  while (*rank < size && values[size - 1 - *rank] > DROPPED_VARIANCE * trace / (double)size) ++*rank;
+  size_t first = size - *rank;
+  SGF_TRY(sgf_new_reals(factor, *rank, size, "factor of the covariance", error));
+  for (size_t k = 0; k < *rank * size; k++) (*factor)[k] = sqrt(values[first + k / size]) * V[first * size + k];
+done:
+  free(V);
+  free(values);
+  return status;
+}
+
+/* rows (count, size) times the basis: (count, n). */
+void sgf_closure_out_of_basis(const sgf_closure *closure, size_t count, const double *rows, double *weights)
+{
+  if (closure->basis == NULL)
+    memcpy(weights, rows, count * closure->n * sizeof *weights);
+  else
+    sgf_multiply(count, closure->n, closure->size, SGF_PLAIN, rows, SGF_PLAIN, closure->basis, weights);
+}
+
+/* scale B A B^T of an A (n, n), B the basis; work of the closure. */
+static void into_basis(const sgf_closure *closure, double scale, const double *A, double *inside)
+{
+  size_t n = closure->n, size = closure->size;
+  if (closure->basis == NULL) {
+    memcpy(inside, A, n * n * sizeof *A);
+  } else {
+    sgf_multiply(size, n, n, SGF_PLAIN, closure->basis, SGF_PLAIN, A, closure->work);
+    sgf_multiply(size, size, n, SGF_PLAIN, closure->work, SGF_TRANSPOSED, closure->basis, inside);
+    sgf_symmetrize(size, inside);
+  }
+  cblas_dscal((int)(size * size), scale, inside, 1);
+}
+
+void sgf_closure_vector_into_basis(const sgf_closure *closure, const double *vector, double *inside)
+{
+  if (closure->basis == NULL)
+    memcpy(inside, vector, closure->n * sizeof *inside);
+  else
+    sgf_multiply(closure->size, 1, closure->n, SGF_PLAIN, closure->basis, SGF_PLAIN, vector, inside);
+}
+
+/* theta = theta* + d in the weights. */
+void sgf_closure_set_theta(sgf_closure *closure, const double *mean)
+{
+  sgf_closure_out_of_basis(closure, 1, mean, closure->theta);
+  for (size_t k = 0; k < closure->n; k++) closure->theta[k] += closure->problem->theta[k];
+}
+
+/* The part of the averaged gradient (size) that is not drift times the mean, which is added to it or taken away. */
+void sgf_closure_add_drift_times(const sgf_closure *closure, double scale, const double *drift, const double *mean,
+                                 double *force)
+{
+  cblas_dsymv(CblasRowMajor, CblasLower, (int)closure->size, scale, drift, (int)closure->size, mean, 1, 1.0, force,
+              1);
+}
+
+/* What steps do at (mean, Sigma). */
+sgf_status sgf_closure_evaluate(sgf_closure *closure, const double *mean, const double *Sigma, sgf_closure_law *at,
+                                sgf_error *error)
+{
+  const sgf_problem *problem = closure->problem;
+  size_t rank;
+  double *inside = NULL, *factor = NULL;
+  sgf_status status;
+  if (closure->third != NULL)
+    SGF_TRY(factorize_by_modes(closure->size, Sigma, &rank, &inside, error));
+  else
+    SGF_TRY(factorize(closure->size, Sigma, &rank, &inside, error));
+  SGF_TRY(sgf_new_reals(&factor, rank, closure->n, "factor of the covariance", error));
+  sgf_closure_out_of_basis(closure, rank, inside, factor);
+  sgf_closure_set_theta(closure, mean);
+  SGF_TRY(sgf_average_operators(&problem->network, &problem->data, problem->settings.training.weight_decay,
+                                closure->theta, rank, factor, &closure->averaged, error));
+  memcpy(closure->gradient, closure->averaged.gradient, closure->n * sizeof(double));
+  sgf_closure_vector_into_basis(closure, closure->gradient, at->force);
+  into_basis(closure, 1.0, closure->averaged.hessian, at->drift);
+  into_basis(closure, closure->noise_scale, closure->averaged.noise, at->noise);
+  sgf_closure_add_drift_times(closure, -1.0, at->drift, mean, at->force);
+  if (!isfinite(sgf_norm(closure->size, at->force)))
+    status = sgf_fail(error, SGF_ERROR_NUMERICAL, "the closure's mean is not finite");
+done:
+  free(inside);
+  free(factor);
+  return status;
+}
+
+/* whole (n, n) = B^T Sigma B, B the basis. */
+static sgf_status covariance_of_weights(const sgf_closure *closure, const double *Sigma, double *whole,
+                                        sgf_error *error)
+{
+  size_t n = closure->n, size = closure->size;
+  double *half;
+  if (closure->basis == NULL) {
+    memcpy(whole, Sigma, n * n * sizeof *Sigma);
+    return SGF_OK;
+  }
+  sgf_status status = sgf_new_reals(&half, size, n, "third cumulants", error);
+  if (status != SGF_OK) return status;
+  sgf_multiply(size, n, size, SGF_PLAIN, Sigma, SGF_PLAIN, closure->basis, half);
+  sgf_multiply(n, n, size, SGF_TRANSPOSED, closure->basis, SGF_PLAIN, half, whole);
+  sgf_symmetrize(n, whole);
+  free(half);
+  return SGF_OK;
+}
+
+/* After so many steps, from the closure's Sigma to this one, what the third cumulants add to the noise of a law; infinitely
+ * many: stationary. */
+sgf_status sgf_closure_add_skewness(sgf_closure *closure, double steps, const double *Sigma, sgf_closure_law *at,
+                                    sgf_error *error)
+{
+  size_t n = closure->n, size = closure->size;
+  double *whole = NULL, *inside = NULL;
+  sgf_status status;
+  if (closure->third == NULL) return SGF_OK;
+  SGF_TRY(sgf_new_reals(&whole, 2 * n, n, "third cumulants", error));
+  SGF_TRY(sgf_new_reals(&inside, size, size, "third cumulants", error));
+  SGF_TRY(covariance_of_weights(closure, closure->Sigma, whole, error));
+  SGF_TRY(covariance_of_weights(closure, Sigma, whole + n * n, error));
+  SGF_TRY(sgf_third_cumulants_advance(closure->third, steps, whole, whole + n * n, error));
+  SGF_TRY(sgf_third_cumulants_noise(closure->third, whole, error));
+  into_basis(closure, 1.0, whole, inside);
+  for (size_t k = 0; k < size * size; k++) at->noise[k] += inside[k];
+done:
+  free(whole);
+  free(inside);
+  return status;
+}
+
+/* A law at the mean `from` with g as it is at `to`: the averages' part of the force varies slowly, g does not. */
+sgf_status sgf_closure_move_gradient(sgf_closure *closure, const double *from, const double *to, sgf_closure_law *at,
+                                     sgf_error *error)
+{
+  const sgf_problem *problem = closure->problem;
+  size_t n = closure->n, size = closure->size;
+  double *gradients = NULL, *difference = NULL;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&gradients, 2, n, "gradient", error));
+  SGF_TRY(sgf_new_reals(&difference, size, 1, "gradient", error));
+  for (int k = 0; k < 2; k++) {
+    sgf_closure_set_theta(closure, k == 0 ? from : to);
+    SGF_TRY(sgf_gradient(&problem->network, &problem->data, closure->theta, problem->settings.training.weight_decay,
+                         gradients + (size_t)k * n, error));
+  }
+  for (size_t k = 0; k < n; k++) gradients[k] = gradients[n + k] - gradients[k];
+  sgf_closure_vector_into_basis(closure, gradients, difference);
+  for (size_t k = 0; k < size; k++) {
+    at->force[k] += difference[k];
+    difference[k] = to[k] - from[k];
+  }
+  sgf_closure_add_drift_times(closure, -1.0, at->drift, difference, at->force);
+done:
+  free(gradients);
+  free(difference);
+  return status;
+}
