@@ -100,6 +100,8 @@ theory_sources = \
   %D%/reduced.h \
   %D%/rotation.c \
   %D%/rotation.h \
+  %D%/rotation_momentum.c \
+  %D%/rotation_momentum.h \
   %D%/rotation_observables.c \
   %D%/sample_moments.c \
   %D%/sample_moments.h \

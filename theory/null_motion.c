@@ -7,6 +7,7 @@
 
 #include "linear_algebra.h"
 #include "memory.h"
+#include "rotation_momentum.h"
 
 /* Points of a path in a window: its spread is then good to 1e-3. */
 enum { PATH_POINTS = 32 };
@@ -26,7 +27,8 @@ const char *sgf_null_motion_missing(const sgf_problem *problem, const sgf_predic
 }
 
 /* Long-run diffusion of the rotations among the modes, zero for the rest. */
-static sgf_status find_rate(const sgf_motion *motion, sgf_null_motion *all, sgf_error *error)
+static sgf_status find_rate(const sgf_problem *problem, const sgf_motion *motion, sgf_null_motion *all,
+                            sgf_error *error)
 {
   const sgf_mode *modes = all->modes;
   const sgf_lags in_the_long_run = {0.0, 0.0};
@@ -38,7 +40,7 @@ static sgf_status find_rate(const sgf_motion *motion, sgf_null_motion *all, sgf_
   for (size_t a = 0; a < all->count; a++)
     if (modes[a].rotation) turning[rotations++] = modes[a];
   SGF_TRY(sgf_new_reals(&rate, rotations, rotations, "motion along the symmetry", error));
-  SGF_TRY(sgf_motion_covariance(motion, &in_the_long_run, rotations, turning, rate, error));
+  SGF_TRY(sgf_motion_covariance_configured(problem, motion, &in_the_long_run, rotations, turning, rate, error));
   for (size_t a = 0, at = 0; a < all->count; a++)
     for (size_t b = 0; b < all->count && modes[a].rotation; b++)
       if (modes[b].rotation) all->rate[a * all->count + b] = rate[at++];
@@ -69,9 +71,9 @@ sgf_status sgf_null_motion_create(const sgf_problem *problem, const sgf_predicti
   SGF_TRY(sgf_new_reals(&motion->covariance, count, count, "motion along the symmetry", error));
   SGF_TRY(sgf_new_reals(&motion->gram, count, count, "motion along the symmetry", error));
   SGF_TRY(sgf_new_reals(&motion->lift, count, network->weights, "motion along the symmetry", error));
-  SGF_TRY(sgf_motion_create_window(problem, &prediction->joint, plan, &moving, error));
-  SGF_TRY(sgf_motion_covariance(&moving, &lags, count, motion->modes, motion->covariance, error));
-  SGF_TRY(find_rate(&moving, motion, error));
+  SGF_TRY(sgf_motion_create_configured(problem, &prediction->joint, plan, &moving, error));
+  SGF_TRY(sgf_motion_covariance_configured(problem, &moving, &lags, count, motion->modes, motion->covariance, error));
+  SGF_TRY(find_rate(problem, &moving, motion, error));
   SGF_TRY(sgf_symmetry_lift(network, problem->theta, count, motion->modes, motion->gram, motion->lift, &motion->rank,
                             error));
 done:

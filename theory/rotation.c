@@ -164,8 +164,7 @@ sgf_status sgf_motion_mean(const sgf_motion *motion, double time, size_t count, 
 
 /* ---------------------------------------------------------------- covariance */
 
-/* Mean over the pairs of snapshots of the time between them. */
-static double mean_time(const sgf_lags *lags)
+double sgf_lags_time(const sgf_lags *lags)
 {
   double K = lags->snapshots;
   if (K == 0.0) return 1.0;
@@ -178,7 +177,7 @@ static double saturation(const sgf_lags *lags, double s)
   double K = lags->snapshots, one = s * lags->spacing;
   if (K == 0.0) return 0.0;
   if (K == 1.0) return -expm1(-one);
-  if (one * K < SHORT) return s * mean_time(lags) - 0.5 * one * one * (K * K - 1.0) / 12.0;
+  if (one * K < SHORT) return s * sgf_lags_time(lags) - 0.5 * one * one * (K * K - 1.0) / 12.0;
   double y = -expm1(-one), x = 1.0 - y;
   double powers = K / y + x * expm1(-one * K) / (y * y); /* sum_{m<K} (K - m) x^m, m = 0 included */
   return (0.5 * K * (K - 1.0) - (powers - K)) / (K * K);
@@ -191,7 +190,7 @@ enum { TWO_ROTATIONS, TWO_SCALINGS, MIXED, PAIRINGS };
 static void fill_weights(const sgf_motion *motion, const sgf_lags *lags, double *weights)
 {
   size_t rank = motion->rank;
-  double time = mean_time(lags);
+  double time = sgf_lags_time(lags);
   for (size_t i = 0; i < rank; i++)
     for (size_t j = 0; j <= i; j++) {
       double h = motion->h[i], other = motion->h[j], sum = h + other, ratio = (h - other) / sum;
@@ -206,7 +205,7 @@ static void fill_weights(const sgf_motion *motion, const sgf_lags *lags, double 
 /* Rows `first` ... first + height - 1 of the triangles i >= j of all modes at once, and the columns j < width that these
  * have. N_a and S N_a S are symmetric or antisymmetric as the generator is, and so is u: the triangle is all. */
 typedef struct {
-  size_t first, height, width;
+  sgf_panel at;
   double *one;    /* (height, width), N_a of one mode */
   double *alike;  /* (count, height, width), u N_a with the u for modes of its own kind */
   double *mixed;  /* the same with the other u; NULL where all modes are of one kind */
@@ -216,55 +215,61 @@ typedef struct {
 /* Numbers of a panel of all modes, at most, unless one row has more. */
 enum { PANEL_NUMBERS = 1 << 21 };
 
-static size_t panel_height(size_t rank, size_t count)
+size_t sgf_panel_height(size_t rank, size_t count)
 {
   size_t height = PANEL_NUMBERS / (count * rank);
   return height < 1 ? 1 : height < rank ? height : rank;
 }
 
-/* block (height, width) = times * block + sign * sum_k s_k R_ik^T R_jk: the weights of unit i with those of unit j, R their
- * rows of `rows` (n, r), s_k the mode's signs. */
-static void add_units(const sgf_motion *motion, const double *rows, const sgf_mode *mode, size_t i, size_t j,
-                      double sign, double times, const panel *of, double *block)
+/* block (height, width) = times * block + sign * sum_k s_k L_ik^T R_jk: the weights of unit i with those of unit j, L and R
+ * their rows of `left` and `right` (n, r), s_k the mode's signs. */
+static void add_units(const sgf_motion *motion, const double *left, const double *right, const sgf_mode *mode,
+                      size_t i, size_t j, double sign, double times, const sgf_panel *of, double *block)
 {
   const sgf_network *network = motion->network;
   size_t below = network->widths[mode->hidden - 1], size = sgf_unit_size(network, mode->hidden), rank = motion->rank;
   const size_t begin[] = {0, below, size}, leading[] = {rank, network->widths[mode->hidden] * rank};
   for (int part = 0; part < 2; part++) { /* into the unit, and out of it */
-    const double *left = rows + sgf_unit_weight(network, mode->hidden, i, begin[part]) * rank + of->first;
-    const double *right = rows + sgf_unit_weight(network, mode->hidden, j, begin[part]) * rank;
+    const double *one = left + sgf_unit_weight(network, mode->hidden, i, begin[part]) * rank + of->first;
+    const double *other = right + sgf_unit_weight(network, mode->hidden, j, begin[part]) * rank;
     cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)of->height, (int)of->width,
-                (int)(begin[part + 1] - begin[part]), sign * sgf_unit_sign(network, mode, begin[part]), left,
-                (int)leading[part], right, (int)leading[part], part == 0 ? times : 1.0, block, (int)of->width);
+                (int)(begin[part + 1] - begin[part]), sign * sgf_unit_sign(network, mode, begin[part]), one,
+                (int)leading[part], other, (int)leading[part], part == 0 ? times : 1.0, block, (int)of->width);
   }
 }
 
-/* The panel's part of sum_pq (N_a)_pq R_p^T R_q. */
-static void mode_in_range(const sgf_motion *motion, const double *rows, const sgf_mode *mode, const panel *of,
-                          double *block)
+void sgf_mode_in_range(const sgf_motion *motion, const double *left, const double *right, const sgf_mode *mode,
+                       const sgf_panel *of, double *block)
 {
-  add_units(motion, rows, mode, mode->i, mode->j, 1.0, 0.0, of, block);
+  add_units(motion, left, right, mode, mode->i, mode->j, 1.0, 0.0, of, block);
   if (mode->i != mode->j)
-    add_units(motion, rows, mode, mode->j, mode->i, mode->rotation ? -1.0 : 1.0, 1.0, of, block);
+    add_units(motion, left, right, mode, mode->j, mode->i, mode->rotation ? -1.0 : 1.0, 1.0, of, block);
 }
 
 /* product (height, width) = u o N. */
 static void weigh(size_t rank, const double *u, const panel *of, double *product)
 {
-  for (size_t i = 0; i < of->height; i++)
-    for (size_t j = 0; j < of->width; j++)
-      product[i * of->width + j] = u[(of->first + i) * rank + j] * of->one[i * of->width + j];
+  const sgf_panel *at = &of->at;
+  for (size_t i = 0; i < at->height; i++)
+    for (size_t j = 0; j < at->width; j++)
+      product[i * at->width + j] = u[(at->first + i) * rank + j] * of->one[i * at->width + j];
+}
+
+sgf_panel sgf_panel_at(size_t rank, size_t height, size_t first)
+{
+  size_t here = height < rank - first ? height : rank - first;
+  return (sgf_panel){first, here, first + here};
 }
 
 static void fill_panel(const sgf_motion *motion, const double *weights, size_t count, const sgf_mode *modes,
                        panel *of)
 {
-  size_t rank = motion->rank, square = rank * rank, length = of->height * of->width;
+  size_t rank = motion->rank, square = rank * rank, length = of->at.height * of->at.width;
   for (size_t a = 0; a < count; a++) {
-    mode_in_range(motion, motion->rows, &modes[a], of, of->one);
+    sgf_mode_in_range(motion, motion->rows, motion->rows, &modes[a], &of->at, of->one);
     weigh(rank, weights + (modes[a].rotation ? TWO_ROTATIONS : TWO_SCALINGS) * square, of, of->alike + a * length);
     if (of->mixed != NULL) weigh(rank, weights + MIXED * square, of, of->mixed + a * length);
-    mode_in_range(motion, motion->spread, &modes[a], of, of->turned + a * length);
+    sgf_mode_in_range(motion, motion->spread, motion->spread, &modes[a], &of->at, of->turned + a * length);
   }
 }
 
@@ -279,7 +284,7 @@ static size_t same_kind(size_t count, const sgf_mode *modes)
 /* W (count, count) += the panel's part of sum_ij u_ij (N_a)_ij (S N_b S)_ij. */
 static void add_panel(size_t count, const sgf_mode *modes, const panel *of, double *W)
 {
-  size_t inner = of->height * of->width;
+  size_t inner = of->at.height * of->at.width;
   for (size_t a = 0, rows; a < count; a += rows) {
     rows = same_kind(count - a, modes + a);
     for (size_t b = 0, columns; b < count; b += columns) {
@@ -294,9 +299,9 @@ static void add_panel(size_t count, const sgf_mode *modes, const panel *of, doub
 
 static sgf_status panel_create(size_t rank, size_t count, const sgf_mode *modes, panel *made, sgf_error *error)
 {
-  size_t height = panel_height(rank, count);
+  size_t height = sgf_panel_height(rank, count);
   sgf_status status;
-  *made = (panel){.height = height};
+  *made = (panel){.at = {0, height, rank}};
   SGF_TRY(sgf_new_reals(&made->one, height, rank, "mode of the symmetry", error));
   SGF_TRY(sgf_new_reals(&made->alike, count, height * rank, "modes of the symmetry", error));
   SGF_TRY(sgf_new_reals(&made->turned, count, height * rank, "modes of the symmetry", error));
@@ -323,10 +328,9 @@ static sgf_status add_panels(const sgf_motion *motion, const double *weights, si
   panel of = {0};
   sgf_status status;
   SGF_TRY(panel_create(rank, count, modes, &of, NULL));
-  height = of.height;
-  for (of.first = part * height; of.first < rank; of.first += PARTS * height) {
-    of.height = height < rank - of.first ? height : rank - of.first;
-    of.width = of.first + of.height;
+  height = of.at.height;
+  for (size_t first = part * height; first < rank; first += PARTS * height) {
+    of.at = sgf_panel_at(rank, height, first);
     fill_panel(motion, weights, count, modes, &of);
     add_panel(count, modes, &of, W);
   }

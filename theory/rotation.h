@@ -44,6 +44,9 @@ typedef struct sgf_lags {
   double spacing;   /* continuum time */
 } sgf_lags;
 
+/* Mean over the pairs of snapshots of the time between them; 1 for the rate. */
+double sgf_lags_time(const sgf_lags *lags);
+
 /* covariance (count, count), w^4 (per unit of time for the rate), without the mean motion:
  *   cov_ab = sum_ij u_ij [ (N_a)_ij (S N_b S)_ij + (N_b)_ij (S N_a S)_ij ],  s = h_i + h_j,
  *   two rotations  u = 2 h_i h_j t / s + (h_i - h_j)^2 (1 - exp(-s t)) / 2 s^2,
@@ -53,6 +56,20 @@ typedef struct sgf_lags {
  * 2 tr(S B_a D B_b^T) with B_a = N_a o 2 h_i / (h_i + h_j). Errors: SGF_ERROR_MEMORY. */
 sgf_status sgf_motion_covariance(const sgf_motion *motion, const sgf_lags *lags, size_t count, const sgf_mode *modes,
                                  double *covariance, sgf_error *error);
+
+/* Rows first ... first + height - 1 of a triangle i >= j, and the columns j < width that these have. */
+typedef struct sgf_panel {
+  size_t first, height, width;
+} sgf_panel;
+/* Rows of a panel of `count` modes at once, so that its numbers are a bounded part of the memory; and the one from row `first`
+ * on. */
+size_t sgf_panel_height(size_t rank, size_t count);
+sgf_panel sgf_panel_at(size_t rank, size_t height, size_t first);
+
+/* block (height, width): the panel's part of sum_pq (N_a)_pq L_p^T R_q, L and R the rows of `left` and `right` (n, r) by
+ * weight. With the rows of the motion's range that is N_a in the modes of H, with `spread` S N_a S. */
+void sgf_mode_in_range(const sgf_motion *motion, const double *left, const double *right, const sgf_mode *mode,
+                       const sgf_panel *of, double *block);
 
 /* Multiply-adds of the covariance of `count` modes: in panels of the triangles of N_a and S N_a S for all modes. */
 double sgf_motion_cost(const sgf_network *network, size_t rank, size_t count);

@@ -7,7 +7,7 @@
 #include "linear_algebra.h"
 #include "memory.h"
 #include "prediction.h"
-#include "rotation.h"
+#include "rotation_momentum.h"
 
 /* The rotations of all hidden layers, one layer after the other, while they are observed. */
 typedef struct {
@@ -23,7 +23,6 @@ static const char *reason_of(const sgf_problem *problem, const sgf_prediction *p
 {
   if (problem->settings.training.sampling == SGF_SAMPLING_EPOCH)
     return "training.sampling is epoch: its noise is not independent in time";
-  if (problem->settings.training.momentum > 0.0) return "training.momentum is not 0";
   if (prediction->info.diffusing_directions > 0) return "directions without drift have noise";
   return NULL;
 }
@@ -38,12 +37,12 @@ static sgf_status observe_all(const sgf_problem *problem, sgf_prediction *predic
   SGF_TRY(sgf_modes_create(all->count, &all->modes, error));
   for (size_t l = 1, at = 0; l < network->layers; l++) at += sgf_rotations(network, l, all->modes + at);
   SGF_TRY(sgf_new_reals(&all->drift, all->count, 1, "drift of the rotations", error));
-  SGF_TRY(sgf_motion_create(network, &prediction->joint, &motion, error));
+  SGF_TRY(sgf_motion_create_configured(problem, &prediction->joint, NULL, &motion, error));
   SGF_TRY(sgf_motion_drift(&motion, all->count, all->modes, all->drift, error));
   if (all->count <= SGF_MOST_ROTATIONS &&
       sgf_motion_cost(network, motion.rank, all->count) <= SGF_MOST_ROTATION_WORK) {
     SGF_TRY(sgf_new_reals(&all->diffusion, all->count, all->count, "diffusion of the rotations", error));
-    SGF_TRY(sgf_motion_covariance(&motion, &rate, all->count, all->modes, all->diffusion, error));
+    SGF_TRY(sgf_motion_covariance_configured(problem, &motion, &rate, all->count, all->modes, all->diffusion, error));
   }
   SGF_TRY(sgf_rotation_gram(network, problem->theta, &all->gram, error));
   if (all->gram != NULL) SGF_TRY(sgf_observe_null_motion(problem, &motion, prediction, error));

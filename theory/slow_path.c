@@ -10,6 +10,7 @@
 #include "linear_algebra.h"
 #include "memory.h"
 #include "null_motion.h"
+#include "rotation_momentum.h"
 
 /* Steps of a path: of a tenth of the lifetime of the state, in these bounds. */
 enum { LEAST_STEPS = 2, MOST_STEPS = 32 };
@@ -105,7 +106,7 @@ static sgf_status evaluate(point_room *room, double *theta, double *velocity, sg
   }
   SGF_TRY(sgf_noise_covariance(network, &problem->data, theta, problem->settings.theory.noise, room->C, error));
   SGF_TRY(sgf_fluctuations_create(&range, room->C, scale, &fluctuations, error));
-  SGF_TRY(sgf_motion_create(network, &fluctuations, &motion, error));
+  SGF_TRY(sgf_motion_create_configured(problem, &fluctuations, NULL, &motion, error));
   SGF_TRY(sgf_motion_drift(&motion, room->count, room->modes, room->drift, error));
   SGF_TRY(sgf_symmetry_lift(network, theta, room->count, room->modes, room->gram, room->lift, &rank, error));
   sgf_multiply(1, n, room->count, SGF_PLAIN, room->drift, SGF_PLAIN, room->lift, velocity);

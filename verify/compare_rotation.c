@@ -8,7 +8,7 @@
 
 #include "../theory/linear_algebra.h"
 #include "../theory/memory.h"
-#include "../theory/rotation.h"
+#include "../theory/rotation_momentum.h"
 #include "comparing.h"
 #include "statistics.h"
 
@@ -52,7 +52,7 @@ static sgf_status predict_mean(const sgf_comparing *all, turning *turn, sgf_erro
   double start = sgf_time_of_step(&all->problem->settings) * (double)plan->burn_in_steps;
   sgf_motion motion = {0};
   sgf_status status;
-  SGF_TRY(sgf_motion_create(&all->problem->network, &all->prediction->joint, &motion, error));
+  SGF_TRY(sgf_motion_create_configured(all->problem, &all->prediction->joint, NULL, &motion, error));
   SGF_TRY(sgf_motion_mean(&motion, start + turn->elapsed, turn->m, turn->modes, turn->mean, error));
   SGF_TRY(sgf_motion_mean(&motion, start, turn->m, turn->modes, turn->change, error));
   for (size_t a = 0; a < turn->m; a++) turn->mean[a] -= turn->change[a];
@@ -76,8 +76,9 @@ static sgf_status predict_turning(const sgf_comparing *all, turning *turn, sgf_e
   SGF_TRY(sgf_new_reals(&turn->average, turn->m, 1, "rotations", error));
   SGF_TRY(sgf_new_reals(&turn->covariance, turn->m, turn->m, "rotations", error));
   SGF_TRY(predict_mean(all, turn, error));
-  SGF_TRY(sgf_motion_create_window(all->problem, &all->prediction->joint, plan, &motion, error));
-  SGF_TRY(sgf_motion_covariance(&motion, &lags, turn->m, turn->modes, turn->covariance, error));
+  SGF_TRY(sgf_motion_create_configured(all->problem, &all->prediction->joint, plan, &motion, error));
+  SGF_TRY(
+      sgf_motion_covariance_configured(all->problem, &motion, &lags, turn->m, turn->modes, turn->covariance, error));
   turn->moved = sgf_trace(all->n, all->Sigma) + sgf_quadratic_form(turn->m, turn->gram, turn->mean) +
                 sgf_dot(turn->m * turn->m, turn->gram, turn->covariance);
 done:
