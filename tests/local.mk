@@ -22,6 +22,7 @@ test_programs = \
   %D%/test_engine \
   %D%/test_simulation \
   %D%/test_rotation \
+  %D%/test_rotation_momentum \
   %D%/test_rotation_simulation \
   %D%/test_noise_balance \
   %D%/test_literature \
@@ -149,6 +150,10 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_rotation_SOURCES = %D%/test_rotation.c $(test_common)
 %C%_test_rotation_CFLAGS = $(test_cflags)
 %C%_test_rotation_LDADD = $(test_ldadd)
+
+%C%_test_rotation_momentum_SOURCES = %D%/test_rotation_momentum.c $(test_common)
+%C%_test_rotation_momentum_CFLAGS = $(test_cflags)
+%C%_test_rotation_momentum_LDADD = $(test_ldadd)
 
 %C%_test_rotation_simulation_SOURCES = %D%/test_rotation_simulation.c $(test_common)
 %C%_test_rotation_simulation_CFLAGS = $(test_cflags)

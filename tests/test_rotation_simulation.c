@@ -25,6 +25,7 @@ typedef struct {
   double neglected;                        /* relative, of drift and diffusion at this rate */
   double planted_drift, planted_diffusion; /* errors that must be seen */
   double decay;                            /* weight decay */
+  double momentum;
 } experiment;
 
 /* P samples, or with `symmetric` every input with residuals along plus and minus each output: C = s^2 H exactly. */
@@ -42,6 +43,7 @@ static sgf_problem *make(const experiment *from, bool symmetric)
   settings.training.batch_size = 4;
   settings.training.learning_rate = from->rate;
   settings.training.weight_decay = from->decay;
+  settings.training.momentum = from->momentum;
   settings.verify.tolerance = fmax(0.05, 1.5 * from->neglected);
   if (!from->balanced) {
     ASSERT_OK(sgf_problem_create(&settings, NULL, false, &problem, &error), error);
@@ -125,13 +127,17 @@ static void expect_planted(const sgf_quantity *quantity, double share, double ne
 }
 
 static const experiment TURNING[] = {
-    {"balanced, few samples", {4, 4, 4}, 3, 16, true, 0.02, 10.0, 30.0, 2000, 0.1, 0.3, 0.3, 0.0},
-    {"the same at a quarter of the rate", {4, 4, 4}, 3, 16, true, 0.005, 10.0, 30.0, 5000, 0.025, 0.12, 0.12, 0.0},
-    {"balanced, many samples", {4, 4, 4}, 3, 400, true, 0.02, 10.0, 30.0, 2000, 0.1, 0.0, 0.3, 0.0},
-    {"unbalanced", {5, 4, 3}, 3, 20, false, 0.01, 20.0, 40.0, 1500, 0.15, 0.4, 0.8, 0.0},
-    {"bottleneck", {4, 2, 4}, 3, 16, false, 0.01, 20.0, 40.0, 1500, 0.15, 0.4, 0.8, 0.0},
-    {"weight decay", {4, 4, 4}, 3, 16, false, 0.01, 20.0, 40.0, 1500, 0.15, 0.4, 0.8, 0.05},
-    {"two hidden layers", {3, 4, 3, 3}, 4, 16, false, 0.01, 20.0, 40.0, 1500, 0.15, 0.4, 0.8, 0.0}};
+    {"balanced, few samples", {4, 4, 4}, 3, 16, true, 0.02, 10.0, 30.0, 2000, 0.1, 0.3, 0.3, 0.0, 0.0},
+    {"a quarter of the rate", {4, 4, 4}, 3, 16, true, 0.005, 10.0, 30.0, 5000, 0.025, 0.12, 0.12, 0.0, 0.0},
+    {"balanced, many samples", {4, 4, 4}, 3, 400, true, 0.02, 10.0, 30.0, 2000, 0.1, 0.0, 0.3, 0.0, 0.0},
+    {"unbalanced", {5, 4, 3}, 3, 20, false, 0.01, 20.0, 40.0, 1500, 0.15, 0.4, 0.8, 0.0, 0.0},
+    {"bottleneck", {4, 2, 4}, 3, 16, false, 0.01, 20.0, 40.0, 1500, 0.15, 0.4, 0.8, 0.0, 0.0},
+    {"weight decay", {4, 4, 4}, 3, 16, false, 0.01, 20.0, 40.0, 1500, 0.15, 0.4, 0.8, 0.05, 0.0},
+    {"two hidden layers", {3, 4, 3, 3}, 4, 16, false, 0.01, 20.0, 40.0, 1500, 0.15, 0.4, 0.8, 0.0, 0.0},
+    {"momentum", {4, 4, 4}, 3, 16, true, 0.002, 1.0, 3.0, 2000, 0.06, 0.3, 0.3, 0.0, 0.9},
+    {"momentum, half the rate", {4, 4, 4}, 3, 16, true, 0.005, 5.0, 15.0, 3000, 0.03, 0.15, 0.15, 0.0, 0.5},
+    {"momentum, unbalanced", {5, 4, 3}, 3, 20, false, 0.001, 2.0, 4.0, 1500, 0.15, 0.4, 0.8, 0.0, 0.9},
+    {"momentum, two hidden layers", {3, 4, 3, 3}, 4, 16, false, 0.002, 4.0, 8.0, 1500, 0.15, 0.4, 0.8, 0.0, 0.8}};
 
 START_TEST(hidden_layers_turn_as_predicted)
 {
@@ -187,7 +193,8 @@ END_TEST
  * layer, which diffuses as the closed form says. */
 START_TEST(detailed_balance_stands_still)
 {
-  const experiment from = {"detailed balance", {4, 4, 4}, 3, 12, true, 0.01, 10.0, 30.0, 1500, 0.1, 0.0, 0.3, 0.0};
+  const experiment from = {
+      "detailed balance", {4, 4, 4}, 3, 12, true, 0.01, 10.0, 30.0, 1500, 0.1, 0.0, 0.3, 0.0, 0.0};
   sgf_problem *problem = make(&from, true);
   sgf_prediction *prediction = predict(problem);
   sgf_plan plan = plan_of(&from);
@@ -217,7 +224,7 @@ END_TEST
  * does not agree, nor do components of SGD with those of fluctuations that have no path. */
 START_TEST(windows_agree_on_the_whole_space)
 {
-  const experiment from = {"windows", {4, 4, 4}, 3, 100, false, 0.005, 10.0, 100.0, 300, 0.0, 0.0, 0.0, 0.0};
+  const experiment from = {"windows", {4, 4, 4}, 3, 100, false, 0.005, 10.0, 100.0, 300, 0.0, 0.0, 0.0, 0.0, 0.0};
   sgf_problem *problem = make(&from, false);
   problem->settings.simulation.protocol = SGF_PROTOCOL_WINDOW_PCA;
   sgf_prediction *prediction = predict(problem);
@@ -250,7 +257,7 @@ END_TEST
  * window within 5.5 standard errors and 5 % of the rotations' spread, of which the runs have the long-run rate. */
 START_TEST(runs_of_the_linear_theory_have_its_moments)
 {
-  const experiment from = {"linear", {4, 3, 4}, 3, 30, false, 0.01, 5.0, 60.0, 1000, 0.0, 0.0, 0.0, 0.0};
+  const experiment from = {"linear", {4, 3, 4}, 3, 30, false, 0.01, 5.0, 60.0, 1000, 0.0, 0.0, 0.0, 0.0, 0.0};
   sgf_problem *problem = make(&from, false);
   sgf_prediction *prediction = predict(problem);
   sgf_error error = {SGF_OK, ""};

@@ -1,0 +1,401 @@
+/* Rotations of the hidden layers under heavy-ball momentum: drift and diffusion against the recursion of positions and
+ * velocities in dense matrices, against limits, and along the path of the minima. */
+#include "../theory/prediction.h"
+#include "../theory/rotation_momentum.h"
+#include "../theory/slow_path.h"
+#include "testing.h"
+
+typedef struct {
+  size_t widths[5], count, samples;
+  double momentum, rate, decay;
+} shape;
+
+static const shape SHAPES[] = {{{4, 4, 4}, 3, 16, 0.9, 0.004, 0.0},    {{4, 3, 5}, 3, 30, 0.3, 0.05, 0.0},
+                               {{4, 2, 4}, 3, 30, 0.6, 0.02, 0.0}, /* bottleneck: G != 0 */
+                               {{3, 4, 2, 3}, 4, 30, 0.95, 0.01, 0.0}, {{4, 4, 4}, 3, 20, 0.7, 0.02, 0.05},
+                               {{3, 3, 3}, 3, 12, 1e-13, 0.05, 0.0}}; /* none, by steps */
+enum { SHAPE_COUNT = sizeof SHAPES / sizeof *SHAPES };
+
+static sgf_problem *make(const shape *from, double momentum, double rate, sgf_equation equation)
+{
+  sgf_settings settings;
+  sgf_error error = {SGF_OK, ""};
+  sgf_problem *problem;
+  settings_with_widths(&settings, from->count, from->widths);
+  settings.data.samples = from->samples;
+  settings.training.batch_size = 4;
+  settings.training.learning_rate = rate;
+  settings.training.momentum = momentum;
+  settings.training.weight_decay = from->decay;
+  settings.theory.equation = equation;
+  ASSERT_OK(sgf_problem_create(&settings, NULL, false, &problem, &error), error);
+  sgf_settings_free(&settings);
+  return problem;
+}
+
+/* ------------------------------------------------- positions and velocities, dense */
+
+/* On range(H) of dimension r: z' = F z + U xi, z = (delta, v) of 2r numbers, xi of covariance Q. */
+typedef struct {
+  size_t r;
+  double lambda, momentum;
+  double *basis;     /* (r, n) */
+  double *F, *U, *Q; /* (2r, 2r), (2r, r), (r, r) */
+  double *Z;         /* (2r, 2r), stationary */
+} state;
+
+/* X (m, m) = A X A^T + B by doublings. */
+static void solve_stein(size_t m, const double *A, const double *B, double *X)
+{
+  double *power = new_reals(m * m), *work = new_reals(m * m), *turned = new_reals(m * m);
+  memcpy(power, A, m * m * sizeof *power);
+  memcpy(X, B, m * m * sizeof *X);
+  for (int k = 0; k < 40; k++) {
+    sgf_multiply(m, m, m, SGF_PLAIN, power, SGF_PLAIN, X, work);
+    sgf_multiply(m, m, m, SGF_PLAIN, work, SGF_TRANSPOSED, power, turned);
+    for (size_t i = 0; i < m * m; i++) X[i] += turned[i];
+    sgf_multiply(m, m, m, SGF_PLAIN, power, SGF_PLAIN, power, work);
+    memcpy(power, work, m * m * sizeof *power);
+  }
+  free(power);
+  free(work);
+  free(turned);
+}
+
+static state state_of(const sgf_problem *problem, const sgf_prediction *prediction)
+{
+  size_t n = problem->network.weights, r = prediction->joint.range.rank, m = 2 * r, rows, columns;
+  double lambda = problem->settings.training.learning_rate, beta = problem->settings.training.momentum;
+  double scale = lambda * lambda * prediction->info.noise_strength;
+  state of = {
+      r, lambda, beta, new_reals(n * n), new_reals(m * m), new_reals(m * r), new_reals(r * r), new_reals(m * m)};
+  double *h = new_reals(n), *work = new_reals(n * n + m * m), *kicks = new_reals(m * m);
+  const double *C = sgf_prediction_array(prediction, "noise_covariance", &rows, &columns);
+  memcpy(of.basis, prediction->joint.range.V, n * n * sizeof *of.basis);
+  memcpy(h, prediction->joint.range.h, n * sizeof *h);
+  memmove(of.basis, of.basis + (n - r) * n, r * n * sizeof *of.basis);
+  sgf_multiply(r, n, n, SGF_PLAIN, of.basis, SGF_PLAIN, C, work);
+  sgf_multiply(r, r, n, SGF_PLAIN, work, SGF_TRANSPOSED, of.basis, of.Q);
+  for (size_t k = 0; k < r * r; k++) of.Q[k] *= scale;
+  for (size_t i = 0; i < r; i++) {
+    double rho = lambda * h[n - r + i];
+    of.F[i * m + i] = 1.0 - rho;
+    of.F[(r + i) * m + i] = -rho;
+    of.F[i * m + r + i] = of.F[(r + i) * m + r + i] = beta;
+    of.U[i * r + i] = of.U[(r + i) * r + i] = 1.0;
+  }
+  sgf_multiply(m, r, r, SGF_PLAIN, of.U, SGF_PLAIN, of.Q, work);
+  sgf_multiply(m, m, r, SGF_PLAIN, work, SGF_TRANSPOSED, of.U, kicks);
+  solve_stein(m, of.F, kicks, of.Z);
+  free(h);
+  free(work);
+  free(kicks);
+  return of;
+}
+
+static void free_state(state *of)
+{
+  free(of->basis);
+  free(of->F);
+  free(of->U);
+  free(of->Q);
+  free(of->Z);
+}
+
+/* K (2r, 2r): delta . N delta' = z^T K z + (a part with xi), not symmetric; N (r, r). */
+static void area_of(const state *of, const sgf_network *network, const sgf_mode *mode, double *N, double *K)
+{
+  size_t n = network->weights, r = of->r, m = 2 * r;
+  double *turned = new_reals(n);
+  for (size_t j = 0; j < r; j++) {
+    sgf_symmetry_apply(network, mode, of->basis + j * n, turned);
+    for (size_t i = 0; i < r; i++) N[i * r + j] = sgf_dot(n, of->basis + i * n, turned);
+  }
+  memset(K, 0, m * m * sizeof *K);
+  for (size_t i = 0; i < r; i++)
+    for (size_t j = 0; j < m; j++)
+      for (size_t k = 0; k < r; k++) K[i * m + j] += N[i * r + k] * of->F[k * m + j];
+  free(turned);
+}
+
+static double trace_of_product(size_t n, const double *A, const double *B)
+{
+  double sum = 0.0;
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j < n; j++) sum += A[i * n + j] * B[j * n + i];
+  return sum;
+}
+
+/* What a step adds to the martingale z^T P z + nu: z^T B xi + xi^T Pi xi, P = F^T P F + sym K, B = (N, 0)^T + 2 F^T P U, Pi =
+ * U^T P U; and the drift of nu a step. B (2r, r), Pi (r, r). */
+static double martingale_of(const state *of, const sgf_network *network, const sgf_mode *mode, double *B, double *Pi)
+{
+  size_t r = of->r, m = 2 * r;
+  double *N = new_reals(r * r), *K = new_reals(m * m), *P = new_reals(m * m), *turned = new_reals(m * m);
+  double *PU = new_reals(m * r);
+  area_of(of, network, mode, N, K);
+  double drift = trace_of_product(m, K, of->Z);
+  sgf_symmetrize(m, K);
+  for (size_t i = 0; i < m; i++)
+    for (size_t j = 0; j < m; j++) turned[i * m + j] = of->F[j * m + i];
+  solve_stein(m, turned, K, P);
+  sgf_multiply(m, r, m, SGF_PLAIN, P, SGF_PLAIN, of->U, PU);
+  sgf_multiply(r, r, m, SGF_TRANSPOSED, of->U, SGF_PLAIN, PU, Pi);
+  sgf_multiply(m, r, m, SGF_PLAIN, turned, SGF_PLAIN, PU, B);
+  for (size_t i = 0; i < m; i++)
+    for (size_t j = 0; j < r; j++) B[i * r + j] = 2.0 * B[i * r + j] + (i < r ? N[i * r + j] : 0.0);
+  free(N);
+  free(K);
+  free(P);
+  free(turned);
+  free(PU);
+  return drift;
+}
+
+/* tr(B^T Z B' Q) + 2 tr(Pi Q Pi' Q). */
+static double step_covariance(const state *of, const double *B, const double *Pi, const double *other_B,
+                              const double *other_Pi)
+{
+  size_t r = of->r, m = 2 * r;
+  double *ZB = new_reals(m * r), *BZB = new_reals(r * r), *one = new_reals(r * r), *other = new_reals(r * r);
+  sgf_multiply(m, r, m, SGF_PLAIN, of->Z, SGF_PLAIN, other_B, ZB);
+  sgf_multiply(r, r, m, SGF_TRANSPOSED, B, SGF_PLAIN, ZB, BZB);
+  sgf_multiply(r, r, r, SGF_PLAIN, Pi, SGF_PLAIN, of->Q, one);
+  sgf_multiply(r, r, r, SGF_PLAIN, other_Pi, SGF_PLAIN, of->Q, other);
+  double covariance = trace_of_product(r, BZB, of->Q) + 2.0 * trace_of_product(r, one, other);
+  free(ZB);
+  free(BZB);
+  free(one);
+  free(other);
+  return covariance;
+}
+
+/* Drift and diffusion of every hidden layer's rotations, by martingales of positions and velocities. */
+START_TEST(motion_by_the_recursion_of_positions_and_velocities)
+{
+  const shape *from = &SHAPES[_i];
+  sgf_problem *problem = make(from, from->momentum, from->rate, SGF_EQUATION_DISCRETE);
+  const sgf_network *network = &problem->network;
+  sgf_prediction *prediction = predict(problem);
+  state of = state_of(problem, prediction);
+  for (size_t l = 1; l < network->layers; l++) {
+    size_t count = sgf_rotation_count(network, l), r = of.r, rows, columns;
+    sgf_mode modes[16];
+    char name[48];
+    sgf_rotations(network, l, modes);
+    double *drift = new_reals(count), *diffusion = new_reals(count * count);
+    double *B = new_reals(count * 2 * r * r), *Pi = new_reals(count * r * r);
+    for (size_t a = 0; a < count; a++)
+      drift[a] = martingale_of(&of, network, &modes[a], B + a * 2 * r * r, Pi + a * r * r) / of.lambda;
+    for (size_t a = 0; a < count; a++)
+      for (size_t b = 0; b < count; b++)
+        diffusion[a * count + b] =
+            step_covariance(&of, B + a * 2 * r * r, Pi + a * r * r, B + b * 2 * r * r, Pi + b * r * r) / of.lambda;
+    snprintf(name, sizeof name, "rotation/layer%zu/drift", l);
+    const double *found = sgf_prediction_array(prediction, name, &rows, &columns);
+    ck_assert(found != NULL && rows == count);
+    if (from->momentum > 1e-6) ASSERT_CLOSE(count, found, drift, 1e-9);
+    snprintf(name, sizeof name, "rotation/layer%zu/diffusion", l);
+    found = sgf_prediction_array(prediction, name, &rows, &columns);
+    ck_assert(found != NULL && rows == count && columns == count);
+    ASSERT_CLOSE(count * count, found, diffusion, 1e-9);
+    free(drift);
+    free(diffusion);
+    free(B);
+    free(Pi);
+  }
+  free_state(&of);
+  sgf_prediction_free(prediction);
+  sgf_problem_free(problem);
+}
+END_TEST
+
+/* Without momentum the martingale has B_ij = N_ij h_i (2 - lambda h_i) / (h_i + h_j - lambda h_i h_j). */
+START_TEST(without_momentum_the_step_has_a_closed_form)
+{
+  const shape *from = &SHAPES[SHAPE_COUNT - 1];
+  sgf_problem *problem = make(from, from->momentum, from->rate, SGF_EQUATION_DISCRETE);
+  sgf_prediction *prediction = predict(problem);
+  state of = state_of(problem, prediction);
+  size_t r = of.r, m = 2 * r;
+  sgf_mode modes[3];
+  double *N = new_reals(r * r), *K = new_reals(m * m), *B = new_reals(m * r), *Pi = new_reals(r * r);
+  double *expected = new_reals(r * r);
+  sgf_rotations(&problem->network, 1, modes);
+  area_of(&of, &problem->network, &modes[1], N, K);
+  martingale_of(&of, &problem->network, &modes[1], B, Pi);
+  for (size_t i = 0; i < r; i++)
+    for (size_t j = 0; j < r; j++) {
+      double a = -of.F[(r + i) * m + i], b = -of.F[(r + j) * m + j];
+      expected[i * r + j] = N[i * r + j] * a * (2.0 - a) / (a + b - a * b);
+    }
+  ASSERT_CLOSE(r * r, B, expected, 1e-10);
+  free(N);
+  free(K);
+  free(B);
+  free(Pi);
+  free(expected);
+  free_state(&of);
+  sgf_prediction_free(prediction);
+  sgf_problem_free(problem);
+}
+END_TEST
+
+/* -------------------------------------------------------------------- limits */
+
+/* The largest deviation of drift and of diffusion from those of plain SGD at the rate lambda / (1 - beta), in its time. */
+static void deviations(const shape *from, double rate, sgf_equation equation, double deviation[2])
+{
+  double slow = 1.0 - from->momentum;
+  sgf_problem *heavy = make(from, from->momentum, rate, equation);
+  sgf_problem *plain = make(from, 0.0, rate / slow, SGF_EQUATION_CONTINUUM);
+  sgf_prediction *one = predict(heavy), *other = predict(plain);
+  const char *const names[] = {"rotation/layer1/drift", "rotation/layer1/diffusion"};
+  for (size_t k = 0; k < 2; k++) {
+    size_t rows, columns;
+    const double *found = sgf_prediction_array(one, names[k], &rows, &columns);
+    const double *limit = sgf_prediction_array(other, names[k], &rows, &columns);
+    double *expected = new_reals(rows * columns);
+    for (size_t i = 0; i < rows * columns; i++) expected[i] = limit[i] / slow;
+    deviation[k] = relative_difference(rows * columns, found, expected);
+    free(expected);
+  }
+  sgf_prediction_free(one);
+  sgf_prediction_free(other);
+  sgf_problem_free(heavy);
+  sgf_problem_free(plain);
+}
+
+START_TEST(small_rates_are_those_of_the_effective_rate)
+{
+  const shape *from = &SHAPES[_i];
+  double coarse[2], fine[2], flow[2];
+  deviations(from, 1e-3 * (1.0 - from->momentum), SGF_EQUATION_DISCRETE, coarse);
+  deviations(from, 5e-4 * (1.0 - from->momentum), SGF_EQUATION_DISCRETE, fine);
+  deviations(from, from->rate, SGF_EQUATION_CONTINUUM, flow);
+  for (size_t k = 0; k < 2; k++) {
+    ck_assert_msg(coarse[k] < 0.05, "%g", coarse[k]);
+    ASSERT_NEAR(fine[k] / coarse[k], 0.5, 0.05);
+    ck_assert_msg(flow[k] < 1e-10, "%g", flow[k]);
+  }
+}
+END_TEST
+
+/* The covariance over a time, against the sum over the lags of positions and velocities; what the flow saturates by is
+ * needed. */
+START_TEST(turning_in_a_finite_time)
+{
+  const shape from = {{4, 4, 4}, 3, 16, 0.8, 5e-4, 0.0};
+  sgf_problem *problem = make(&from, from.momentum, from.rate, SGF_EQUATION_DISCRETE);
+  const sgf_network *network = &problem->network;
+  sgf_prediction *prediction = predict(problem);
+  sgf_error error = {SGF_OK, ""};
+  sgf_motion motion;
+  sgf_mode mode[6];
+  state of = state_of(problem, prediction);
+  size_t r = of.r, m = 2 * r, steps = 1000;
+  double *N = new_reals(r * r), *K = new_reals(m * m), *R[3], *left = new_reals(r * r);
+  double *NR = new_reals(r * r), expected = 0.0, found, rate;
+  sgf_rotations(network, 1, mode);
+  area_of(&of, network, &mode[2], N, K);
+  /* R(k) = (F^k Z)_dd; cov(q_0, q_k) = sum N o [ R(k) N R(k)^T - R(k-1) N R(k+1)^T ] */
+  double *past = new_reals(m * m), *next = new_reals(m * m);
+  for (size_t k = 0; k < 3; k++) R[k] = new_reals(r * r);
+  for (size_t i = 0; i < r; i++)
+    for (size_t j = 0; j < r; j++) R[0][i * r + j] = of.Z[i * m + j] - of.Z[(r + i) * m + j]; /* R(-1) */
+  memcpy(past, of.Z, m * m * sizeof *past);
+  for (size_t k = 0; k < steps; k++) {
+    sgf_multiply(m, m, m, SGF_PLAIN, of.F, SGF_PLAIN, past, next);
+    for (size_t i = 0; i < r; i++)
+      for (size_t j = 0; j < r; j++) {
+        R[1][i * r + j] = past[i * m + j];
+        R[2][i * r + j] = next[i * m + j];
+      }
+    double times = (k == 0 ? 1.0 : 2.0) * (double)(steps - k);
+    sgf_multiply(r, r, r, SGF_PLAIN, N, SGF_TRANSPOSED, R[1], NR);
+    sgf_multiply(r, r, r, SGF_PLAIN, R[1], SGF_PLAIN, NR, left);
+    expected += times * sgf_dot(r * r, N, left);
+    sgf_multiply(r, r, r, SGF_PLAIN, N, SGF_TRANSPOSED, R[2], NR);
+    sgf_multiply(r, r, r, SGF_PLAIN, R[0], SGF_PLAIN, NR, left);
+    expected -= times * sgf_dot(r * r, N, left);
+    memcpy(R[0], R[1], r * r * sizeof **R);
+    memcpy(past, next, m * m * sizeof *past);
+  }
+  const sgf_lags lags = {1.0, from.rate * (double)steps}, in_the_long_run = {0.0, 0.0};
+  ASSERT_OK(sgf_motion_create_configured(problem, &prediction->joint, NULL, &motion, &error), error);
+  ASSERT_OK(sgf_motion_covariance_configured(problem, &motion, &lags, 1, &mode[2], &found, &error), error);
+  ASSERT_OK(sgf_motion_covariance_configured(problem, &motion, &in_the_long_run, 1, &mode[2], &rate, &error), error);
+  ASSERT_NEAR(found / expected, 1.0, 0.01);
+  ck_assert_msg(fabs(rate * lags.spacing / expected - 1.0) > 0.03, "%g", rate * lags.spacing / expected);
+  for (size_t k = 0; k < 3; k++) free(R[k]);
+  free(N);
+  free(K);
+  free(left);
+  free(NR);
+  free(past);
+  free(next);
+  sgf_motion_free(&motion);
+  free_state(&of);
+  sgf_prediction_free(prediction);
+  sgf_problem_free(problem);
+}
+END_TEST
+
+/* Scalings drift by half of what the balance does, to leading order; and the path along the minima is that of the rate
+ * lambda / (1 - beta) in its time. */
+START_TEST(path_of_the_minima_with_momentum)
+{
+  const shape from = {{4, 3, 4}, 3, 30, 0.8, 0.004, 0.0};
+  double slow = 1.0 - from.momentum, time = 40.0;
+  sgf_problem *heavy = make(&from, from.momentum, from.rate, SGF_EQUATION_CONTINUUM);
+  sgf_problem *plain = make(&from, 0.0, from.rate / slow, SGF_EQUATION_CONTINUUM);
+  const sgf_network *network = &heavy->network;
+  sgf_prediction *one = predict(heavy), *other = predict(plain);
+  sgf_error error = {SGF_OK, ""};
+  sgf_slow_path path, limit;
+  sgf_motion motion;
+  size_t n = network->weights, count = sgf_symmetry_count(network), rows, columns;
+  sgf_mode *modes;
+  double *moved = new_reals(n), *expected = new_reals(n), *drift = new_reals(count);
+  ASSERT_OK(sgf_modes_create(count, &modes, &error), error);
+  sgf_symmetries(network, modes);
+  ASSERT_OK(sgf_motion_create_configured(heavy, &one->joint, NULL, &motion, &error), error);
+  ASSERT_OK(sgf_motion_drift(&motion, count, modes, drift, &error), error);
+  const double *balance = sgf_prediction_array(one, "layer1/balance_drift", &rows, &columns);
+  for (size_t a = 0; a < count; a++)
+    if (!modes[a].rotation)
+      ASSERT_NEAR(drift[a], (modes[a].i == modes[a].j ? 0.5 : 1.0) * balance[modes[a].i * rows + modes[a].j],
+                  1e-11 * one->info.balance_drift);
+  ASSERT_OK(sgf_slow_path_create(heavy, one, 0.0, time, &path, &error), error);
+  ASSERT_OK(sgf_slow_path_create(plain, other, 0.0, time / slow, &limit, &error), error);
+  sgf_slow_path_at(&path, 0.7 * time, moved);
+  sgf_slow_path_at(&limit, 0.7 * time / slow, expected);
+  ASSERT_CLOSE(n, moved, expected, 1e-9);
+  ck_assert(sgf_norm(n, moved) > 1e-2);
+  sgf_slow_path_free(&path);
+  sgf_slow_path_free(&limit);
+  sgf_motion_free(&motion);
+  free(modes);
+  free(moved);
+  free(expected);
+  free(drift);
+  sgf_prediction_free(one);
+  sgf_prediction_free(other);
+  sgf_problem_free(heavy);
+  sgf_problem_free(plain);
+}
+END_TEST
+
+int main(void)
+{
+  Suite *suite = suite_create("rotations with momentum");
+  TCase *tests = tcase_create("rotations with momentum");
+  tcase_set_timeout(tests, 300);
+  tcase_add_loop_test(tests, motion_by_the_recursion_of_positions_and_velocities, 0, SHAPE_COUNT);
+  tcase_add_test(tests, without_momentum_the_step_has_a_closed_form);
+  tcase_add_loop_test(tests, small_rates_are_those_of_the_effective_rate, 0, 3);
+  tcase_add_test(tests, turning_in_a_finite_time);
+  tcase_add_test(tests, path_of_the_minima_with_momentum);
+  suite_add_tcase(suite, tests);
+  return run_suite(suite);
+}
