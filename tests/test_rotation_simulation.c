@@ -135,7 +135,7 @@ static const experiment TURNING[] = {
     {"weight decay", {4, 4, 4}, 3, 16, false, 0.01, 20.0, 40.0, 1500, 0.15, 0.4, 0.8, 0.05, 0.0},
     {"two hidden layers", {3, 4, 3, 3}, 4, 16, false, 0.01, 20.0, 40.0, 1500, 0.15, 0.4, 0.8, 0.0, 0.0},
     {"momentum", {4, 4, 4}, 3, 16, true, 0.002, 1.0, 3.0, 2000, 0.06, 0.3, 0.3, 0.0, 0.9},
-    {"momentum, half the rate", {4, 4, 4}, 3, 16, true, 0.005, 5.0, 15.0, 3000, 0.03, 0.15, 0.15, 0.0, 0.5},
+    {"less momentum", {4, 4, 4}, 3, 16, true, 0.005, 5.0, 15.0, 3000, 0.03, 0.15, 0.15, 0.0, 0.5},
     {"momentum, unbalanced", {5, 4, 3}, 3, 20, false, 0.001, 2.0, 4.0, 1500, 0.15, 0.4, 0.8, 0.0, 0.9},
     {"momentum, two hidden layers", {3, 4, 3, 3}, 4, 16, false, 0.002, 4.0, 8.0, 1500, 0.15, 0.4, 0.8, 0.0, 0.8}};
 
@@ -222,13 +222,17 @@ END_TEST
 /* Windows of a fifth of the lifetime about their own means: traces and variances of all weights, and the psi of each
  * window's components, which are too few snapshots for their directions. Without what moves along the null space the trace
  * does not agree, nor do components of SGD with those of fluctuations that have no path. */
+static const experiment WINDOWS[] = {
+    {"windows", {4, 4, 4}, 3, 100, false, 0.005, 10.0, 100.0, 300, 0.0, 0.0, 0.0, 0.0, 0.0},
+    {"windows with momentum", {4, 4, 4}, 3, 100, false, 0.001, 2.0, 20.0, 300, 0.0, 0.0, 0.0, 0.0, 0.8}};
+
 START_TEST(windows_agree_on_the_whole_space)
 {
-  const experiment from = {"windows", {4, 4, 4}, 3, 100, false, 0.005, 10.0, 100.0, 300, 0.0, 0.0, 0.0, 0.0, 0.0};
-  sgf_problem *problem = make(&from, false);
+  const experiment *from = &WINDOWS[_i];
+  sgf_problem *problem = make(from, false);
   problem->settings.simulation.protocol = SGF_PROTOCOL_WINDOW_PCA;
   sgf_prediction *prediction = predict(problem);
-  sgf_plan plan = plan_of(&from);
+  sgf_plan plan = plan_of(from);
   plan.centred = true;
   sgf_ensemble *ensemble = simulate(problem, &plan, 2);
   sgf_comparison *comparison = compare(problem, prediction, ensemble);
@@ -239,6 +243,7 @@ START_TEST(windows_agree_on_the_whole_space)
     char name[48];
     snprintf(name, sizeof name, "layer%zu_window_variances", l);
     ck_assert(quantity_of(comparison, name)->deviation < 0.05);
+    if (from->momentum > 0.0) continue; /* the linear runs have none */
     snprintf(name, sizeof name, "layer%zu_window_psi", l);
     const sgf_quantity *psi = quantity_of(comparison, name);
     ck_assert_msg(fabs(psi->deviation) < 0.05, "%s: %g against %g +- %g", name, psi->predicted, psi->measured,
@@ -299,7 +304,7 @@ int main(void)
   tcase_add_loop_test(tests, hidden_layers_turn_as_predicted, 0, (int)(sizeof TURNING / sizeof *TURNING));
   tcase_add_test(tests, diffusion_is_held_to_itself);
   tcase_add_test(tests, detailed_balance_stands_still);
-  tcase_add_test(tests, windows_agree_on_the_whole_space);
+  tcase_add_loop_test(tests, windows_agree_on_the_whole_space, 0, 2);
   tcase_add_test(tests, runs_of_the_linear_theory_have_its_moments);
   suite_add_tcase(suite, tests);
   return run_suite(suite);
