@@ -51,8 +51,7 @@ sgf_lag_sums sgf_lag_sums_of(double momentum, double a, double b)
 typedef struct {
   const sgf_motion *motion;
   double lambda, momentum;
-  double *moving;     /* (n, r), range(H) times V^T */
-  sgf_lag_sums *sums; /* (r, r), of i > j: twice, and per unit of time */
+  double *moving; /* (n, r), range(H) times V^T */
 } excess;
 
 /* V_ij = E[v_i delta_j] = (lambda h_j - beta lambda h_i) S_ij / (1 - beta^2). */
@@ -71,54 +70,33 @@ static sgf_status find_moving(excess *by, sgf_error *error)
   return SGF_OK;
 }
 
-static void fill_sums(excess *by)
+/* sums (height, width): twice the weights of a panel below the diagonal, zero above, per unit of time. */
+static void fill_sums(const excess *by, const sgf_panel *at, sgf_lag_sums *sums)
 {
   const double *h = by->motion->h;
   double times = 2.0 / by->lambda, rho = by->lambda * (1.0 - by->momentum);
-  for (size_t i = 0; i < by->motion->rank; i++)
-    for (size_t j = 0; j < i; j++) {
+  for (size_t k = 0; k < at->height; k++)
+    for (size_t j = 0; j < at->width; j++) {
+      size_t i = at->first + k;
       sgf_lag_sums w = sgf_lag_sums_of(by->momentum, rho * h[i], rho * h[j]);
-      double flow = 2.0 * h[i] * h[j] / (h[i] + h[j]);
-      by->sums[i * by->motion->rank + j] =
-          (sgf_lag_sums){times * w.SS - 2.0 * flow, times * w.SV, times * w.VS, times * w.VV};
+      double factor = j < i ? times : 0.0, flow = 2.0 * h[i] * h[j] / (h[i] + h[j]);
+      sums[k * at->width + j] =
+          (sgf_lag_sums){factor * (w.SS - by->lambda * flow), factor * w.SV, factor * w.VS, factor * w.VV};
     }
 }
 
-static sgf_status excess_create(const sgf_motion *motion, double lambda, double momentum, excess *by,
-                                sgf_error *error)
-{
-  size_t rank = motion->rank;
-  void *block;
-  sgf_status status;
-  *by = (excess){.motion = motion, .lambda = lambda, .momentum = momentum};
-  SGF_TRY(sgf_new_reals(&by->moving, motion->network->weights, rank, "range of H", error));
-  SGF_TRY(sgf_allocate(&block, rank, rank, sizeof *by->sums, "weights of the modes", error));
-  by->sums = block;
-  fill_sums(by);
-  status = find_moving(by, error);
-done:
-  return status;
-}
-
-static void excess_free(excess *by)
-{
-  free(by->moving);
-  free(by->sums);
-}
-
 /* turned (height, width): the panel's part of what the weights make of S, V and N_a. one (height, width) is room. */
-static void weigh_mode(const excess *by, const sgf_mode *mode, const sgf_panel *at, double *one, double *turned)
+static void weigh_mode(const excess *by, const sgf_mode *mode, const sgf_panel *at, const sgf_lag_sums *sums,
+                       double *one, double *turned)
 {
   const double *rows[] = {by->motion->spread, by->moving};
   memset(turned, 0, at->height * at->width * sizeof *turned);
   for (int part = 0; part < 4; part++) {
     sgf_mode_in_range(by->motion, rows[part / 2], rows[part % 2], mode, at, one);
-    for (size_t i = 0; i < at->height; i++)
-      for (size_t j = 0; j < at->width; j++) {
-        const sgf_lag_sums *w = &by->sums[(at->first + i) * by->motion->rank + j];
-        const double weights[] = {w->SS, w->SV, w->VS, w->VV};
-        turned[i * at->width + j] += weights[part] * one[i * at->width + j];
-      }
+    for (size_t k = 0; k < at->height * at->width; k++) {
+      const double weights[] = {sums[k].SS, sums[k].SV, sums[k].VS, sums[k].VV};
+      turned[k] += weights[part] * one[k];
+    }
   }
 }
 
@@ -128,21 +106,25 @@ static sgf_status add_panels(const excess *by, size_t count, const sgf_mode *mod
 {
   size_t rank = by->motion->rank, height = sgf_panel_height(rank, count);
   double *one = NULL, *plain = NULL, *turned = NULL;
+  void *sums = NULL;
   sgf_status status;
+  SGF_TRY(sgf_allocate(&sums, height, rank, sizeof(sgf_lag_sums), "weights of the modes", NULL));
   SGF_TRY(sgf_new_reals(&one, height, rank, "mode of the symmetry", NULL));
   SGF_TRY(sgf_new_reals(&plain, count, height * rank, "modes of the symmetry", NULL));
   SGF_TRY(sgf_new_reals(&turned, count, height * rank, "modes of the symmetry", NULL));
   for (size_t first = part * height; first < rank; first += PARTS * height) {
     sgf_panel at = sgf_panel_at(rank, height, first);
     size_t inner = at.height * at.width;
+    fill_sums(by, &at, sums);
     for (size_t a = 0; a < count; a++) {
       sgf_mode_in_range(by->motion, by->motion->rows, by->motion->rows, &modes[a], &at, plain + a * inner);
-      weigh_mode(by, &modes[a], &at, one, turned + a * inner);
+      weigh_mode(by, &modes[a], &at, sums, one, turned + a * inner);
     }
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)count, (int)count, (int)inner, 1.0, plain, (int)inner,
                 turned, (int)inner, 1.0, W, (int)count);
   }
 done:
+  free(sums);
   free(one);
   free(plain);
   free(turned);
@@ -156,10 +138,11 @@ static sgf_status find_excess(const sgf_motion *motion, double lambda, double mo
 {
   size_t square = count * count;
   double *sums = NULL;
-  excess by = {0};
+  excess by = {.motion = motion, .lambda = lambda, .momentum = momentum};
   sgf_status status, made[PARTS] = {SGF_OK};
   SGF_TRY(sgf_new_reals(&sums, PARTS, square, "modes of the symmetry", error));
-  SGF_TRY(excess_create(motion, lambda, momentum, &by, error));
+  SGF_TRY(sgf_new_reals(&by.moving, motion->network->weights, motion->rank, "range of H", error));
+  SGF_TRY(find_moving(&by, error));
 #pragma omp parallel for schedule(static, 1)
   for (size_t part = 0; part < PARTS; part++) made[part] = add_panels(&by, count, modes, part, sums + part * square);
   for (size_t part = 0; part < PARTS; part++)
@@ -170,7 +153,7 @@ static sgf_status find_excess(const sgf_motion *motion, double lambda, double mo
       rate[a * count + b] = sums[a * count + b] + sums[b * count + a] + (other[a * count + b] + other[b * count + a]);
     }
 done:
-  excess_free(&by);
+  free(by.moving);
   free(sums);
   return status;
 }
