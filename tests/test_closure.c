@@ -397,7 +397,7 @@ START_TEST(intervals_are_as_good_as_steps)
   problem->settings.training.momentum = _i == 0 ? 0.0 : 0.8;
   sgf_plan plan = {.burn_in_steps = 20, .window_steps = 400, .stride = 4};
   double *exact = new_reals((n + 1) * n), *found = new_reals((n + 1) * n), balance[2][16 * 9];
-  sgf_closure_path paths[2] = {{16, balance[0], 0.0}, {16, balance[1], 0.0}};
+  sgf_closure_path paths[2] = {{.points = 16, .balance = balance[0]}, {.points = 16, .balance = balance[1]}};
   sgf_closure *closure;
   ASSERT_OK(sgf_closure_create(problem, n, NULL, &closure, &error), error);
   ASSERT_OK(sgf_closure_window(closure, &plan, 0.0, exact + n, exact, &paths[0], &error), error);

@@ -39,11 +39,19 @@ const double *sgf_closure_covariance(const sgf_closure *closure);
  * Errors: SGF_ERROR_NUMERICAL when the weights overflow or the mean is not finite, SGF_ERROR_MEMORY. */
 sgf_status sgf_closure_advance(sgf_closure *closure, size_t steps, double tolerance, sgf_error *error);
 
+/* Sees mean and Sigma of the closure at look number k. */
+typedef sgf_status (*sgf_closure_look)(void *context, size_t k, const double *mean, const double *Sigma,
+                                       sgf_error *error);
+
 /* What else runs of a plan show, of all weights together. */
 typedef struct sgf_closure_path {
   size_t points;     /* of the run: after ceil(steps (k + 1) / points) steps, k = 0 ... points - 1 */
   double *balance;   /* (points, sum of N_l^2 over the hidden layers) mean of the balances less those at theta* */
   double anharmonic; /* average over the snapshots of <delta . g(theta*  + delta)> - <delta . H delta>, H at theta* */
+  size_t looks;      /* of `look`, after so many steps each; 0: none */
+  const size_t *look_steps; /* (looks), from 1 on */
+  sgf_closure_look look;
+  void *context; /* of `look` */
 } sgf_closure_path;
 
 /* The same over the snapshots of a plan, from theta* on.

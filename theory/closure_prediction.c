@@ -8,6 +8,7 @@
 #include "linear_algebra.h"
 #include "memory.h"
 #include "prediction.h"
+#include "whole_space.h"
 
 /* By how much an interval of many steps may be corrected; what is left is a third of it (tests/test_closure.c). */
 static const double INTERVAL_TOLERANCE = 1e-3;
@@ -103,11 +104,32 @@ void sgf_known_moments_free(sgf_known_moments *known)
   if (known == NULL) return;
   free(known->moments);
   free(known->balance);
+  sgf_whole_moments_free(&known->whole);
   memset(known, 0, sizeof *known);
 }
 
+/* Over the snapshots of a plan, and where that is known with what moves along the symmetry. */
+static sgf_status follow_all(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan,
+                             sgf_closure *closure, sgf_closure_path *path, sgf_known_moments *known, sgf_error *error)
+{
+  size_t n = problem->network.weights;
+  double *mean = known->moments, *second = known->moments + n;
+  double time = sgf_time_of_step(&problem->settings) * (double)(plan->burn_in_steps + plan->window_steps);
+  sgf_whole_space whole = {0};
+  sgf_status status;
+  if (sgf_whole_space_missing(problem, prediction) != NULL)
+    return sgf_closure_window(closure, plan, INTERVAL_TOLERANCE, second, mean, path, error);
+  SGF_TRY(sgf_whole_moments_create(n, &known->whole, error));
+  SGF_TRY(sgf_whole_space_create(problem, prediction, time, &whole, error));
+  SGF_TRY(sgf_whole_space_window(&whole, closure, plan, INTERVAL_TOLERANCE, second, mean, path, &known->whole, error));
+done:
+  sgf_whole_space_free(&whole);
+  return status;
+}
+
 /* From theta* on, with the drift of the balance. */
-static sgf_status follow(const sgf_problem *problem, const sgf_plan *plan, sgf_known_moments *known, sgf_error *error)
+static sgf_status follow(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan,
+                         sgf_known_moments *known, sgf_error *error)
 {
   const sgf_network *network = &problem->network;
   size_t n = network->weights, balances = 0;
@@ -118,8 +140,8 @@ static sgf_status follow(const sgf_problem *problem, const sgf_plan *plan, sgf_k
   SGF_TRY(sgf_new_reals(&known->moments, n + 1, n, "moments of the closure", error));
   SGF_TRY(sgf_new_reals(&known->balance, known->points, balances, "drift of the balance", error));
   SGF_TRY(sgf_closure_create(problem, n, NULL, &closure, error));
-  sgf_closure_path path = {known->points, known->balance, 0.0};
-  SGF_TRY(sgf_closure_window(closure, plan, INTERVAL_TOLERANCE, known->moments + n, known->moments, &path, error));
+  sgf_closure_path path = {.points = known->points, .balance = known->balance};
+  SGF_TRY(follow_all(problem, prediction, plan, closure, &path, known, error));
   known->anharmonic = path.anharmonic;
   known->plan = *plan;
 done:
@@ -147,7 +169,7 @@ sgf_status sgf_closure_moments(const sgf_problem *problem, const sgf_prediction 
   }
   if (known->moments == NULL || !same_snapshots(&known->plan, plan)) {
     sgf_known_moments_free(known);
-    SGF_TRY(follow(problem, plan, known, error));
+    SGF_TRY(follow(problem, prediction, plan, known, error));
   }
   memcpy(mean, known->moments, n * sizeof *mean);
   memcpy(second, known->moments + n, n * n * sizeof *second);

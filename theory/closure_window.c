@@ -10,6 +10,7 @@
 #include "linear_algebra.h"
 #include "lyapunov.h"
 #include "memory.h"
+#include "symmetry.h"
 
 /* Snapshots whose means are held at a time. */
 enum { SNAPSHOT_BLOCK = 256 };
@@ -154,22 +155,30 @@ static sgf_status mean_balances(sgf_closure *closure, const double *mean, const 
   return status;
 }
 
-/* The points of the path within the interval of `steps` from step `done` on, by the law whose modes were made. */
-static sgf_status add_points(sgf_closure *closure, size_t done, size_t steps, const window *into, sgf_error *error)
+/* Of a path, in the order of time: the points of the balances, or the looks. */
+static sgf_status add_point(sgf_closure *closure, const sgf_closure_path *path, bool look, size_t k,
+                            const double *mean, const double *Sigma, sgf_error *error)
 {
-  const sgf_network *network = &closure->problem->network;
-  sgf_closure_path *path = into->path;
+  if (look) return path->look(path->context, k, mean, Sigma, error);
+  return mean_balances(closure, mean, Sigma, path->balance + k * sgf_symmetry_count(&closure->problem->network),
+                       error);
+}
+
+/* The points or the looks of the path within the interval of `steps` from step `done` on, by the law whose modes were made. */
+static sgf_status add_points(sgf_closure *closure, size_t done, size_t steps, const window *into, bool looks,
+                             sgf_error *error)
+{
+  const sgf_closure_path *path = into->path;
   double whole = (double)(into->plan->burn_in_steps + into->plan->window_steps), *mean = NULL, *Sigma = NULL;
-  size_t balances = 0;
   sgf_status status;
-  for (size_t l = 1; l < network->layers; l++) balances += network->widths[l] * network->widths[l];
   SGF_TRY(sgf_new_reals(&mean, closure->size, 1, "closure", error));
   SGF_TRY(sgf_new_reals(&Sigma, closure->size, closure->size, "closure", error));
-  for (size_t k = 0; k < path->points; k++) {
-    double after = ceil(whole * (double)(k + 1) / (double)path->points) - (double)done;
+  for (size_t k = 0; k < (looks ? path->looks : path->points); k++) {
+    double step = looks ? (double)path->look_steps[k] : ceil(whole * (double)(k + 1) / (double)path->points);
+    double after = step - (double)done;
     if (!(after > 0.0 && after <= (double)steps)) continue;
     SGF_TRY(sgf_closure_propagate(closure, after, false, mean, Sigma, error));
-    SGF_TRY(mean_balances(closure, mean, Sigma, path->balance + k * balances, error));
+    SGF_TRY(add_point(closure, path, looks, k, mean, Sigma, error));
   }
 done:
   free(mean);
@@ -198,7 +207,8 @@ static sgf_status add_path(sgf_closure *closure, size_t done, size_t steps, cons
         0.5 * share *
         (anharmonic_part(closure, into->hessian, &closure->now, closure->mean, closure->Sigma) +
          anharmonic_part(closure, into->hessian, &closure->next, closure->trial_mean, closure->trial_Sigma));
-  return add_points(closure, done, steps, into, error);
+  sgf_status status = add_points(closure, done, steps, into, false, error);
+  return status == SGF_OK ? add_points(closure, done, steps, into, true, error) : status;
 }
 
 /* Add what the snapshots within the interval of `steps` from step `done` on show, by the law whose modes were made and

@@ -86,11 +86,15 @@ theory_sources = \
   %D%/null_motion.h \
   %D%/observables.c \
   %D%/operators.c \
+  %D%/orbit_spread.c \
+  %D%/orbit_spread.h \
   %D%/prediction.c \
   %D%/prediction.h \
   %D%/prediction_by_operator.c \
   %D%/tested_directions.c \
   %D%/tested_directions.h \
+  %D%/whole_space.c \
+  %D%/whole_space.h \
   %D%/window_forms.c \
   %D%/problem.c \
   %D%/problem.h \

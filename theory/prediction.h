@@ -20,6 +20,14 @@ typedef struct sgf_named_array {
   double *values;
 } sgf_named_array;
 
+/* All weights of runs that start at theta*, null space and all (whole_space.h). */
+typedef struct sgf_whole_moments {
+  double *second;     /* (n, n) second moment of theta - theta*, mean over the snapshots of a plan; NULL: not known */
+  double *covariance; /* (n, n) of theta at the end of the window, about the mean there */
+  double *mean;       /* (n) of theta - theta* at the end of the window */
+  double along;       /* tr of the part of that covariance along the symmetry */
+} sgf_whole_moments;
+
 /* Moments over the snapshots of a plan that take long to find, kept for the next comparison. */
 typedef struct sgf_known_moments {
   sgf_plan plan;
@@ -27,6 +35,7 @@ typedef struct sgf_known_moments {
   size_t points;     /* of the drift of the balance */
   double *balance;   /* (points, sum of N_l^2 over hidden layers) balances less those at theta*, of all weights */
   double anharmonic; /* <delta . g> - <delta . H delta> over the snapshots, of all weights */
+  sgf_whole_moments whole;
 } sgf_known_moments;
 
 struct sgf_prediction {

@@ -20,11 +20,10 @@ enum { RETURNS = 2 };
 /* Room for what is needed at one point. */
 typedef struct {
   const sgf_problem *problem;
-  double strength; /* kappa / S */
-  size_t rank;     /* of H */
-  size_t count;    /* modes of the symmetry */
+  double scale; /* lambda kappa / S */
+  size_t rank;  /* of H */
+  size_t count; /* modes of the symmetry */
   sgf_mode *modes;
-  double *H, *C; /* (n, n) */
   double *gram, *lift, *drift;
   double *gradient; /* (n) */
 } point_room;
@@ -32,7 +31,6 @@ typedef struct {
 static void free_room(point_room *room)
 {
   free(room->modes);
-  free(room->C);
   free(room->gram);
   free(room->lift);
   free(room->drift);
@@ -46,11 +44,10 @@ static sgf_status create_room(const sgf_problem *problem, const sgf_prediction *
   sgf_status status;
   *room = (point_room){.problem = problem,
                        .rank = prediction->info.rank_hessian,
-                       .strength = prediction->info.noise_strength,
+                       .scale = problem->settings.training.learning_rate * prediction->info.noise_strength,
                        .count = count};
   SGF_TRY(sgf_modes_create(count, &room->modes, error));
   sgf_symmetries(&problem->network, room->modes);
-  SGF_TRY(sgf_new_reals(&room->C, n, n, "path along the minima", error));
   SGF_TRY(sgf_new_reals(&room->gram, count, count, "path along the minima", error));
   SGF_TRY(sgf_new_reals(&room->lift, count, n, "path along the minima", error));
   SGF_TRY(sgf_new_reals(&room->drift, count, 1, "path along the minima", error));
@@ -71,13 +68,13 @@ static void to_minimum(const sgf_range *range, const double *gradient, double *t
 }
 
 /* The modes of H at theta, of which the `rank` stiffest are its range: next to the minimum the others are not zero. */
-static sgf_status modes_at(point_room *room, const double *theta, sgf_range *range, sgf_error *error)
+static sgf_status modes_at(const sgf_problem *problem, size_t rank, const double *theta, sgf_range *range,
+                           sgf_error *error)
 {
-  const sgf_problem *problem = room->problem;
   size_t n = problem->network.weights;
   sgf_status status;
   sgf_range_free(range);
-  *range = (sgf_range){.n = n, .rank = room->rank};
+  *range = (sgf_range){.n = n, .rank = rank};
   SGF_TRY(sgf_new_reals(&range->V, n, n, "path along the minima", error));
   SGF_TRY(sgf_new_reals(&range->h, n, 1, "path along the minima", error));
   SGF_TRY(sgf_hessian(&problem->network, &problem->data, theta, problem->settings.training.weight_decay, range->V,
@@ -87,32 +84,58 @@ done:
   return status;
 }
 
+/* The motion of fluctuations with the modes of H at a minimum theta, which are taken over. */
+static sgf_status motion_in(const sgf_problem *problem, sgf_range *range, double scale, const double *theta,
+                            sgf_motion *motion, sgf_error *error)
+{
+  size_t n = problem->network.weights;
+  double *C = NULL;
+  sgf_fluctuations fluctuations = {0};
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&C, n, n, "path along the minima", error));
+  SGF_TRY(
+      sgf_noise_covariance(&problem->network, &problem->data, theta, problem->settings.theory.noise, C, error));
+  SGF_TRY(sgf_fluctuations_create(range, C, scale, &fluctuations, error));
+  SGF_TRY(sgf_motion_create_configured(problem, &fluctuations, NULL, motion, error));
+done:
+  free(C);
+  sgf_fluctuations_free(&fluctuations);
+  return status;
+}
+
+sgf_status sgf_motion_at(const sgf_problem *problem, const sgf_prediction *prediction, const double *theta,
+                         sgf_motion *motion, sgf_error *error)
+{
+  double scale = problem->settings.training.learning_rate * prediction->info.noise_strength;
+  sgf_range range = {0};
+  *motion = (sgf_motion){0};
+  sgf_status status = modes_at(problem, prediction->info.rank_hessian, theta, &range, error);
+  if (status == SGF_OK) status = motion_in(problem, &range, scale, theta, motion, error);
+  sgf_range_free(&range);
+  return status;
+}
+
 /* theta is brought to the minimum; the velocity (n) there. */
 static sgf_status evaluate(point_room *room, double *theta, double *velocity, sgf_error *error)
 {
   const sgf_problem *problem = room->problem;
   const sgf_network *network = &problem->network;
   size_t n = network->weights, rank;
-  double scale = problem->settings.training.learning_rate * room->strength;
   sgf_range range = {0};
-  sgf_fluctuations fluctuations = {0};
   sgf_motion motion = {0};
   sgf_status status;
   for (int pass = 0; pass < RETURNS; pass++) {
-    SGF_TRY(modes_at(room, theta, &range, error));
+    SGF_TRY(modes_at(problem, room->rank, theta, &range, error));
     SGF_TRY(
         sgf_gradient(network, &problem->data, theta, problem->settings.training.weight_decay, room->gradient, error));
     to_minimum(&range, room->gradient, theta);
   }
-  SGF_TRY(sgf_noise_covariance(network, &problem->data, theta, problem->settings.theory.noise, room->C, error));
-  SGF_TRY(sgf_fluctuations_create(&range, room->C, scale, &fluctuations, error));
-  SGF_TRY(sgf_motion_create_configured(problem, &fluctuations, NULL, &motion, error));
+  SGF_TRY(motion_in(problem, &range, room->scale, theta, &motion, error));
   SGF_TRY(sgf_motion_drift(&motion, room->count, room->modes, room->drift, error));
   SGF_TRY(sgf_symmetry_lift(network, theta, room->count, room->modes, room->gram, room->lift, &rank, error));
   sgf_multiply(1, n, room->count, SGF_PLAIN, room->drift, SGF_PLAIN, room->lift, velocity);
 done:
   sgf_range_free(&range);
-  sgf_fluctuations_free(&fluctuations);
   sgf_motion_free(&motion);
   return status;
 }

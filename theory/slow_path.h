@@ -4,6 +4,7 @@
 #define SGF_SLOW_PATH_H
 
 #include "prediction.h"
+#include "rotation.h"
 
 /* theta(t) from theta*, continuum time. */
 typedef struct sgf_slow_path {
@@ -25,5 +26,10 @@ void sgf_slow_path_free(sgf_slow_path *path);
 /* moved (n): theta - theta* at a time after the start of the window, from -before to its end, by Hermite's
  * interpolation. */
 void sgf_slow_path_at(const sgf_slow_path *path, double time, double *moved);
+
+/* The motion along the symmetry that fluctuations next to another minimum theta (n) make: with the modes of H there, of
+ * the rank that it has at theta*. The caller frees it. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
+sgf_status sgf_motion_at(const sgf_problem *problem, const sgf_prediction *prediction, const double *theta,
+                         sgf_motion *motion, sgf_error *error);
 
 #endif

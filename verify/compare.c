@@ -447,7 +447,7 @@ static sgf_status prepare_result(sgf_comparing *all, size_t rank, sgf_error *err
   size_t layers = all->problem->network.layers;
   void *sets, *balances, *times;
   sgf_status status;
-  SGF_TRY(sgf_quantities_create(all, rank + 14 * layers + 9 + SGF_TIME_QUANTITIES * (layers + 1), error));
+  SGF_TRY(sgf_quantities_create(all, rank + 14 * layers + 12 + SGF_TIME_QUANTITIES * (layers + 1), error));
   SGF_TRY(sgf_allocate(&times, layers + 1, 1, sizeof(sgf_time_set), "correlation times", error));
   result->times = times;
   SGF_TRY(sgf_allocate(&sets, 2 * layers + 1, 1, sizeof(sgf_mode_set), "variances", error));
@@ -512,6 +512,7 @@ static sgf_status compare(sgf_comparing *all, sgf_error *error)
   for (size_t l = 1; l <= all->ensemble->layers; l++) SGF_TRY(compare_alone(all, l, error));
   SGF_TRY(sgf_compare_balances(all, error));
   SGF_TRY(sgf_compare_rotations(all, error));
+  SGF_TRY(sgf_compare_whole_space(all, error));
   SGF_TRY(sgf_compare_windows(all, error));
   SGF_TRY(sgf_diagnose(all, error));
   SGF_TRY(sgf_diagnose_slow_modes(all, error));

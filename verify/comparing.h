@@ -84,6 +84,10 @@ sgf_status sgf_compare_balances(sgf_comparing *all, sgf_error *error);
  * and 14. */
 sgf_status sgf_compare_rotations(sgf_comparing *all, sgf_error *error);
 
+/* All weights, null space and all, by the closure where that is known: trace, covariance, mean. Errors: SGF_ERROR_MEMORY.
+ * Source: sections 13 and 14. */
+sgf_status sgf_compare_whole_space(sgf_comparing *all, sgf_error *error);
+
 /* Windows about their own means, of the protocol window-pca: traces and variances of all weights with what moved along the
  * null space, and psi of the components of each run. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. Source: section 14. */
 sgf_status sgf_compare_windows(sgf_comparing *all, sgf_error *error);

@@ -7,6 +7,7 @@ verify_sources = \
   %D%/compare.h \
   %D%/compare_balance.c \
   %D%/compare_rotation.c \
+  %D%/compare_whole_space.c \
   %D%/compare_window.c \
   %D%/comparing.h \
   %D%/diagnostics.c \
