@@ -10,6 +10,7 @@ static int run(const options *asked)
     return job_close(&work, status == SGF_OK ? job_check_costs(&work) : status);
   }
   if (status == SGF_OK) status = job_predict(&work);
+  if (status == SGF_OK) status = job_predict_runs(&work);
   if (status == SGF_OK) status = job_finish(&work, true);
   return job_close(&work, status);
 }

@@ -5,6 +5,7 @@ sgf_status job_verify(job *work, const options *asked)
 {
   sgf_status status = job_open(work, &command_verify, asked);
   if (status == SGF_OK) status = job_predict(work);
+  if (status == SGF_OK) status = job_predict_runs(work);
   if (status == SGF_OK) status = job_plan(work);
   if (status == SGF_OK) status = job_look(work);
   if (status == SGF_OK) status = job_finish(work, true);

@@ -256,6 +256,14 @@ sgf_status job_predict(job *run)
   return status;
 }
 
+sgf_status job_predict_runs(job *run)
+{
+  sgf_plan plan;
+  if (job_is_unstable(run) || sgf_whole_left_out(run->problem, run->prediction) != NULL) return SGF_OK;
+  if (sgf_plan_simulation(run->problem, run->prediction, &plan, NULL) != SGF_OK) return SGF_OK; /* no runs, then */
+  return sgf_predict_runs(run->problem, run->prediction, &plan, &run->error);
+}
+
 sgf_status job_plan(job *run)
 {
   sgf_status status = sgf_plan_simulation(run->problem, run->prediction, &run->plan, &run->error);

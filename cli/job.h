@@ -47,6 +47,7 @@ sgf_status job_check_costs(job *run);
 sgf_status job_open(job *run, const command *what, const options *asked); /* outputs checked, config, problem; with
                                                                              --plan the config alone */
 sgf_status job_predict(job *run);
+sgf_status job_predict_runs(job *run); /* what the planned runs show of all weights, where it is known */
 sgf_status job_plan(job *run);
 sgf_status job_simulate(job *run); /* to the plan's replicas, or what the budget allows */
 sgf_status job_look(job *run);     /* the same and compared, with more replicas while something is open */

@@ -71,14 +71,20 @@ static void print_time(const sgf_prediction_info *info)
   printf("\n");
 }
 
-/* Whether the closure of several layers is without third cumulants. */
-static bool is_gaussian(const sgf_prediction *prediction)
+/* A number of the prediction by its name; NaN if it has none of that name. */
+static double number_of(const sgf_prediction *prediction, const char *name)
 {
   sgf_number numbers[SGF_MOST_NUMBERS];
   size_t count = sgf_prediction_numbers(prediction, numbers, SGF_MOST_NUMBERS);
   for (size_t k = 0; k < count; k++)
-    if (strcmp(numbers[k].name, "third_cumulants") == 0 && numbers[k].value != 0.0) return false;
-  return sgf_prediction_get_info(prediction)->layers > 1;
+    if (strcmp(numbers[k].name, name) == 0) return numbers[k].value;
+  return NAN;
+}
+
+/* Whether the closure of several layers is without third cumulants. */
+static bool is_gaussian(const sgf_prediction *prediction)
+{
+  return number_of(prediction, "third_cumulants") == 0.0 && sgf_prediction_get_info(prediction)->layers > 1;
 }
 
 /* The covariance and what follows from it; nothing where there is no stationary state, which print_time says. */
@@ -303,6 +309,22 @@ static void print_layers(const sgf_prediction *prediction, bool by_operator)
   for (size_t l = 1; l < info->layers; l++) print_rotation(l, sgf_prediction_get_rotation(prediction, l));
 }
 
+/* All weights at the end of the runs, what the loss does not hold included. */
+static void print_whole_space(const job *run, const sgf_prediction *prediction)
+{
+  const sgf_settings *settings = sgf_problem_settings(run->problem);
+  double time = number_of(prediction, "whole_time");
+  const char *reason = sgf_whole_left_out(run->problem, prediction);
+  if (settings->theory.equation != SGF_EQUATION_CLOSURE || sgf_prediction_get_info(prediction)->layers == 1) return;
+  if (reason != NULL) printf("all weights  not predicted: %s\n", reason);
+  if (isnan(time)) return; /* recorded weights, of which the start is not known */
+  printf("all weights  from theta* on, after time %.4g: mean %.4g away, covariance of trace %.6g, %.3g of it along "
+         "the symmetry of "
+         "the hidden layers\n",
+         time, number_of(prediction, "whole_mean"), number_of(prediction, "whole_trace"),
+         number_of(prediction, "whole_along") / number_of(prediction, "whole_trace"));
+}
+
 static void print_experiment(const job *run)
 {
   const sgf_ensemble_info *info = sgf_ensemble_get_info(run->ensemble);
@@ -474,6 +496,7 @@ void table_print(const job *run, const sgf_prediction *prediction)
     print_theory(run, prediction);
   if (prediction != NULL && (by_operator || sgf_prediction_get_info(prediction)->layers > 1))
     print_layers(prediction, by_operator);
+  if (prediction != NULL && !by_operator) print_whole_space(run, prediction);
   if (prediction != NULL && sgf_problem_settings(run->problem)->training.sampling == SGF_SAMPLING_EPOCH)
     print_crossover(prediction);
   if (run->ensemble != NULL) print_experiment(run);

@@ -632,6 +632,19 @@ typedef struct sgf_plan {
 SGF_API sgf_status sgf_plan_simulation(const sgf_problem *problem, const sgf_prediction *prediction, sgf_plan *plan,
                                        sgf_error *error);
 
+/* What runs of a plan show of all weights, null space and all, with theory.equation closure: mean and fluctuations by the
+ * closure, joined with the rotations and scalings of the hidden layers along which the loss is flat, and the drift of where
+ * they have come to. Into arrays of the prediction: whole/mean (n), of theta - theta* at the end of the window;
+ * whole/covariance (n, n), of theta there; whole/second_moment (n, n), of theta - theta*, mean over the snapshots; and the numbers
+ * whole_time (from theta* to the end), whole_mean (norm), whole_trace (of whole/covariance), whole_along (the part of
+ * that along the symmetry of the hidden layers). A comparison with runs of the plan tests them. Does nothing where sgf_whole_left_out has a reason.
+ * Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. Source: theory/README.md, sections 13 and 14. */
+SGF_API sgf_status sgf_predict_runs(const sgf_problem *problem, sgf_prediction *prediction, const sgf_plan *plan,
+                                    sgf_error *error);
+
+/* Why sgf_predict_runs would do nothing: a clause without a full stop; NULL if it would. */
+SGF_API const char *sgf_whole_left_out(const sgf_problem *problem, const sgf_prediction *prediction);
+
 /* Run SGD from theta* in independent replicas. The result has the same bits for any number of threads.
  *   threads   0: OpenMP's default
  *   progress  NULL, or called with `context`

@@ -16,7 +16,7 @@
 #include "../theory/closure.h"
 #include "../theory/linear_algebra.h"
 #include "../theory/memory.h"
-#include "../theory/null_motion.h"
+#include "../theory/whole_space.h"
 #include "../verify/sgd.h"
 #include "../verify/statistics.h"
 #include "catalogue.h"
@@ -28,19 +28,18 @@ static const double END = 400.0;
 typedef struct {
   const sgf_problem *problem;
   const sgf_prediction *prediction;
-  sgf_slow_path path;
+  sgf_whole_space whole;
   sgf_closure *closure;
   double direction[PLANES];
   double gradient[WEIGHTS]; /* of the angle at theta* */
 } network;
 
-/* What theory says at one time; matrices are second moments about theta*. */
+/* What theory says at one time. */
 typedef struct {
-  double angle, spread;   /* of the angle: mean, standard deviation over runs */
-  double range, rotation; /* traces: fluctuations on range(H), rotations and scalings about the path */
-  double path;            /* |theta(t) - theta*|^2 */
-  double second[WEIGHTS * WEIGHTS];
-  double joined[WEIGHTS * WEIGHTS]; /* with mean and fluctuations by the closure, the next order */
+  double angle, spread;                 /* of the angle: mean, standard deviation over runs */
+  double range, along, path;            /* traces of leading order: fluctuations on range(H), what runs turned by
+                                            and scalings, |theta(t) - theta*|^2 of the mean path */
+  double covariance[WEIGHTS * WEIGHTS]; /* joined, about the closure's mean */
 } forecast;
 
 /* ------------------------------------------------------------------------ the angle */
@@ -68,7 +67,8 @@ static void find_direction(network *net)
 {
   const double *theta = net->problem->theta;
   double moved[WEIGHTS], each[PLANES], norm, step = 1e-5;
-  for (size_t k = 0; k < WEIGHTS; k++) moved[k] = theta[k] + net->path.velocity[k] * 1e-2 / sgf_norm(WEIGHTS, theta);
+  for (size_t k = 0; k < WEIGHTS; k++)
+    moved[k] = theta[k] + net->whole.path.velocity[k] * 1e-2 / sgf_norm(WEIGHTS, theta);
   for (size_t plane = 0; plane < PLANES; plane++) {
     for (size_t k = 0; k < PLANES; k++) net->direction[k] = k == plane;
     each[plane] = angle_of(net, moved);
@@ -91,88 +91,30 @@ static sgf_status make_network(const study_unit *now, network *net, sgf_error *e
   sgf_status status;
   net->problem = now->problem;
   net->prediction = now->prediction;
-  SGF_TRY(sgf_slow_path_create(net->problem, net->prediction, 0.0, END, &net->path, error));
+  SGF_TRY(sgf_whole_space_create(net->problem, net->prediction, END, &net->whole, error));
   SGF_TRY(sgf_closure_create(net->problem, WEIGHTS, NULL, &net->closure, error));
   find_direction(net);
 done:
   return status;
 }
 
-/* Covariance of nu about the path after a time: rotations have diffused, scalings follow the fluctuations. */
-static sgf_status spread_of_modes(const network *net, double time, size_t count, const sgf_mode *modes,
-                                  double *covariance, sgf_error *error)
-{
-  const sgf_lags rate = {0.0, 0.0}, long_after = {1.0, 1e6};
-  double *slaved = NULL;
-  sgf_motion motion = {0};
-  sgf_status status;
-  SGF_TRY(sgf_new_reals(&slaved, count, count, "scalings", error));
-  SGF_TRY(sgf_motion_create(&net->problem->network, &net->prediction->joint, &motion, error));
-  SGF_TRY(sgf_motion_covariance(&motion, &rate, count, modes, covariance, error));
-  SGF_TRY(sgf_motion_covariance(&motion, &long_after, count, modes, slaved, error));
-  for (size_t a = 0; a < count; a++)
-    for (size_t b = 0; b < count; b++) {
-      bool turning = modes[a].rotation && modes[b].rotation, scaling = !modes[a].rotation && !modes[b].rotation;
-      double *element = &covariance[a * count + b];
-      *element = turning ? *element * time : scaling ? 0.5 * slaved[a * count + b] : 0.0; /* one end of two */
-    }
-done:
-  sgf_motion_free(&motion);
-  free(slaved);
-  return status;
-}
-
-/* Mean and fluctuations of the closure, those outside of the symmetry's directions at its mean, with the spread `null` of
- * what moves along these. */
-static sgf_status join(const network *net, const double *null, double *joined, sgf_error *error)
-{
-  enum { MODES = WIDTH * WIDTH };
-  const sgf_problem *problem = net->problem;
-  const double *mean = sgf_closure_mean(net->closure), *Sigma = sgf_closure_covariance(net->closure);
-  sgf_mode modes[MODES];
-  double gram[MODES * MODES], lift[MODES * WEIGHTS], directions[MODES * WEIGHTS], outside[WEIGHTS * WEIGHTS];
-  double theta[WEIGHTS], work[WEIGHTS * WEIGHTS];
-  size_t rank;
-  for (size_t k = 0; k < WEIGHTS; k++) theta[k] = problem->theta[k] + mean[k];
-  sgf_symmetries(&problem->network, modes);
-  sgf_status status = sgf_symmetry_lift(&problem->network, theta, MODES, modes, gram, lift, &rank, error);
-  if (status != SGF_OK) return status;
-  for (size_t a = 0; a < MODES; a++)
-    sgf_symmetry_apply(&problem->network, &modes[a], theta, directions + a * WEIGHTS);
-  sgf_multiply(WEIGHTS, WEIGHTS, MODES, SGF_TRANSPOSED, lift, SGF_PLAIN, directions, outside);
-  for (size_t k = 0; k < WEIGHTS * WEIGHTS; k++) outside[k] = (k % (WEIGHTS + 1) == 0) - outside[k];
-  sgf_multiply(WEIGHTS, WEIGHTS, WEIGHTS, SGF_PLAIN, outside, SGF_PLAIN, Sigma, work);
-  sgf_multiply(WEIGHTS, WEIGHTS, WEIGHTS, SGF_PLAIN, work, SGF_TRANSPOSED, outside, joined);
-  for (size_t k = 0; k < WEIGHTS * WEIGHTS; k++) joined[k] += null[k] + mean[k / WEIGHTS] * mean[k % WEIGHTS];
-  return SGF_OK;
-}
-
+/* By the path along the minima and what runs turned by about it, and joined with the closure, which has come to this time. */
 static sgf_status predict_at(const network *net, double time, forecast *at, sgf_error *error)
 {
-  enum { MODES = WIDTH * WIDTH };
   const sgf_problem *problem = net->problem;
-  sgf_mode modes[MODES];
-  double covariance[MODES * MODES], gram[MODES * MODES], lift[MODES * WEIGHTS], work[MODES * WEIGHTS];
-  double null[WEIGHTS * WEIGHTS], moved[WEIGHTS], mean[WEIGHTS];
-  size_t step = (size_t)(time / problem->settings.training.learning_rate + 0.5), rank;
+  double moved[WEIGHTS], mean[WEIGHTS], second[WEIGHTS * WEIGHTS];
+  size_t step = (size_t)(time / problem->settings.training.learning_rate + 0.5);
   sgf_plan plan = {.replicas = 1, .burn_in_steps = step - 1, .window_steps = 1, .stride = 1};
   sgf_status status;
-  sgf_symmetries(&problem->network, modes);
-  SGF_TRY(spread_of_modes(net, time, MODES, modes, covariance, error));
-  SGF_TRY(sgf_symmetry_lift(&problem->network, problem->theta, MODES, modes, gram, lift, &rank, error));
-  sgf_multiply(MODES, WEIGHTS, MODES, SGF_PLAIN, covariance, SGF_PLAIN, lift, work);
-  sgf_multiply(WEIGHTS, WEIGHTS, MODES, SGF_TRANSPOSED, lift, SGF_PLAIN, work, null);
-  SGF_TRY(sgf_prediction_window(problem, net->prediction, 0, &plan, at->second, mean, error));
-  sgf_slow_path_at(&net->path, time, moved);
-  at->range = sgf_trace(WEIGHTS, at->second);
-  at->rotation = sgf_trace(WEIGHTS, null);
+  SGF_TRY(sgf_prediction_window(problem, net->prediction, 0, &plan, second, mean, error));
+  at->range = sgf_trace(WEIGHTS, second);
+  SGF_TRY(sgf_whole_space_at(&net->whole, time, sgf_closure_mean(net->closure), sgf_closure_covariance(net->closure),
+                             at->covariance, &at->along, error));
+  at->spread = sqrt(sgf_quadratic_form(WEIGHTS, at->covariance, net->gradient));
+  sgf_slow_path_at(&net->whole.path, time, moved);
   at->path = sgf_dot(WEIGHTS, moved, moved);
-  for (size_t k = 0; k < WEIGHTS * WEIGHTS; k++) at->second[k] += null[k];
-  at->spread = sqrt(sgf_quadratic_form(WEIGHTS, at->second, net->gradient));
-  for (size_t k = 0; k < WEIGHTS * WEIGHTS; k++) at->second[k] += moved[k / WEIGHTS] * moved[k % WEIGHTS];
   for (size_t k = 0; k < WEIGHTS; k++) moved[k] += problem->theta[k];
   at->angle = angle_of(net, moved);
-  status = join(net, null, at->joined, error);
 done:
   return status;
 }
@@ -248,16 +190,16 @@ static void measure_runs(const network *net, size_t runs, const double *moved, d
 static sgf_status note_time(study_unit *now, const network *net, double time, size_t runs, const double *moved,
                             double *room, sgf_error *error)
 {
-  double *angles = room, *squares = room + runs, centre[WEIGHTS], about[2], covariance[WEIGHTS * WEIGHTS];
+  double *angles = room, *squares = room + runs, centre[WEIGHTS], about[2];
   const double *mean = sgf_closure_mean(net->closure);
   char text[40];
   forecast at;
   sgf_status status;
   SGF_TRY(predict_at(net, time, &at, error));
   measure_runs(net, runs, moved, angles, squares, centre);
-  for (size_t k = 0; k < WEIGHTS * WEIGHTS; k++) covariance[k] = at.joined[k] - mean[k / WEIGHTS] * mean[k % WEIGHTS];
-  SGF_TRY(deviation_of(runs, moved, centre, covariance, room + 2 * runs, about, error));
-  double root = sqrt((double)runs), whole = at.range + at.rotation + at.path, joined = sgf_trace(WEIGHTS, at.joined);
+  SGF_TRY(deviation_of(runs, moved, centre, at.covariance, room + 2 * runs, about, error));
+  double root = sqrt((double)runs), whole = at.range + at.along + at.path;
+  double joined = sgf_trace(WEIGHTS, at.covariance) + sgf_dot(WEIGHTS, mean, mean);
   double square = gsl_stats_mean(squares, 1, runs), its_error = gsl_stats_sd(squares, 1, runs) / root;
   double sd = gsl_stats_sd(angles, 1, runs);
   SGF_TRY(unit_note(now, "times", error));
@@ -269,7 +211,7 @@ static sgf_status note_time(study_unit *now, const network *net, double time, si
   const study_number numbers[] = {{"time", time},
                                   {"runs", (double)runs},
                                   {"of_range", at.range},
-                                  {"of_rotation", at.rotation},
+                                  {"of_rotation", at.along},
                                   {"of_path", at.path},
                                   {"leading", square / whole - 1.0},
                                   {"leading_se", its_error / whole},
@@ -302,7 +244,7 @@ done:
   free(moved);
   free(room);
   sgf_closure_free(net.closure);
-  sgf_slow_path_free(&net.path);
+  sgf_whole_space_free(&net.whole);
   return status;
 }
 

@@ -121,7 +121,8 @@ static sgf_status follow_all(const sgf_problem *problem, const sgf_prediction *p
     return sgf_closure_window(closure, plan, INTERVAL_TOLERANCE, second, mean, path, error);
   SGF_TRY(sgf_whole_moments_create(n, &known->whole, error));
   SGF_TRY(sgf_whole_space_create(problem, prediction, time, &whole, error));
-  SGF_TRY(sgf_whole_space_window(&whole, closure, plan, INTERVAL_TOLERANCE, second, mean, path, &known->whole, error));
+  SGF_TRY(
+      sgf_whole_space_window(&whole, closure, plan, INTERVAL_TOLERANCE, second, mean, path, &known->whole, error));
 done:
   sgf_whole_space_free(&whole);
   return status;

@@ -93,6 +93,7 @@ theory_sources = \
   %D%/prediction_by_operator.c \
   %D%/tested_directions.c \
   %D%/tested_directions.h \
+  %D%/whole_observables.c \
   %D%/whole_space.c \
   %D%/whole_space.h \
   %D%/window_forms.c \

@@ -95,7 +95,6 @@ void sgf_orbit_spread_at(const sgf_orbit_spread *spread, double time, double *co
   const double *rate = spread->rate + k * square, *held = spread->held + k * square;
   for (size_t e = 0; e < square; e++) {
     double mean_rate = rate[e] + 0.5 * share * (rate[square + e] - rate[e]);
-    covariance[e] =
-        spread->turned[k * square + e] + x * mean_rate + held[e] + share * (held[square + e] - held[e]);
+    covariance[e] = spread->turned[k * square + e] + x * mean_rate + held[e] + share * (held[square + e] - held[e]);
   }
 }

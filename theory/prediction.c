@@ -268,6 +268,8 @@ size_t sgf_prediction_numbers(const sgf_prediction *prediction, sgf_number *numb
   size_t written = count < capacity ? count : capacity;
   count += motion_numbers(prediction, dense, numbers + written, capacity - written);
   written = count < capacity ? count : capacity;
+  count += sgf_whole_numbers(prediction, numbers + written, capacity - written);
+  written = count < capacity ? count : capacity;
   return count + end_numbers(info, dense, numbers + written, capacity - written);
 }
 

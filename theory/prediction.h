@@ -26,6 +26,7 @@ typedef struct sgf_whole_moments {
   double *covariance; /* (n, n) of theta at the end of the window, about the mean there */
   double *mean;       /* (n) of theta - theta* at the end of the window */
   double along;       /* tr of the part of that covariance along the symmetry */
+  double time;        /* from theta* to the end of the window, continuum time */
 } sgf_whole_moments;
 
 /* Moments over the snapshots of a plan that take long to find, kept for the next comparison. */
@@ -86,6 +87,9 @@ void sgf_known_moments_free(sgf_known_moments *known);
 /* As sgf_prediction_window of all weights, by the closure. The last plan's moments are kept in the prediction, as `known`. */
 sgf_status sgf_closure_moments(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan,
                                double *second, double *mean, sgf_error *error);
+
+/* The numbers of sgf_predict_runs, if it has been called: returns how many there are. */
+size_t sgf_whole_numbers(const sgf_prediction *prediction, sgf_number *numbers, size_t capacity);
 
 /* Sigma of one layer with the others frozen, in its own weights, by the closure with momentum: exact, for it is linear in
  * them. Stationary for plan = NULL. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL, SGF_ERROR_UNSTABLE. */

@@ -93,8 +93,7 @@ static sgf_status motion_in(const sgf_problem *problem, sgf_range *range, double
   sgf_fluctuations fluctuations = {0};
   sgf_status status;
   SGF_TRY(sgf_new_reals(&C, n, n, "path along the minima", error));
-  SGF_TRY(
-      sgf_noise_covariance(&problem->network, &problem->data, theta, problem->settings.theory.noise, C, error));
+  SGF_TRY(sgf_noise_covariance(&problem->network, &problem->data, theta, problem->settings.theory.noise, C, error));
   SGF_TRY(sgf_fluctuations_create(range, C, scale, &fluctuations, error));
   SGF_TRY(sgf_motion_create_configured(problem, &fluctuations, NULL, motion, error));
 done:

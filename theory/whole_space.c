@@ -127,8 +127,8 @@ static sgf_status look(void *context, size_t k, const double *mean, const double
   sgf_whole_moments *moments = now->moments;
   size_t n = now->whole->n;
   double along;
-  sgf_status status = sgf_whole_space_at(now->whole, now->step * (double)now->steps[k], mean, Sigma, now->covariance,
-                                         &along, error);
+  sgf_status status =
+      sgf_whole_space_at(now->whole, now->step * (double)now->steps[k], mean, Sigma, now->covariance, &along, error);
   if (status != SGF_OK) return status;
   if (k < WINDOW_POINTS) {
     for (size_t e = 0; e < n * n; e++) moments->second[e] += now->weights[k] * (now->covariance[e] - Sigma[e]);
@@ -137,6 +137,7 @@ static sgf_status look(void *context, size_t k, const double *mean, const double
   memcpy(moments->covariance, now->covariance, n * n * sizeof *mean);
   memcpy(moments->mean, mean, n * sizeof *mean);
   moments->along = along;
+  moments->time = now->step * (double)now->steps[k];
   return SGF_OK;
 }
 

@@ -95,6 +95,7 @@ static void write_prediction(sgf_hdf5_output *out, const sgf_problem *problem, c
   }
   if (!isnan(prediction->info.noise_balance.distance)) sgf_hdf5_group(out, "theory/noise_balance");
   write_rotation_groups(out, prediction);
+  if (sgf_prediction_find(prediction, "whole/mean") != NULL) sgf_hdf5_group(out, "theory/whole");
   for (size_t k = 0; k < prediction->array_count; k++) {
     const sgf_named_array *array = &prediction->arrays[k];
     bool square = !array->vector && array->rows == array->columns;
