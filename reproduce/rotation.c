@@ -31,7 +31,6 @@ typedef struct {
   sgf_whole_space whole;
   sgf_closure *closure;
   double direction[PLANES];
-  double gradient[WEIGHTS]; /* of the angle at theta* */
 } network;
 
 /* What theory says at one time. */
@@ -62,11 +61,11 @@ static double angle_of(const network *net, const double *theta)
   return angle;
 }
 
-/* The direction in which the path sets out, and how the angle along it depends on weights. */
+/* The direction in which the path sets out. */
 static void find_direction(network *net)
 {
   const double *theta = net->problem->theta;
-  double moved[WEIGHTS], each[PLANES], norm, step = 1e-5;
+  double moved[WEIGHTS], each[PLANES], norm;
   for (size_t k = 0; k < WEIGHTS; k++)
     moved[k] = theta[k] + net->whole.path.velocity[k] * 1e-2 / sgf_norm(WEIGHTS, theta);
   for (size_t plane = 0; plane < PLANES; plane++) {
@@ -75,12 +74,21 @@ static void find_direction(network *net)
   }
   norm = sgf_norm(PLANES, each);
   for (size_t k = 0; k < PLANES; k++) net->direction[k] = each[k] / norm;
+}
+
+/* How the angle depends on weights next to theta* + mean. */
+static void angle_gradient(const network *net, const double *mean, double *gradient)
+{
+  const double step = 1e-5;
+  double theta[WEIGHTS];
+  for (size_t k = 0; k < WEIGHTS; k++) theta[k] = net->problem->theta[k] + mean[k];
   for (size_t k = 0; k < WEIGHTS; k++) {
-    memcpy(moved, theta, sizeof moved);
-    moved[k] = theta[k] + step;
-    double ahead = angle_of(net, moved);
-    moved[k] = theta[k] - step;
-    net->gradient[k] = (ahead - angle_of(net, moved)) / (2.0 * step);
+    double here = theta[k];
+    theta[k] = here + step;
+    double ahead = angle_of(net, theta);
+    theta[k] = here - step;
+    gradient[k] = (ahead - angle_of(net, theta)) / (2.0 * step);
+    theta[k] = here;
   }
 }
 
@@ -102,7 +110,7 @@ done:
 static sgf_status predict_at(const network *net, double time, forecast *at, sgf_error *error)
 {
   const sgf_problem *problem = net->problem;
-  double moved[WEIGHTS], mean[WEIGHTS], second[WEIGHTS * WEIGHTS];
+  double moved[WEIGHTS], mean[WEIGHTS], gradient[WEIGHTS], second[WEIGHTS * WEIGHTS];
   size_t step = (size_t)(time / problem->settings.training.learning_rate + 0.5);
   sgf_plan plan = {.replicas = 1, .burn_in_steps = step - 1, .window_steps = 1, .stride = 1};
   sgf_status status;
@@ -110,7 +118,8 @@ static sgf_status predict_at(const network *net, double time, forecast *at, sgf_
   at->range = sgf_trace(WEIGHTS, second);
   SGF_TRY(sgf_whole_space_at(&net->whole, time, sgf_closure_mean(net->closure), sgf_closure_covariance(net->closure),
                              at->covariance, &at->along, error));
-  at->spread = sqrt(sgf_quadratic_form(WEIGHTS, at->covariance, net->gradient));
+  angle_gradient(net, sgf_closure_mean(net->closure), gradient);
+  at->spread = sqrt(sgf_quadratic_form(WEIGHTS, at->covariance, gradient));
   sgf_slow_path_at(&net->whole.path, time, moved);
   at->path = sgf_dot(WEIGHTS, moved, moved);
   for (size_t k = 0; k < WEIGHTS; k++) moved[k] += problem->theta[k];
