@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../io/atomic_file.h"
+#include "../theory/linear_algebra.h"
 #include "ensemble.h"
 #include "figures.h"
 #include "plot.h"
@@ -176,6 +177,20 @@ static void put_numbers_by_operator(const report *page)
   fputs("</table>\n", page->out);
 }
 
+/* All weights of the runs, what the loss does not hold included. */
+static void put_whole_space(const report *page)
+{
+  const sgf_known_moments *known = page->prediction->known;
+  if (known == NULL || known->whole.second == NULL) return;
+  const sgf_whole_moments *whole = &known->whole;
+  size_t n = page->prediction->info.weights;
+  double trace = sgf_trace(n, whole->covariance);
+  row(page, "all weights",
+      "of runs from &theta;*, after time %.4g: mean %.4g away, covariance of trace %.6g, %.3g of it along the "
+      "symmetry of the hidden layers",
+      whole->time, sgf_norm(n, whole->mean), trace, whole->along / trace);
+}
+
 /* How a hidden layer turns. */
 static void put_rotation(const report *page, size_t hidden)
 {
@@ -291,6 +306,7 @@ static void put_numbers(const report *page)
         info->min_loss - info->global_loss, info->balance_error);
   }
   for (size_t l = 1; l < info->layers; l++) put_rotation(page, l);
+  put_whole_space(page);
   if (!isnan(info->spectrum_distance))
     row(page, "spectra of C and H", "Kolmogorov distance %.3g", info->spectrum_distance);
   if (isnan(info->ivfr.psi))

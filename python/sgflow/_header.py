@@ -574,6 +574,8 @@ FUNCTIONS = {
     "sgf_predict_on_directions": (c_int, (c_void_p, POINTER(c_void_p), POINTER(sgf_error))),
     "sgf_prediction_directions": (POINTER(c_double), (c_void_p, POINTER(c_size_t))),
     "sgf_plan_simulation": (c_int, (c_void_p, c_void_p, POINTER(sgf_plan), POINTER(sgf_error))),
+    "sgf_predict_runs": (c_int, (c_void_p, c_void_p, POINTER(sgf_plan), POINTER(sgf_error))),
+    "sgf_whole_left_out": (c_char_p, (c_void_p, c_void_p)),
     "sgf_simulate": (c_int, (c_void_p, POINTER(sgf_plan), c_int, sgf_progress, c_void_p, POINTER(c_void_p),
             POINTER(sgf_error))),
     "sgf_simulation_create": (c_int, (c_void_p, POINTER(sgf_plan), POINTER(c_void_p), POINTER(sgf_error))),

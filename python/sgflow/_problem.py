@@ -12,7 +12,7 @@ import numpy as np
 from . import _header
 from ._comparison import Comparison, Ensemble, Plan
 from ._errors import SettingError
-from ._library import Array, Handle, address, call, library, make, raise_error, reals, view
+from ._library import Array, Handle, address, call, library, make, numbers, raise_error, reals, view
 from ._prediction import Prediction
 from ._settings import Keys, Settings, SettingsStruct, read_settings, settings_text
 
@@ -137,6 +137,17 @@ class Problem:
         plan = _header.sgf_plan()
         call(library.sgf_plan_simulation, self._handle.pointer, prediction._handle.pointer, ctypes.byref(plan))
         return Plan.from_struct(plan)
+
+    def predict_runs(self, prediction: Prediction, plan: Plan | None = None) -> str | None:
+        """What runs of a plan show of all weights, null space and all, with equation closure: into the arrays whole/mean,
+        whole/covariance and whole/second_moment of the prediction, and its numbers whole_time, whole_mean, whole_trace,
+        whole_along. Returns None, or why there is nothing of it.
+        """
+        plan = plan if plan is not None else self.plan(prediction)
+        reason = library.sgf_whole_left_out(self._handle.pointer, prediction._handle.pointer)
+        call(library.sgf_predict_runs, self._handle.pointer, prediction._handle.pointer, ctypes.byref(plan.to_struct()))
+        prediction.numbers.update(numbers(library.sgf_prediction_numbers, prediction._handle.pointer))
+        return None if reason is None else reason.decode()
 
     def simulate(self, prediction: Prediction | None = None, plan: Plan | None = None, threads: int = 0,
                  progress: Progress | None = None) -> Ensemble:

@@ -54,6 +54,22 @@ def test_covariance_solves_the_lyapunov_equation(data):
     assert not np.allclose(wrong.covariance, Sigma, rtol=0.02)
 
 
+def test_runs_of_all_weights():
+    """The closure joined with the motion along the null space; elsewhere a reason."""
+    problem = sgflow.Problem.from_settings(**dict(SETTINGS, equation="closure"))
+    prediction = problem.predict()
+    assert "whole_trace" not in prediction.numbers and problem.predict_runs(prediction) is None
+    whole = prediction.array("whole/covariance")
+    assert prediction.numbers["whole_trace"] == pytest.approx(np.trace(whole), rel=1e-12)
+    assert prediction.numbers["whole_time"] == pytest.approx(5.0, abs=0.05)
+    assert np.linalg.matrix_rank(whole, tol=1e-10) > prediction.info["rank_hessian"]  # rotations are in it
+    plan = problem.plan(prediction)
+    problem.predict_runs(prediction, plan._replace(window_steps=2 * plan.window_steps))
+    assert prediction.numbers["whole_time"] == pytest.approx(9.0, abs=0.1)
+    other = sgflow.Problem.from_settings(**SETTINGS)
+    assert "closure" in other.predict_runs(other.predict())
+
+
 def test_layers(data):
     random = np.random.default_rng(1)
     start = [random.normal(size=(3, 4)) / 2, random.normal(size=(2, 3)) / 2]
