@@ -6,6 +6,7 @@
 
 #include "linear_algebra.h"
 #include "memory.h"
+#include "rotation_momentum.h"
 
 void sgf_orbit_spread_free(sgf_orbit_spread *spread)
 {
@@ -53,10 +54,10 @@ static sgf_status fill_point(const sgf_problem *problem, const sgf_prediction *p
   SGF_TRY(sgf_new_reals(&nu, count, count, "spread along the minima", error));
   SGF_TRY(sgf_motion_at(problem, prediction, theta, &motion, error));
   SGF_TRY(sgf_symmetry_lift(&problem->network, theta, count, modes, gram, lift, &rank, error));
-  SGF_TRY(sgf_motion_covariance(&motion, &in_the_long_run, count, modes, nu, error));
+  SGF_TRY(sgf_motion_covariance_configured(problem, &motion, &in_the_long_run, count, modes, nu, error));
   keep_kind(count, modes, true, 1.0, nu);
   SGF_TRY(sgf_sandwich(count, count, SGF_PLAIN, gram, nu, rate, "spread along the minima", error));
-  SGF_TRY(sgf_motion_covariance(&motion, &long_after, count, modes, nu, error));
+  SGF_TRY(sgf_motion_covariance_configured(problem, &motion, &long_after, count, modes, nu, error));
   keep_kind(count, modes, false, 0.5, nu);
   SGF_TRY(sgf_sandwich(count, count, SGF_PLAIN, gram, nu, held, "spread along the minima", error));
 done:
