@@ -72,7 +72,7 @@ fuzz: $(fuzz_programs)
 if !WITH_FUZZING
 TESTS += %D%/replay.sh
 endif
-EXTRA_DIST += %D%/corpus %D%/replay.sh %D%/run.sh %D%/README.md
+EXTRA_DIST += %D%/corpus %D%/replay.sh %D%/run.sh
 
 AM_TESTS_ENVIRONMENT += \
   FUZZ=$(abs_builddir)/%D%; export FUZZ;

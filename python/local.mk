@@ -1,6 +1,5 @@
 # The Python package: for `pip install ./python`, and in `make dist`; `make install` leaves it alone.
 EXTRA_DIST += \
-  %D%/README.md \
   %D%/header.py \
   %D%/pyproject.toml \
   %D%/sgflow/__init__.py \

@@ -1,5 +1,4 @@
 # The committed tables, figures and pages, and what makes them again, in place: up to an hour on two cores.
-EXTRA_DIST += %D%/README.md
 
 .PHONY: results
 results: all

@@ -21,6 +21,16 @@ for file in "$lib/libsgflow.so" "$lib/pkgconfig/sgflow.pc" "$root$(place include
   [ -e "$file" ]
   report "${file#"$root"} is installed" $?
 done
+# Links of the pages, but for those to the web and within a page.
+pages=$root$(place docdir)
+for page in $(cd "$pages" && find . -name '*.md'); do
+  grep -o '](\([^)#[:space:]]*\))' "$pages/$page" | sed 's/^](//; s/)$//' | grep -v '^[a-z]*:' | while read -r link; do
+    [ -e "$pages/$(dirname "$page")/$link" ] || echo "$page: $link"
+  done
+done >"$folder/dead"
+[ ! -s "$folder/dead" ] || cat "$folder/dead"
+[ ! -s "$folder/dead" ]
+report "links of the pages lead to files that are installed" $?
 if [ -f "$BUILD/cli/sgflow.1" ]; then
   for file in "$root$(place mandir)/man1/sgflow-verify.1" "$root$(place mandir)/man5/sgflow-config.5" \
     "$root$(place datadir)/bash-completion/completions/sgflow"; do
