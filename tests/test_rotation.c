@@ -317,29 +317,6 @@ START_TEST(detailed_balance_does_not_turn)
 }
 END_TEST
 
-/* Where the theory does not hold it says why, and gives no number. */
-START_TEST(left_out_with_a_reason)
-{
-  sgf_settings settings;
-  sgf_error error = {SGF_OK, ""};
-  sgf_problem *problem;
-  size_t rows, columns;
-  settings_with_widths(&settings, 3, (size_t[]){3, 3, 3});
-  settings.data.samples = 40;
-  settings.training.batch_size = 4;
-  settings.training.learning_rate = 0.01;
-  settings.training.sampling = SGF_SAMPLING_EPOCH;
-  ASSERT_OK(sgf_problem_create(&settings, NULL, false, &problem, &error), error);
-  sgf_prediction *prediction = predict(problem);
-  const sgf_rotation_info *info = sgf_prediction_get_rotation(prediction, 1);
-  ck_assert(info != NULL && info->left_out != NULL && isnan(info->drift) && isnan(info->turn_time));
-  ck_assert_ptr_null(sgf_prediction_array(prediction, "rotation/layer1/drift", &rows, &columns));
-  sgf_prediction_free(prediction);
-  sgf_problem_free(problem);
-  sgf_settings_free(&settings);
-}
-END_TEST
-
 /* nu as an antisymmetric matrix, R nu R^T for a hidden layer turned by R. */
 static void turn(const double *R, const double *nu, double *turned)
 {
@@ -720,7 +697,6 @@ int main(void)
   tcase_add_loop_test(tests, steps_are_orthogonal_to_the_symmetry, 0, SHAPE_COUNT);
   tcase_add_loop_test(tests, drift_and_diffusion_by_dense_matrices, 0, SHAPE_COUNT);
   tcase_add_test(tests, detailed_balance_does_not_turn);
-  tcase_add_test(tests, left_out_with_a_reason);
   tcase_add_test(tests, motion_is_that_of_any_basis_of_the_hidden_layer);
   tcase_add_test(tests, covariance_over_a_time_by_the_moment_equations);
   tcase_add_test(tests, covariance_of_a_window_is_that_of_its_pairs);

@@ -16,7 +16,8 @@ static const shape SHAPES[] = {{{4, 4, 4}, 3, 16, 0.9, 0.004, 0.0},    {{4, 3, 5
                                {{3, 3, 3}, 3, 12, 1e-13, 0.05, 0.0}}; /* none, by steps */
 enum { SHAPE_COUNT = sizeof SHAPES / sizeof *SHAPES };
 
-static sgf_problem *make(const shape *from, double momentum, double rate, sgf_equation equation)
+static sgf_problem *make_sampled(const shape *from, double momentum, double rate, sgf_equation equation,
+                                 sgf_sampling sampling)
 {
   sgf_settings settings;
   sgf_error error = {SGF_OK, ""};
@@ -28,9 +29,15 @@ static sgf_problem *make(const shape *from, double momentum, double rate, sgf_eq
   settings.training.momentum = momentum;
   settings.training.weight_decay = from->decay;
   settings.theory.equation = equation;
+  settings.training.sampling = sampling;
   ASSERT_OK(sgf_problem_create(&settings, NULL, false, &problem, &error), error);
   sgf_settings_free(&settings);
   return problem;
+}
+
+static sgf_problem *make(const shape *from, double momentum, double rate, sgf_equation equation)
+{
+  return make_sampled(from, momentum, rate, equation, SGF_SAMPLING_REPLACEMENT);
 }
 
 /* ------------------------------------------------- positions and velocities, dense */
@@ -386,6 +393,135 @@ START_TEST(path_of_the_minima_with_momentum)
 }
 END_TEST
 
+/* ------------------------------------------------------------ reshuffled epochs */
+
+/* E[z z^T] over the steps of epochs from rest, with the covariance of the state with the noise of every batch to come: the
+ * mean over the steps of `counted` epochs after `skipped` ones. Z (2r, 2r). */
+static void walk_epochs(const state *of, size_t batches, size_t skipped, size_t counted, double *Z)
+{
+  size_t r = of->r, m = 2 * r;
+  double M = (double)batches, share = 1.0 / (M * (double)counted);
+  double *now = new_reals(m * m), *work = new_reals(m * m), *with = new_reals(batches * m * r),
+         *UQ = new_reals(m * r);
+  double *moved = new_reals(m * r), *cross = new_reals(m * m), *kick = new_reals(m * m);
+  sgf_multiply(m, r, r, SGF_PLAIN, of->U, SGF_PLAIN, of->Q, UQ);
+  sgf_multiply(m, m, r, SGF_PLAIN, UQ, SGF_TRANSPOSED, of->U, kick);
+  memset(Z, 0, m * m * sizeof *Z);
+  for (size_t epoch = 0; epoch < skipped + counted; epoch++) {
+    memset(with, 0, batches * m * r * sizeof *with);
+    for (size_t k = 0; k < batches; k++) {
+      sgf_multiply(m, m, m, SGF_PLAIN, of->F, SGF_PLAIN, now, work);
+      sgf_multiply(m, m, m, SGF_PLAIN, work, SGF_TRANSPOSED, of->F, now);
+      sgf_multiply(m, r, m, SGF_PLAIN, of->F, SGF_PLAIN, with + k * m * r, moved);
+      sgf_multiply(m, m, r, SGF_PLAIN, moved, SGF_TRANSPOSED, of->U, cross);
+      for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < m; j++) now[i * m + j] += cross[i * m + j] + cross[j * m + i] + kick[i * m + j];
+      for (size_t l = k + 1; l < batches; l++) {
+        sgf_multiply(m, r, m, SGF_PLAIN, of->F, SGF_PLAIN, with + l * m * r, moved);
+        for (size_t i = 0; i < m * r; i++) with[l * m * r + i] = moved[i] - UQ[i] / (M - 1.0);
+      }
+      for (size_t i = 0; i < m * m && epoch >= skipped; i++) Z[i] += share * now[i];
+    }
+  }
+  free(now);
+  free(work);
+  free(with);
+  free(UQ);
+  free(moved);
+  free(cross);
+  free(kick);
+}
+
+/* Of all modes: rotations sum N_ij E[delta_i v_j], scalings (1 + beta) / 2(1 - beta) sum N_ij E[v_i v_j], per unit of time. */
+static void drift_of_epochs(const state *of, const sgf_network *network, const double *Z, size_t count,
+                            const sgf_mode *modes, double *drift)
+{
+  size_t r = of->r, m = 2 * r;
+  double *N = new_reals(r * r), *K = new_reals(m * m), speed = 0.5 * (1.0 + of->momentum) / (1.0 - of->momentum);
+  for (size_t a = 0; a < count; a++) {
+    area_of(of, network, &modes[a], N, K);
+    drift[a] = 0.0;
+    for (size_t i = 0; i < r; i++)
+      for (size_t j = 0; j < r; j++)
+        drift[a] +=
+            N[i * r + j] / of->lambda * (modes[a].rotation ? Z[i * m + r + j] : speed * Z[(r + i) * m + r + j]);
+  }
+  free(N);
+  free(K);
+}
+
+static const shape EPOCHS[] = {{{4, 4, 4}, 3, 40, 0.0, 0.02, 0.0},
+                               {{4, 3, 5}, 3, 40, 0.7, 0.02, 0.0},
+                               {{3, 3, 2, 3}, 4, 600, 0.0, 0.05, 0.0}, /* more batches than a walk takes at once */
+                               {{3, 2, 3}, 3, 24, 0.9, 0.01, 0.0}};
+enum { EPOCH_COUNT = sizeof EPOCHS / sizeof *EPOCHS };
+
+START_TEST(drift_in_reshuffled_epochs)
+{
+  const shape *from = &EPOCHS[_i];
+  sgf_problem *problem = make_sampled(from, from->momentum, from->rate, SGF_EQUATION_DISCRETE, SGF_SAMPLING_EPOCH);
+  const sgf_network *network = &problem->network;
+  sgf_prediction *prediction = predict(problem);
+  sgf_error error = {SGF_OK, ""};
+  state of = state_of(problem, prediction);
+  size_t m = 2 * of.r, batches = from->samples / 4, count = sgf_symmetry_count(network), rows, columns;
+  sgf_mode *modes;
+  sgf_motion motion;
+  double *Z = new_reals(m * m), *expected = new_reals(count), *found = new_reals(count);
+  ASSERT_OK(sgf_modes_create(count, &modes, &error), error);
+  sgf_symmetries(network, modes);
+  const sgf_plan plan = {.burn_in_steps = 2 * batches, .window_steps = 3 * batches, .stride = 1};
+  walk_epochs(&of, batches, 2, 3, Z);
+  drift_of_epochs(&of, network, Z, count, modes, expected);
+  ASSERT_OK(sgf_motion_create_configured(problem, &prediction->joint, &plan, &motion, &error), error);
+  ASSERT_OK(sgf_motion_drift(&motion, count, modes, found, &error), error);
+  ASSERT_CLOSE(count, found, expected, 1e-9);
+  sgf_motion_free(&motion);
+  /* and long after: as predicted, the scalings' that of the balance */
+  double relaxed = 16.0 * (1.0 - from->momentum) / (prediction->info.relaxation_rate * from->rate * (double)batches);
+  if (relaxed < 400.0) {
+    walk_epochs(&of, batches, (size_t)relaxed + 40, 1, Z);
+    drift_of_epochs(&of, network, Z, count, modes, expected);
+    const double *drift = sgf_prediction_array(prediction, "rotation/layer1/drift", &rows, &columns);
+    ck_assert(drift != NULL && rows == sgf_rotation_count(network, 1));
+    ASSERT_CLOSE(rows, drift, expected, 1e-6);
+  }
+  const sgf_rotation_info *info = sgf_prediction_get_rotation(prediction, 1);
+  ck_assert(info->left_out == NULL && info->too_many != NULL && isfinite(info->drift) && isnan(info->diffusion));
+  ck_assert_ptr_null(sgf_prediction_array(prediction, "rotation/layer1/diffusion", &rows, &columns));
+  free(modes);
+  free(Z);
+  free(expected);
+  free(found);
+  free_state(&of);
+  sgf_prediction_free(prediction);
+  sgf_problem_free(problem);
+}
+END_TEST
+
+/* Epochs that are long against the relaxation drift as fresh subsets do, short ones hardly: to order lambda h M. */
+START_TEST(drift_in_long_and_short_epochs)
+{
+  shape from = {{3, 3, 3}, 3, 20000, 0.0, 0.02, 0.0};
+  double ratio[2];
+  for (size_t k = 0; k < 2; k++) {
+    from.rate = k == 0 ? 0.02 : 1e-6;
+    const sgf_sampling samplings[] = {SGF_SAMPLING_EPOCH, SGF_SAMPLING_WITHOUT_REPLACEMENT};
+    double drift[2];
+    for (size_t s = 0; s < 2; s++) {
+      sgf_problem *problem = make_sampled(&from, 0.0, from.rate, SGF_EQUATION_DISCRETE, samplings[s]);
+      sgf_prediction *prediction = predict(problem);
+      drift[s] = sgf_prediction_get_rotation(prediction, 1)->drift;
+      sgf_prediction_free(prediction);
+      sgf_problem_free(problem);
+    }
+    ratio[k] = drift[0] / drift[1];
+  }
+  ASSERT_NEAR(ratio[0], 1.0, 0.1);
+  ck_assert_msg(ratio[1] < 0.02, "%g", ratio[1]);
+}
+END_TEST
+
 int main(void)
 {
   Suite *suite = suite_create("rotations with momentum");
@@ -396,6 +532,8 @@ int main(void)
   tcase_add_loop_test(tests, small_rates_are_those_of_the_effective_rate, 0, 3);
   tcase_add_test(tests, turning_in_a_finite_time);
   tcase_add_test(tests, path_of_the_minima_with_momentum);
+  tcase_add_loop_test(tests, drift_in_reshuffled_epochs, 0, EPOCH_COUNT);
+  tcase_add_test(tests, drift_in_long_and_short_epochs);
   suite_add_tcase(suite, tests);
   return run_suite(suite);
 }

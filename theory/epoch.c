@@ -111,15 +111,26 @@ static sgf_status powers_of_epochs(const sgf_range *range, double lambda, double
   return status;
 }
 
-/* Over c_ij, of modes i and j of the range: the average, and the stationary covariance at the ends. */
+/* Over c_ij, of modes i and j of the range: the stationary covariance of states at the ends, and their average at the starts
+ * of the epochs. */
+static sgf_status solve_starts(const sums *all, const sgf_mode_powers *powers, size_t modes, size_t i, size_t j,
+                               sgf_pair *end, sgf_pair *start, sgf_error *error)
+{
+  size_t at = i * modes + j, mirrored = j * modes + i;
+  sgf_pair B = {all->YY[at], all->Yv[at], all->Yv[mirrored], all->vv[at]};
+  sgf_status status = sgf_pair_periodic(&powers[i].one, &powers[j].one, &B, end, error);
+  *start = powers[i].count > 0 ? sgf_pair_built_up(&powers[i], &powers[j], end) : *end;
+  return status;
+}
+
+/* Over c_ij: the average, and the stationary covariance at the ends. */
 static sgf_status solve_pair(const sums *all, const sgf_mode_powers *powers, size_t modes, size_t i, size_t j,
                              double *average, double *end, sgf_error *error)
 {
   size_t at = i * modes + j, mirrored = j * modes + i;
-  sgf_pair B = {all->YY[at], all->Yv[at], all->Yv[mirrored], all->vv[at]}, Z;
-  sgf_status status = sgf_pair_periodic(&powers[i].one, &powers[j].one, &B, &Z, error);
-  *end = sgf_pair_covariance(&Z, &powers[i].mode, &powers[j].mode);
-  if (powers[i].count > 0) Z = sgf_pair_built_up(&powers[i], &powers[j], &Z);
+  sgf_pair last, Z;
+  sgf_status status = solve_starts(all, powers, modes, i, j, &last, &Z, error);
+  *end = sgf_pair_covariance(&last, &powers[i].mode, &powers[j].mode);
   *average =
       all->growth[at] + all->ff[at] * Z.YY + all->fg[at] * Z.Yv + all->fg[mirrored] * Z.vY + all->gg[at] * Z.vv;
   return status;
@@ -170,6 +181,122 @@ sgf_status sgf_epoch_covariance(const sgf_range *range, double lambda, double mo
 done:
   sgf_epoch_walk_free(&walk);
   free(all.block);
+  free(powers);
+  return status;
+}
+
+/* ---------------------------------------------------------------- areas swept */
+
+/* Means over the steps of an epoch for every pair of modes, (modes, modes) each, of delta with the velocity and of velocities:
+ * of kicks r, v, and of what is left of the states (1, 0) and (0, 1) at the start, f, V and g, W. */
+typedef struct {
+  double *rv, *fV, *fW, *gV, *gW; /* not symmetric */
+  double *vv, *VV, *VW, *WW;
+  double *V, *W, *sum, *weighted_r, *weighted_v; /* (modes, SGF_WALK_STEPS), tables as those of the walk */
+  double *last_f, *last_g, *last_sum;            /* (modes), of the step before */
+  double *block;
+} areas;
+
+static sgf_status create_areas(const sgf_epoch_walk *walk, areas *by, sgf_error *error)
+{
+  double **matrices[] = {&by->rv, &by->fV, &by->fW, &by->gV, &by->gW, &by->vv, &by->VV, &by->VW, &by->WW};
+  double **tables[] = {&by->V, &by->W, &by->sum, &by->weighted_r, &by->weighted_v};
+  double **vectors[] = {&by->last_f, &by->last_g, &by->last_sum};
+  size_t modes = walk->modes, squares = sizeof matrices / sizeof *matrices, rows = sizeof tables / sizeof *tables;
+  sgf_status status =
+      sgf_new_reals(&by->block, modes, squares * modes + rows * SGF_WALK_STEPS + 3, "areas over an epoch", error);
+  if (status != SGF_OK) return status;
+  double *next = by->block;
+  for (size_t k = 0; k < squares; k++, next += modes * modes) *matrices[k] = next;
+  for (size_t k = 0; k < rows; k++, next += modes * SGF_WALK_STEPS) *tables[k] = next;
+  for (size_t k = 0; k < 3; k++, next += modes) *vectors[k] = next;
+  for (size_t i = 0; i < modes; i++) {
+    by->last_f[i] = walk->mode[i].a;
+    by->last_g[i] = -walk->mode[i].c;
+  }
+  return SGF_OK;
+}
+
+/* The tables of the walk's last steps: velocities V, W are the changes of f, g; kicks with their weight (M - k)/(M - 1). */
+static void fill_tables(const sgf_epoch_walk *walk, areas *by)
+{
+  size_t first = walk->step - walk->count;
+  for (size_t i = 0; i < walk->modes; i++)
+    for (size_t k = 0, at = i * SGF_WALK_STEPS; k < walk->count; k++, at++) {
+      double weight = (double)(walk->batches - first - k) / (double)(walk->batches - 1);
+      by->V[at] = walk->f[at] - by->last_f[i];
+      by->W[at] = walk->g[at] - by->last_g[i];
+      by->last_f[i] = walk->f[at];
+      by->last_g[i] = walk->g[at];
+      by->sum[at] = by->last_sum[i] += walk->v[at];
+      by->weighted_r[at] = weight * walk->r[at];
+      by->weighted_v[at] = weight * walk->v[at];
+    }
+}
+
+static void add_areas(sgf_epoch_walk *walk, areas *by)
+{
+  double M = (double)walk->batches;
+  while (sgf_epoch_walk_on(walk)) {
+    fill_tables(walk, by);
+    add_products(walk, 1.0, by->weighted_r, walk->v, by->rv);
+    add_products(walk, -1.0 / (M * (M - 1.0)), walk->sum, by->sum, by->rv);
+    add_products(walk, 1.0, by->weighted_v, walk->v, by->vv);
+    add_products(walk, -1.0 / (M * (M - 1.0)), by->sum, by->sum, by->vv);
+    add_products(walk, 1.0 / M, walk->f, by->V, by->fV);
+    add_products(walk, 1.0 / M, walk->f, by->W, by->fW);
+    add_products(walk, 1.0 / M, walk->g, by->V, by->gV);
+    add_products(walk, 1.0 / M, walk->g, by->W, by->gW);
+    add_products(walk, 1.0 / M, by->V, by->V, by->VV);
+    add_products(walk, 1.0 / M, by->V, by->W, by->VW);
+    add_products(walk, 1.0 / M, by->W, by->W, by->WW);
+  }
+}
+
+/* X of every pair. */
+static sgf_status solve_areas(const sgf_range *range, const sums *all, const areas *by, const sgf_mode_powers *powers,
+                              double momentum, const double *N, double *X, sgf_error *error)
+{
+  size_t n = range->n, modes = range->rank, null = n - modes;
+  double speed = 0.5 * (1.0 + momentum) / (1.0 - momentum);
+  sgf_status status = SGF_OK;
+  for (size_t i = 0; i < modes && status == SGF_OK; i++)
+    for (size_t j = 0; j <= i && status == SGF_OK; j++) {
+      size_t at = i * modes + j, mirrored = j * modes + i;
+      double noise = N[(null + i) * n + null + j];
+      sgf_pair end, Z;
+      status = solve_starts(all, powers, modes, i, j, &end, &Z, error);
+      double forth = by->rv[at] + by->fV[at] * Z.YY + by->fW[at] * Z.Yv + by->gV[at] * Z.vY + by->gW[at] * Z.vv;
+      double back = by->rv[mirrored] + by->fV[mirrored] * Z.YY + by->fW[mirrored] * Z.vY + by->gV[mirrored] * Z.Yv +
+                    by->gW[mirrored] * Z.vv;
+      double both = by->vv[at] + by->VV[at] * Z.YY + by->VW[at] * Z.Yv + by->VW[mirrored] * Z.vY + by->WW[at] * Z.vv;
+      X[at] = noise * (speed * both + 0.5 * (forth - back));
+      X[mirrored] = noise * (speed * both - 0.5 * (forth - back));
+    }
+  return status;
+}
+
+sgf_status sgf_epoch_swept(const sgf_range *range, double lambda, double momentum, size_t batches, const double *N,
+                           size_t skipped, size_t epochs, double *X, sgf_error *error)
+{
+  sgf_epoch_walk walk = {0};
+  sgf_mode_powers *powers = NULL;
+  sums all = {0};
+  areas by = {0};
+  sgf_status status;
+  memset(X, 0, range->rank * range->rank * sizeof *X);
+  if (batches < 2) return SGF_OK;
+  SGF_TRY(sgf_epoch_walk_create(range, lambda, momentum, batches, &walk, error));
+  SGF_TRY(create_sums(range->rank, &all, error));
+  SGF_TRY(create_areas(&walk, &by, error));
+  SGF_TRY(powers_of_epochs(range, lambda, momentum, batches, skipped, epochs, &powers, error));
+  add_up(&walk, &all);
+  add_areas(&walk, &by);
+  SGF_TRY(solve_areas(range, &all, &by, powers, momentum, N, X, error));
+done:
+  sgf_epoch_walk_free(&walk);
+  free(all.block);
+  free(by.block);
   free(powers);
   return status;
 }

@@ -21,4 +21,12 @@ sgf_status sgf_epoch_covariance(const sgf_range *range, double lambda, double mo
                                 const double *N, size_t skipped, size_t epochs, double *S, double *ends,
                                 sgf_error *error);
 
+/* What rotations and scalings drift by in reshuffled epochs: X (rank, rank) in the modes of the range, of which sum_ij (N_a)_ij
+ * X_ij is d<nu_a>/dt per unit of continuum time. With the velocity v after each step (section 14), averaged over the epoch,
+ *   lambda X = (E[delta v^T] - E[v delta^T]) / 2 + (1 + beta) / (2 (1 - beta)) E[v v^T].
+ * Of the displaced mean nothing is left at this order: it moves back and forth on a line. Arguments and errors as above.
+ * Source: sections 8 and 14, our derivation. */
+sgf_status sgf_epoch_swept(const sgf_range *range, double lambda, double momentum, size_t batches, const double *N,
+                           size_t skipped, size_t epochs, double *X, sgf_error *error);
+
 #endif

@@ -78,6 +78,7 @@ void sgf_motion_free(sgf_motion *motion)
   free(motion->S);
   free(motion->rows);
   free(motion->spread);
+  free(motion->swept);
   memset(motion, 0, sizeof *motion);
 }
 
@@ -136,6 +137,7 @@ sgf_status sgf_motion_drift(const sgf_motion *motion, size_t count, const sgf_mo
 {
   size_t rank = motion->rank;
   double *X;
+  if (motion->swept != NULL) return contract_once(motion, motion->swept, count, modes, drift, error);
   sgf_status status = sgf_new_reals(&X, rank, rank, "drift along the symmetry", error);
   if (status != SGF_OK) return status;
   for (size_t i = 0; i < rank; i++)

@@ -15,6 +15,7 @@ typedef struct sgf_motion {
   double *S;      /* (r, r), covariance in the modes of H */
   double *rows;   /* (n, r), range(H): row p has the components of weight p */
   double *spread; /* (n, r), rows S */
+  double *swept;  /* (r, r), what the drift is the contraction of; NULL: h_i S_ij */
 } sgf_motion;
 
 /* From the range and noise (lambda kappa / S) C of all weights: S is the continuum's. Errors: SGF_ERROR_MEMORY. */

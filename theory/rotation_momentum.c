@@ -1,32 +1,59 @@
-/* Motion along the symmetry of the hidden layers under heavy-ball momentum. */
+/* Motion along the symmetry of the hidden layers with heavy-ball momentum, and in reshuffled epochs. */
 #include "rotation_momentum.h"
 
 #include <cblas.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "epoch.h"
 #include "linear_algebra.h"
 #include "memory.h"
 
 /* -------------------------------------------------------------------- create */
 
+/* In reshuffled epochs: the drift over the plan's epochs; S is that of independent draws. */
+static sgf_status set_swept(const sgf_problem *problem, const sgf_fluctuations *fluctuations, const sgf_plan *plan,
+                            sgf_motion *motion, sgf_error *error)
+{
+  const sgf_epochs run = sgf_epochs_of(problem, plan);
+  double momentum = problem->settings.training.momentum;
+  sgf_status status = sgf_new_reals(&motion->swept, motion->rank, motion->rank, "drift along the symmetry", error);
+  if (status != SGF_OK) return status;
+  for (size_t k = 0; k < motion->rank * motion->rank; k++) motion->S[k] /= 1.0 - momentum;
+  for (size_t k = 0; k < motion->network->weights * motion->rank; k++) motion->spread[k] /= 1.0 - momentum;
+  return sgf_epoch_swept(&fluctuations->range, problem->settings.training.learning_rate, momentum, run.batches,
+                         fluctuations->noise, run.skipped, run.counted, motion->swept, error);
+}
+
+/* With momentum: S of the Stein equation or its leading order. */
+static sgf_status set_covariance(const sgf_problem *problem, const sgf_fluctuations *fluctuations,
+                                 const sgf_plan *plan, sgf_motion *motion, sgf_error *error)
+{
+  size_t n = motion->network->weights, rank = motion->rank;
+  double *Sigma;
+  sgf_status status = sgf_new_reals(&Sigma, n, n, "covariance next to the symmetry", error);
+  if (status != SGF_OK) return status;
+  SGF_TRY(sgf_covariance(problem, fluctuations, sgf_configured_time(&problem->settings), plan, Sigma, error));
+  SGF_TRY(sgf_into_range(&fluctuations->range, Sigma, motion->S, error));
+  sgf_multiply(n, rank, rank, SGF_PLAIN, motion->rows, SGF_PLAIN, motion->S, motion->spread);
+done:
+  free(Sigma);
+  return status;
+}
+
 sgf_status sgf_motion_create_configured(const sgf_problem *problem, const sgf_fluctuations *fluctuations,
                                         const sgf_plan *plan, sgf_motion *motion, sgf_error *error)
 {
   const sgf_network *network = &problem->network;
-  size_t n = network->weights;
-  double momentum = problem->settings.training.momentum, *Sigma = NULL;
+  double momentum = problem->settings.training.momentum;
+  bool epochs = problem->settings.training.sampling == SGF_SAMPLING_EPOCH, plain = !epochs && momentum == 0.0;
   sgf_status status;
-  if (momentum == 0.0 && plan != NULL) return sgf_motion_create_window(problem, fluctuations, plan, motion, error);
+  if (plain && plan != NULL) return sgf_motion_create_window(problem, fluctuations, plan, motion, error);
   SGF_TRY(sgf_motion_create(network, fluctuations, motion, error));
-  if (momentum == 0.0) return SGF_OK;
-  SGF_TRY(sgf_new_reals(&Sigma, n, n, "covariance next to the symmetry", error));
-  SGF_TRY(sgf_covariance(problem, fluctuations, sgf_configured_time(&problem->settings), plan, Sigma, error));
-  SGF_TRY(sgf_into_range(&fluctuations->range, Sigma, motion->S, error));
-  sgf_multiply(n, motion->rank, motion->rank, SGF_PLAIN, motion->rows, SGF_PLAIN, motion->S, motion->spread);
+  if (plain) return SGF_OK;
+  status = (epochs ? set_swept : set_covariance)(problem, fluctuations, plan, motion, error);
   for (size_t i = 0; i < motion->rank; i++) motion->h[i] /= 1.0 - momentum;
 done:
-  free(Sigma);
   if (status != SGF_OK) sgf_motion_free(motion);
   return status;
 }
@@ -167,6 +194,10 @@ sgf_status sgf_motion_covariance_configured(const sgf_problem *problem, const sg
   sgf_mode *turning = NULL;
   double *rate = NULL, time = sgf_lags_time(lags);
   sgf_status status;
+  if (settings->training.sampling == SGF_SAMPLING_EPOCH) {
+    sgf_fill_nan(count * count, covariance);
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "training.sampling is epoch: the diffusion is not built for it");
+  }
   SGF_TRY(sgf_motion_covariance(motion, lags, count, modes, covariance, error));
   if (sgf_configured_time(settings) != SGF_TIME_HEAVY_BALL) return SGF_OK;
   SGF_TRY(sgf_modes_create(count, &turning, error));

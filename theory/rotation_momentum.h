@@ -1,4 +1,4 @@
-/* Motion along the symmetry of the hidden layers under heavy-ball momentum.
+/* Motion along the symmetry of the hidden layers with heavy-ball momentum, and in reshuffled epochs.
  *
  * Exactly, for every step theta' = theta + v' from rest and any batches, N_a antisymmetric: n_a(theta).v' = 0, since every
  * batch's gradient is orthogonal to n_a(theta) and n_a(theta).v = n_a(theta - v).v + v.N_a v. So nu_a changes by
@@ -11,18 +11,20 @@
 
 #include "rotation.h"
 
-/* The motion for the sampling and the momentum that are configured, stationary for plan = NULL, else with the covariance that
- * runs from theta* at rest show on average over the plan's window. Without momentum that of sgf_motion_create; with it the
- * rates are h / (1 - beta), and S is that of the Stein equation (equation: continuum, of its leading order), so that
- * sgf_motion_drift is exact in the linear theory and sgf_motion_mean and sgf_motion_covariance are of leading order in lambda.
- *   network  of the problem's shape, kept by reference
- * Errors: SGF_ERROR_MEMORY. */
+/* The motion for the sampling and the momentum that are configured, stationary for plan = NULL, else with the moments that
+ * runs from theta* at rest show on average over the plan's window.
+ *   plain     sgf_motion_create, sgf_motion_create_window
+ *   momentum  rates h / (1 - beta) and the S of the Stein equation (equation: continuum, of its leading order), so that
+ *             sgf_motion_drift is exact in the linear theory, sgf_motion_mean and _covariance are of leading order in lambda
+ *   epochs    the drift of sgf_epoch_swept; S is that which independent draws would have, to leading order, with which
+ *             sgf_motion_covariance is an upper estimate
+ * Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
 sgf_status sgf_motion_create_configured(const sgf_problem *problem, const sgf_fluctuations *fluctuations,
                                         const sgf_plan *plan, sgf_motion *motion, sgf_error *error);
 
 /* The covariance of such a motion: without momentum, and with `equation: continuum`, sgf_motion_covariance. With momentum
  * the rotations' diffusion is that of the steps, the sum over all lags of the covariance of delta^T N_a delta' for Gaussian
- * delta; what saturates, and scalings, stay of leading order in lambda. Errors: SGF_ERROR_MEMORY. */
+ * delta; what saturates, and scalings, stay of leading order in lambda. Errors: SGF_ERROR_MEMORY; SGF_ERROR_UNSUPPORTED for epochs. */
 sgf_status sgf_motion_covariance_configured(const sgf_problem *problem, const sgf_motion *motion,
                                             const sgf_lags *lags, size_t count, const sgf_mode *modes,
                                             double *covariance, sgf_error *error);

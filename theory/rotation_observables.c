@@ -13,17 +13,26 @@
 typedef struct {
   size_t count; /* M, of all hidden layers */
   sgf_mode *modes;
-  double *drift;     /* (M) */
-  double *diffusion; /* (M, M), NULL if left out */
-  double *gram;      /* (M, M), of sgf_rotation_gram; NULL if left out */
+  double *drift;       /* (M) */
+  double *diffusion;   /* (M, M), NULL if left out */
+  const char *missing; /* why it is */
+  double *gram;        /* (M, M), of sgf_rotation_gram; NULL if left out */
 } rotations;
 
-/* Why the motion of a problem is not predicted, NULL if it is. */
-static const char *reason_of(const sgf_problem *problem, const sgf_prediction *prediction)
+/* Why the motion is not predicted, NULL if it is. */
+static const char *reason_of(const sgf_prediction *prediction)
+{
+  if (prediction->info.diffusing_directions > 0) return "directions without drift have noise";
+  return NULL;
+}
+
+/* Why their diffusion is left out, NULL if it is not. */
+static const char *diffusion_missing(const sgf_problem *problem, size_t rank, size_t count)
 {
   if (problem->settings.training.sampling == SGF_SAMPLING_EPOCH)
     return "training.sampling is epoch: its noise is not independent in time";
-  if (prediction->info.diffusing_directions > 0) return "directions without drift have noise";
+  if (count > SGF_MOST_ROTATIONS) return "more than 4000 rotations";
+  if (sgf_motion_cost(&problem->network, rank, count) > SGF_MOST_ROTATION_WORK) return "more than 1e11 multiply-adds";
   return NULL;
 }
 
@@ -39,8 +48,8 @@ static sgf_status observe_all(const sgf_problem *problem, sgf_prediction *predic
   SGF_TRY(sgf_new_reals(&all->drift, all->count, 1, "drift of the rotations", error));
   SGF_TRY(sgf_motion_create_configured(problem, &prediction->joint, NULL, &motion, error));
   SGF_TRY(sgf_motion_drift(&motion, all->count, all->modes, all->drift, error));
-  if (all->count <= SGF_MOST_ROTATIONS &&
-      sgf_motion_cost(network, motion.rank, all->count) <= SGF_MOST_ROTATION_WORK) {
+  all->missing = diffusion_missing(problem, motion.rank, all->count);
+  if (all->missing == NULL) {
     SGF_TRY(sgf_new_reals(&all->diffusion, all->count, all->count, "diffusion of the rotations", error));
     SGF_TRY(sgf_motion_covariance_configured(problem, &motion, &rate, all->count, all->modes, all->diffusion, error));
   }
@@ -87,7 +96,7 @@ static sgf_status observe_layer(const rotations *all, size_t hidden, size_t firs
   memcpy(drift, all->drift + first, modes * sizeof *drift);
   info->drift = sgf_norm(modes, drift);
   if (all->diffusion == NULL) {
-    info->too_many = all->count > SGF_MOST_ROTATIONS ? "more than 4000 rotations" : "more than 1e11 multiply-adds";
+    info->too_many = all->missing;
   } else {
     snprintf(name, sizeof name, "rotation/layer%zu/diffusion", hidden);
     SGF_TRY(sgf_prediction_add(prediction, name, modes, modes, &diffusion, error));
@@ -101,7 +110,7 @@ done:
 
 static sgf_status create(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
 {
-  const char *reason = reason_of(problem, prediction);
+  const char *reason = reason_of(prediction);
   void *block;
   sgf_status status = sgf_allocate(&block, problem->network.layers - 1, 1, sizeof *prediction->rotations,
                                    "rotations of the hidden layers", error);
