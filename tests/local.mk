@@ -17,6 +17,7 @@ test_programs = \
   %D%/test_power \
   %D%/test_slow_modes \
   %D%/test_time \
+  %D%/test_time_epochs \
   %D%/test_time_simulation \
   %D%/test_chains \
   %D%/test_engine \
@@ -127,6 +128,10 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_time_SOURCES = %D%/test_time.c $(test_common)
 %C%_test_time_CFLAGS = $(test_cflags)
 %C%_test_time_LDADD = $(test_ldadd)
+
+%C%_test_time_epochs_SOURCES = %D%/test_time_epochs.c $(test_common)
+%C%_test_time_epochs_CFLAGS = $(test_cflags)
+%C%_test_time_epochs_LDADD = $(test_ldadd)
 
 %C%_test_time_simulation_SOURCES = %D%/test_time_simulation.c $(test_common)
 %C%_test_time_simulation_CFLAGS = $(test_cflags)

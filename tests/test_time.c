@@ -25,7 +25,7 @@ static double sum_of(const one_mode *mode, void (*fill)(const sgf_time_modes *mo
 {
   double one = 1.0, weights[2], factors[2], Z = mode->variance, rate = mode->h;
   sgf_error error = {SGF_OK, ""};
-  sgf_time_modes modes = {.law = {mode->lambda, mode->discrete, mode->beta}, .n = 1, .count = 1, .V = &one};
+  sgf_time_modes modes = {.law = {mode->lambda, mode->discrete, mode->beta, 0}, .n = 1, .count = 1, .V = &one};
   modes.rates = &rate;
   modes.Z = &Z;
   ASSERT_OK(sgf_time_weights(&modes, 0, 0, 1, 1, &one, weights, &error), error);
@@ -139,7 +139,7 @@ static void brute_autocovariance(const process *p, const double *direction, size
 static double *weights_of(const process *p, size_t rows, const double *directions, sgf_time_modes *modes)
 {
   sgf_error error = {SGF_OK, ""};
-  sgf_time_law law = {p->lambda, true, p->beta};
+  sgf_time_law law = {p->lambda, true, p->beta, 0};
   double *weights = new_reals(rows * 2 * N);
   ASSERT_OK(sgf_time_modes_create(&law, &p->range, p->Sigma, modes, &error), error);
   ASSERT_OK(sgf_time_weights(modes, 0, 2, 3, rows, directions, weights, &error), error);
@@ -440,30 +440,6 @@ START_TEST(full_batches_are_still)
 }
 END_TEST
 
-/* What it is not built for is left out, and says why: never the formula of independent draws. */
-START_TEST(reshuffled_epochs_are_left_out)
-{
-  sgf_settings settings;
-  sgf_error error = {SGF_OK, ""};
-  sgf_problem *problem;
-  size_t rows, columns;
-  settings_with_widths(&settings, 2, (size_t[]){4, 1});
-  settings.data.samples = 30;
-  settings.training.batch_size = 5;
-  settings.training.sampling = SGF_SAMPLING_EPOCH;
-  ASSERT_OK(sgf_problem_create(&settings, NULL, false, &problem, &error), error);
-  sgf_prediction *prediction = predict(problem);
-  const sgf_prediction_info *info = sgf_prediction_get_info(prediction);
-  ck_assert(info->untimed != NULL && strstr(info->untimed, "epoch") != NULL);
-  ck_assert(isnan(info->time.correlation_time) && isnan(info->time.scaling.exponent));
-  ck_assert(sgf_prediction_array(prediction, "correlation_time", &rows, &columns) == NULL);
-  ck_assert(sgf_prediction_array(prediction, "lags", &rows, &columns) == NULL);
-  sgf_prediction_free(prediction);
-  sgf_problem_free(problem);
-  sgf_settings_free(&settings);
-}
-END_TEST
-
 int main(void)
 {
   Suite *suite = suite_create("time");
@@ -479,7 +455,6 @@ int main(void)
   tcase_add_test(predictions, displacement_and_times_of_a_prediction);
   tcase_add_test(predictions, drift_along_the_null_space);
   tcase_add_test(predictions, full_batches_are_still);
-  tcase_add_test(predictions, reshuffled_epochs_are_left_out);
   suite_add_tcase(suite, laws);
   suite_add_tcase(suite, predictions);
   return run_suite(suite);

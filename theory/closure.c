@@ -121,6 +121,8 @@ const double *sgf_closure_mean(const sgf_closure *closure) { return closure->mea
 
 const double *sgf_closure_covariance(const sgf_closure *closure) { return closure->Sigma; }
 
+const double *sgf_closure_drift(const sgf_closure *closure) { return closure->now.drift; }
+
 /* ------------------------------------------------------- quasi-stationary state */
 
 /* Mean and covariance that the law leaves as they are, into the trial. */

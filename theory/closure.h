@@ -32,6 +32,9 @@ void sgf_closure_free(sgf_closure *closure);
 const double *sgf_closure_mean(const sgf_closure *closure);
 const double *sgf_closure_covariance(const sgf_closure *closure);
 
+/* Hbar (size, size) in the basis, of where it has settled; its too. */
+const double *sgf_closure_drift(const sgf_closure *closure);
+
 /* Take some steps of SGD. The coefficients vary slowly: over intervals of many steps they are held at the mean of their
  * values at both ends, and the steps between are taken at once in the eigenbasis of Hbar. An interval that its second
  * end changes by more than `tolerance`, relative, is halved; an interval of one step is exact.

@@ -43,6 +43,26 @@ static sgf_status leading_trace(const sgf_problem *problem, const sgf_prediction
   return status;
 }
 
+/* Modes of Hbar on range(H), behind those of null(H), as a range. */
+static sgf_status modes_of_drift(const sgf_range *range, const double *drift, sgf_range *averaged, sgf_error *error)
+{
+  size_t n = range->n, rank = range->rank, null = n - rank;
+  double *inside = NULL;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&inside, rank, rank, "modes of the closure", error));
+  SGF_TRY(sgf_new_reals(&averaged->V, n, n, "modes of the closure", error));
+  SGF_TRY(sgf_new_reals(&averaged->h, n, 1, "modes of the closure", error));
+  averaged->n = n;
+  averaged->rank = rank;
+  memcpy(inside, drift, rank * rank * sizeof *inside);
+  memcpy(averaged->V, range->V, null * n * sizeof *inside);
+  SGF_TRY(sgf_symmetric_eigen(rank, inside, averaged->h + null, "the closure's drift", error));
+  sgf_multiply(rank, n, rank, SGF_PLAIN, inside, SGF_PLAIN, range->V + null * n, averaged->V + null * n);
+done:
+  free(inside);
+  return status;
+}
+
 sgf_status sgf_solve_closure(const sgf_problem *problem, sgf_prediction *prediction, double *Sigma, sgf_error *error)
 {
   const sgf_range *range = &prediction->joint.range;
@@ -58,6 +78,7 @@ sgf_status sgf_solve_closure(const sgf_problem *problem, sgf_prediction *predict
   SGF_TRY(sgf_closure_settle(closure, &info->residual, drift, error));
   SGF_TRY(out_of_range(rank, n, basis, sgf_closure_covariance(closure), Sigma, error));
   sgf_multiply(1, n, rank, SGF_PLAIN, sgf_closure_mean(closure), SGF_PLAIN, basis, mean);
+  SGF_TRY(modes_of_drift(range, sgf_closure_drift(closure), &prediction->averaged, error));
   prediction->third_cumulants = sgf_closure_is_skew(problem);
   info->mean_shift = sgf_norm(n, mean);
   info->mean_drift = sgf_norm(n, drift);

@@ -24,8 +24,7 @@ sgf_mode_map sgf_mode_step(const sgf_mode *mode)
   return (sgf_mode_map){-Y, v + mode->kappa, -Y, mode->momentum - 1.0 + v};
 }
 
-/* (1 + a)(1 + b) - 1. */
-static sgf_mode_map compose(const sgf_mode_map *a, const sgf_mode_map *b)
+sgf_mode_map sgf_mode_compose(const sgf_mode_map *a, const sgf_mode_map *b)
 {
   return (sgf_mode_map){a->YY + b->YY + a->YY * b->YY + a->Yv * b->vY, a->Yv + b->Yv + a->YY * b->Yv + a->Yv * b->vv,
                         a->vY + b->vY + a->vY * b->YY + a->vv * b->vY, a->vv + b->vv + a->vY * b->Yv + a->vv * b->vv};
@@ -35,8 +34,8 @@ sgf_mode_map sgf_mode_power(sgf_mode_map map, size_t steps)
 {
   sgf_mode_map result = {0};
   for (; steps > 0; steps >>= 1) {
-    if (steps & 1) result = compose(&map, &result);
-    map = compose(&map, &map);
+    if (steps & 1) result = sgf_mode_compose(&map, &result);
+    map = sgf_mode_compose(&map, &map);
   }
   return result;
 }
@@ -118,8 +117,8 @@ void sgf_mode_powers_of(const sgf_mode *mode, const sgf_mode_map *map, size_t fi
   powers->start = sgf_mode_power(*map, first);
   powers->part[0] = *map;
   for (size_t k = 1; k < bits; k++) {
-    powers->part[k] = compose(&powers->part[k - 1], &powers->part[k - 1]);
-    if (count >> (bits - 1 - k) & 1) powers->part[k] = compose(map, &powers->part[k]);
+    powers->part[k] = sgf_mode_compose(&powers->part[k - 1], &powers->part[k - 1]);
+    if (count >> (bits - 1 - k) & 1) powers->part[k] = sgf_mode_compose(map, &powers->part[k]);
   }
 }
 

@@ -27,6 +27,8 @@ typedef struct sgf_mode_map {
 /* Of one step, and of `steps` times a map. */
 sgf_mode_map sgf_mode_step(const sgf_mode *mode);
 sgf_mode_map sgf_mode_power(sgf_mode_map map, size_t steps);
+/* (1 + a)(1 + b) - 1: a after b. */
+sgf_mode_map sgf_mode_compose(const sgf_mode_map *a, const sgf_mode_map *b);
 
 /* Covariance of the states of two modes, the first in rows. */
 typedef struct sgf_pair {

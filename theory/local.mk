@@ -21,6 +21,8 @@ theory_sources = \
   %D%/closure_state.h \
   %D%/closure_steps.c \
   %D%/closure_window.c \
+  %D%/correlation_time.c \
+  %D%/correlation_time.h \
   %D%/cost.c \
   %D%/covariance.c \
   %D%/covariance.h \
@@ -126,6 +128,8 @@ theory_sources = \
   %D%/third_cumulants.h \
   %D%/time_dependence.c \
   %D%/time_dependence.h \
+  %D%/time_dependence_epoch.c \
+  %D%/time_dependence_epoch.h \
   %D%/time_observables.c \
   %D%/time_step.c \
   %D%/time_step.h \

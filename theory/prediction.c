@@ -146,6 +146,7 @@ void sgf_prediction_free(sgf_prediction *prediction)
   free(prediction->frozen);
   free(prediction->rotations);
   sgf_fluctuations_free(&prediction->joint);
+  sgf_range_free(&prediction->averaged);
   sgf_multiplicative_free(prediction->exact);
   sgf_hessian_noise_free(prediction->linearized);
   sgf_covariance_operator_free(prediction->covariance);

@@ -49,6 +49,7 @@ struct sgf_prediction {
   sgf_multiplicative *exact;           /* one layer, NULL otherwise */
   sgf_hessian_noise *linearized;       /* several layers and their equation multiplicative, NULL otherwise */
   sgf_known_moments *known;            /* equation closure, NULL otherwise */
+  sgf_range averaged;                  /* likewise: modes of the mean drift on range(H); V = NULL otherwise */
   bool third_cumulants;                /* likewise: they are in it */
   sgf_covariance_operator *covariance; /* in the modes of H, of a prediction on directions; NULL otherwise */
   sgf_tested *tested;                  /* its directions */
@@ -102,6 +103,12 @@ sgf_status sgf_observe_balance(const sgf_problem *problem, sgf_prediction *predi
 /* Correlation times of the principal directions and their scaling with flatness, autocovariance, power spectra,
  * displacement. Part of the next. Source: section 15. */
 sgf_status sgf_observe_time(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error);
+
+/* The modes that fluctuations move in, with the covariance that they are of: of H, or by the closure of its mean. Errors:
+ * SGF_ERROR_MEMORY; what failed can be freed. */
+struct sgf_time_modes;
+sgf_status sgf_prediction_time_modes(const sgf_problem *problem, const sgf_prediction *prediction,
+                                     struct sgf_time_modes *modes, sgf_error *error);
 
 /* Displacement and the correlation time of all weights alone, of an operator that is in the modes of H. */
 sgf_status sgf_observe_time_by_operator(const sgf_problem *problem, const sgf_covariance_operator *covariance,

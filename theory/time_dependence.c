@@ -7,26 +7,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "covariance.h"
 #include "linear_algebra.h"
 #include "memory.h"
+#include "time_dependence_epoch.h"
 
 /* Lags reach this many relaxation times of the slowest mode, and no further than steps can be counted. */
 static const double RELAXATION_TIMES = 8.0, MOST_STEPS = 1e15;
 /* The lowest frequency but 0, in 1/(pi relaxation time) of the slowest mode: there its spectrum is flat. */
 static const double LOWEST_FREQUENCY = 0.05;
 
-const char *sgf_time_law_of(const sgf_settings *settings, sgf_time_law *law)
+sgf_time_law sgf_time_law_of(const sgf_problem *problem)
 {
-  sgf_equation equation = settings->theory.equation;
-  *law = (sgf_time_law){.step = sgf_time_of_step(settings),
-                        .discrete = equation != SGF_EQUATION_CONTINUUM,
-                        .momentum = settings->training.momentum};
-  if (settings->training.sampling == SGF_SAMPLING_EPOCH)
-    return "training.sampling is epoch: noise of reshuffled epochs has a memory of its own, for which this is not "
-           "built";
-  if (equation == SGF_EQUATION_CLOSURE)
-    return "theory.equation is closure: its drift depends on the fluctuations, for which this is not built";
-  return NULL;
+  const sgf_settings *settings = &problem->settings;
+  return (sgf_time_law){.step = sgf_time_of_step(settings),
+                        .discrete = settings->theory.equation != SGF_EQUATION_CONTINUUM,
+                        .momentum = settings->training.momentum,
+                        .batches = sgf_batches_of(problem)};
 }
 
 /* ------------------------------------------------------------------- modes */
@@ -107,11 +104,11 @@ sgf_status sgf_time_weights(const sgf_time_modes *modes, size_t layer, size_t fi
   }
   for (size_t r = 0; r < rows; r++)
     for (size_t i = 0; i < count; i++) {
-      double *w = weights + 2 * r * count, *u = w + count;
+      double *w = weights + 2 * r * count, *d = w + count;
       size_t at = r * count + i;
-      /* R(1)_ij = Sigma_ij [ 1 - lambda (h_i - beta h_j)/(1 - beta^2) ] */
+      /* R(1)_ij - Sigma_ij = -Sigma_ij lambda (h_i - beta h_j)/(1 - beta^2) */
       w[i] = q[at] * Zq[at];
-      u[i] = w[i] * (1.0 - step * modes->rates[i]) + (beta > 0.0 ? step * beta * q[at] * Zhq[at] : 0.0);
+      d[i] = (beta > 0.0 ? step * beta * q[at] * Zhq[at] : 0.0) - step * modes->rates[i] * w[i];
     }
 done:
   free(q);
@@ -148,19 +145,31 @@ static two_by_two power_of_step(const sgf_time_law *law, double rate, double k)
   return result;
 }
 
+/* alpha and gamma of independent draws. */
+static void response_to_start(const sgf_time_law *law, double rate, double lag, double *alpha, double *gamma)
+{
+  *alpha = law->discrete ? lag == 0.0 : exp(-flow_rate(law, rate) * law->step * lag);
+  *gamma = law->discrete && lag > 0.0 ? pow(1.0 - law->step * rate, lag - 1.0) : 0.0;
+  if (!law->discrete || law->momentum == 0.0) return;
+  two_by_two steps = power_of_step(law, rate, lag);
+  *alpha = steps.d;
+  *gamma = steps.c;
+}
+
 void sgf_autocovariance_factors(const sgf_time_modes *modes, double lag, double *factors)
 {
-  const sgf_time_law *law = &modes->law;
   size_t count = modes->count;
-  double *alpha = factors, *gamma = factors + count;
   for (size_t i = 0; i < count; i++) {
-    double h = modes->rates[i];
-    alpha[i] = law->discrete ? lag == 0.0 : exp(-flow_rate(law, h) * law->step * lag);
-    gamma[i] = law->discrete && lag > 0.0 ? pow(1.0 - law->step * h, lag - 1.0) : 0.0;
-    if (!law->discrete || law->momentum == 0.0) continue;
-    two_by_two steps = power_of_step(law, h, lag);
-    alpha[i] = steps.d;
-    gamma[i] = steps.c;
+    double alpha, gamma;
+    if (modes->law.batches > 0) {
+      sgf_time_factor factor = sgf_epoch_time_factor(&modes->law, modes->rates[i], lag);
+      factors[i] = factor.whole;
+      factors[count + i] = factor.step;
+      continue;
+    }
+    response_to_start(&modes->law, modes->rates[i], lag, &alpha, &gamma);
+    factors[i] = alpha + gamma;
+    factors[count + i] = gamma;
   }
 }
 
@@ -171,7 +180,7 @@ void sgf_correlation_time_factors(const sgf_time_modes *modes, double *factors)
   size_t count = modes->count;
   for (size_t i = 0; i < count; i++) {
     double time = modes->rates[i] > 0.0 ? 1.0 / modes->rates[i] : 0.0;
-    factors[i] = law->discrete ? 0.5 * law->step - law->momentum * time : (1.0 - law->momentum) * time;
+    factors[i] = (1.0 - law->momentum) * time + (law->discrete ? 0.5 * law->step : 0.0);
     factors[count + i] = law->discrete ? time : 0.0;
   }
 }
@@ -184,6 +193,7 @@ void sgf_spectrum_factors(const sgf_time_modes *modes, double frequency, double 
   size_t count = modes->count;
   double omega = 2.0 * M_PI * frequency, beta = law->momentum;
   double complex z = cexp(-I * omega * law->step);
+  double noise = law->batches > 0 ? sgf_epoch_noise_spectrum(law->batches, omega * law->step) : 1.0;
   for (size_t i = 0; i < count; i++) {
     double h = modes->rates[i];
     factors[i] = factors[count + i] = 0.0;
@@ -194,8 +204,8 @@ void sgf_spectrum_factors(const sgf_time_modes *modes, double frequency, double 
       continue;
     }
     double complex response = 1.0 / ((1.0 - z) * (1.0 - beta * z) + law->step * h * z);
-    factors[i] = 2.0 * law->step * (1.0 - 2.0 * creal(beta * z * z * response));
-    factors[count + i] = 4.0 * law->step * creal(z * response);
+    factors[i] = 2.0 * law->step * noise * (1.0 + 2.0 * creal((z - beta * z * z) * response));
+    factors[count + i] = 4.0 * law->step * noise * creal(z * response);
   }
 }
 
@@ -209,16 +219,23 @@ static double slowest_rate(const sgf_time_modes *modes)
   return rate;
 }
 
-/* Relaxation times of the slowest mode, and with momentum of the slowest oscillation, in steps. */
+/* Relaxation times of the slowest mode, and with momentum of the slowest oscillation, in steps; with epochs at least a quarter
+ * of one, for which a slow mode remembers. */
 static double relaxation_steps(const sgf_time_modes *modes)
 {
   double beta = modes->law.momentum, steps = (1.0 - beta) / (modes->law.step * slowest_rate(modes));
-  return beta > 0.0 && modes->law.discrete ? fmax(steps, 2.0 / (1.0 - beta)) : steps;
+  if (beta > 0.0 && modes->law.discrete) steps = fmax(steps, 2.0 / (1.0 - beta));
+  return fmax(steps, 0.25 * (double)modes->law.batches);
+}
+
+double sgf_last_lag(const sgf_time_modes *modes)
+{
+  return fmin(fmax(ceil(RELAXATION_TIMES * relaxation_steps(modes)), 1.0), MOST_STEPS);
 }
 
 size_t sgf_choose_lags(const sgf_time_modes *modes, double *lags)
 {
-  double last = fmin(fmax(ceil(RELAXATION_TIMES * relaxation_steps(modes)), 1.0), MOST_STEPS);
+  double last = sgf_last_lag(modes);
   size_t count = 1;
   lags[0] = 0.0;
   for (size_t k = 0; k + 1 < SGF_MOST_LAGS; k++) {

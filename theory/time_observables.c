@@ -3,7 +3,9 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "correlation_time.h"
 #include "flatness.h"
 #include "linear_algebra.h"
 #include "memory.h"
@@ -24,7 +26,7 @@ typedef struct {
 
 /* A set of directions in the modes of a drift. */
 typedef struct {
-  const sgf_time_modes *modes;
+  const sgf_memory *memory;  /* of the modes */
   size_t layer, first, size; /* the weights that directions are of */
   size_t count;
   const double *directions, *variance, *curvature; /* (count, size), (count), (count) */
@@ -40,25 +42,26 @@ static sgf_status fit_scaling(const direction_set *set, const double *time, uint
   return status;
 }
 
-/* time (count) of every direction, NaN for those that do not fluctuate; sums (2 modes) of all weights, which are those
- * of the whole space when directions are a basis; kept (few, 2 modes) weights of the leading ones. */
-static sgf_status correlation_times(const direction_set *set, size_t few, double *time, double *sums, double *kept,
-                                    sgf_error *error)
+/* time, decay (count) of every direction, NaN for those that do not fluctuate, decay may be NULL; sums (2 modes) of all
+ * weights, which are those of the whole space when directions are a basis; kept (few, 2 modes) weights of the leading ones. */
+static sgf_status correlation_times(const direction_set *set, size_t few, double *time, double *decay, double *sums,
+                                    double *kept, sgf_error *error)
 {
-  size_t width = 2 * set->modes->count;
-  double *weights = NULL, *factors = NULL;
+  const sgf_time_modes *modes = set->memory->modes;
+  size_t width = 2 * modes->count;
+  double *weights = NULL;
   sgf_status status;
   SGF_TRY(sgf_new_reals(&weights, CHUNK, width, "directions in time", error));
-  SGF_TRY(sgf_new_reals(&factors, width, 1, "directions in time", error));
-  sgf_correlation_time_factors(set->modes, factors);
   for (size_t from = 0; from < set->count; from += CHUNK) {
     size_t rows = set->count - from < CHUNK ? set->count - from : CHUNK;
-    SGF_TRY(sgf_time_weights(set->modes, set->layer, set->first, set->size, rows, set->directions + from * set->size,
+    SGF_TRY(sgf_time_weights(modes, set->layer, set->first, set->size, rows, set->directions + from * set->size,
                              weights, error));
+    SGF_TRY(sgf_memory_times(set->memory, rows, weights, time + from, decay != NULL ? decay + from : NULL, error));
     for (size_t r = 0; r < rows; r++) {
       const double *weight = weights + r * width;
       bool moves = set->variance[from + r] > ZERO_MODE * set->variance[0];
-      time[from + r] = moves ? sgf_dot(width, weight, factors) / set->variance[from + r] : NAN;
+      if (!moves) time[from + r] = NAN;
+      if (!moves && decay != NULL) decay[from + r] = NAN;
       for (size_t i = 0; i < width; i++) {
         sums[i] += weight[i];
         if (from + r < few) kept[(from + r) * width + i] = weight[i];
@@ -67,7 +70,6 @@ static sgf_status correlation_times(const direction_set *set, size_t few, double
   }
 done:
   free(weights);
-  free(factors);
   return status;
 }
 
@@ -110,80 +112,96 @@ static void into_displacement(size_t lags, double *table)
 static sgf_status observe_set(const direction_set *set, const time_axes *axes, uint64_t seed,
                               sgf_prediction *prediction, sgf_time_info *info, sgf_error *error)
 {
-  const sgf_time_modes *modes = set->modes;
+  const sgf_time_modes *modes = set->memory->modes;
   size_t few = set->count < SGF_MODES_IN_TIME ? set->count : SGF_MODES_IN_TIME, width = 2 * modes->count;
-  double *time, *covariance, *spectrum, *displacement, *sums = NULL, *kept = NULL, *factors = NULL;
+  double *time, *decay, *covariance, *spectrum, *displacement, *sums = NULL, *kept = NULL;
   sgf_status status;
   SGF_TRY(add_array(prediction, set->layer, "correlation_time", set->count, 0, &time, error));
+  SGF_TRY(add_array(prediction, set->layer, "decay_time", set->count, 0, &decay, error));
   SGF_TRY(add_array(prediction, set->layer, "autocovariance", few, axes->lags, &covariance, error));
   SGF_TRY(add_array(prediction, set->layer, "power_spectrum", few, axes->frequencies, &spectrum, error));
   SGF_TRY(add_array(prediction, set->layer, "mean_square_displacement", axes->lags, 0, &displacement, error));
   SGF_TRY(sgf_new_reals(&sums, width, 1, "weights of the modes", error));
   SGF_TRY(sgf_new_reals(&kept, few, width, "weights of the modes", error));
-  SGF_TRY(sgf_new_reals(&factors, width, 1, "weights of the modes", error));
-  SGF_TRY(correlation_times(set, few, time, sums, kept, error));
+  SGF_TRY(correlation_times(set, few, time, decay, sums, kept, error));
   SGF_TRY(tabulate(modes, sgf_autocovariance_factors, axes->lags, axes->lag, few, kept, covariance, error));
   SGF_TRY(tabulate(modes, sgf_spectrum_factors, axes->frequencies, axes->frequency, few, kept, spectrum, error));
   SGF_TRY(tabulate(modes, sgf_autocovariance_factors, axes->lags, axes->lag, 1, sums, displacement, error));
-  sgf_correlation_time_factors(modes, factors);
-  info->correlation_time = sgf_dot(width, sums, factors) / displacement[0];
+  SGF_TRY(sgf_memory_times(set->memory, 1, sums, &info->correlation_time, NULL, error));
   into_displacement(axes->lags, displacement);
   info->displacement_rate = displacement[1] / modes->law.step;
   SGF_TRY(fit_scaling(set, time, seed, &info->scaling, error));
 done:
   free(sums);
   free(kept);
-  free(factors);
   return status;
+}
+
+/* Sigma (n, n) of a layer with the others frozen that its modes are of: with epochs that of independent draws. */
+static sgf_status frozen_covariance(const sgf_problem *problem, const sgf_prediction *prediction, size_t layer,
+                                    double *Sigma, sgf_error *error)
+{
+  const sgf_fluctuations *frozen = &prediction->frozen[layer - 1];
+  char name[48];
+  if (sgf_batches_of(problem) > 0) return sgf_covariance(problem, frozen, SGF_TIME_HEAVY_BALL, NULL, Sigma, error);
+  snprintf(name, sizeof name, "layer%zu/covariance_uncoupled", layer);
+  memcpy(Sigma, sgf_prediction_find(prediction, name), frozen->range.n * frozen->range.n * sizeof *Sigma);
+  return SGF_OK;
+}
+
+/* The arrays of a layer, with a suffix. */
+static void find_directions(const sgf_prediction *prediction, size_t layer, const char *suffix, direction_set *set)
+{
+  static const char *const names[] = {"directions", "variance", "curvature"};
+  const double **const arrays[] = {&set->directions, &set->variance, &set->curvature};
+  char name[48];
+  for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+    snprintf(name, sizeof name, "layer%zu/%s%s", layer, names[k], suffix);
+    *arrays[k] = sgf_prediction_find(prediction, name);
+  }
 }
 
 /* The layer with the others frozen, which has a drift of its own. */
-static sgf_status observe_alone(const sgf_time_law *law, const sgf_range *range, uint64_t seed, size_t layer,
-                                sgf_prediction *prediction, sgf_error *error)
+static sgf_status observe_alone(const sgf_problem *problem, size_t layer, sgf_prediction *prediction,
+                                sgf_error *error)
 {
-  char name[48];
-  double *time, *sums = NULL;
+  const sgf_range *range = &prediction->frozen[layer - 1].range;
+  sgf_time_law law = sgf_time_law_of(problem);
+  double *time, *sums = NULL, *Sigma = NULL;
   sgf_time_modes modes = {0};
-  direction_set set = {.modes = &modes, .size = range->n, .count = range->n};
+  sgf_memory memory = {0};
+  direction_set set = {.memory = &memory, .size = range->n, .count = range->n};
   sgf_status status;
   SGF_TRY(sgf_prediction_add_layer(prediction, layer, "correlation_time_uncoupled", range->n, 0, &time, error));
-  snprintf(name, sizeof name, "layer%zu/covariance_uncoupled", layer);
-  SGF_TRY(sgf_time_modes_create(law, range, sgf_prediction_find(prediction, name), &modes, error));
+  SGF_TRY(sgf_new_reals(&Sigma, range->n, range->n, "covariance of a layer", error));
+  SGF_TRY(frozen_covariance(problem, prediction, layer, Sigma, error));
+  SGF_TRY(sgf_time_modes_create(&law, range, Sigma, &modes, error));
   SGF_TRY(sgf_new_reals(&sums, 2 * modes.count, 1, "weights of the modes", error));
-  snprintf(name, sizeof name, "layer%zu/directions_uncoupled", layer);
-  set.directions = sgf_prediction_find(prediction, name);
-  snprintf(name, sizeof name, "layer%zu/variance_uncoupled", layer);
-  set.variance = sgf_prediction_find(prediction, name);
-  snprintf(name, sizeof name, "layer%zu/curvature_uncoupled", layer);
-  set.curvature = sgf_prediction_find(prediction, name);
-  SGF_TRY(correlation_times(&set, 0, time, sums, NULL, error));
-  SGF_TRY(fit_scaling(&set, time, seed, &prediction->layers[layer - 1].time.scaling_uncoupled, error));
+  SGF_TRY(sgf_memory_create(&modes, &memory, error));
+  find_directions(prediction, layer, "_uncoupled", &set);
+  SGF_TRY(correlation_times(&set, 0, time, NULL, sums, NULL, error));
+  SGF_TRY(
+      fit_scaling(&set, time, problem->settings.seed, &prediction->layers[layer - 1].time.scaling_uncoupled, error));
 done:
+  sgf_memory_free(&memory);
   sgf_time_modes_free(&modes);
   free(sums);
+  free(Sigma);
   return status;
 }
 
-static sgf_status observe_layer(const sgf_problem *problem, const sgf_time_modes *modes, const time_axes *axes,
+static sgf_status observe_layer(const sgf_problem *problem, const sgf_memory *memory, const time_axes *axes,
                                 size_t layer, sgf_prediction *prediction, sgf_error *error)
 {
   sgf_time_info *info = &prediction->layers[layer - 1].time;
   size_t size = sgf_layer_size(&problem->network, layer);
-  char name[48];
   direction_set set = {
-      .modes = modes, .layer = layer, .first = problem->network.offsets[layer], .size = size, .count = size};
+      .memory = memory, .layer = layer, .first = problem->network.offsets[layer], .size = size, .count = size};
   sgf_status status;
-  snprintf(name, sizeof name, "layer%zu/directions", layer);
-  set.directions = sgf_prediction_find(prediction, name);
-  snprintf(name, sizeof name, "layer%zu/variance", layer);
-  set.variance = sgf_prediction_find(prediction, name);
-  snprintf(name, sizeof name, "layer%zu/curvature", layer);
-  set.curvature = sgf_prediction_find(prediction, name);
+  find_directions(prediction, layer, "", &set);
   SGF_TRY(observe_set(&set, axes, problem->settings.seed, prediction, info, error));
   info->scaling_uncoupled = info->scaling;
-  if (prediction->frozen != NULL)
-    SGF_TRY(observe_alone(&modes->law, &prediction->frozen[layer - 1].range, problem->settings.seed, layer,
-                          prediction, error));
+  if (prediction->frozen != NULL) SGF_TRY(observe_alone(problem, layer, prediction, error));
 done:
   return status;
 }
@@ -218,23 +236,35 @@ void sgf_no_time_dependence(const char *reason, sgf_prediction *prediction)
 /* Round-off residuals, or the whole sample in every batch. */
 static bool is_still(const sgf_prediction_info *info) { return info->noise_free || info->trace == 0.0; }
 
+sgf_status sgf_prediction_time_modes(const sgf_problem *problem, const sgf_prediction *prediction,
+                                     sgf_time_modes *modes, sgf_error *error)
+{
+  sgf_time_law law = sgf_time_law_of(problem);
+  const sgf_range *range = prediction->averaged.V != NULL ? &prediction->averaged : &prediction->joint.range;
+  const char *name = "covariance";
+  if (law.batches > 0) name = law.momentum > 0.0 ? "covariance_independent" : "covariance_discrete";
+  if (prediction->covariance == NULL)
+    return sgf_time_modes_create(&law, range, sgf_prediction_find(prediction, name), modes, error);
+  sgf_time_modes_of_operator(&law, prediction->covariance, modes);
+  return SGF_OK;
+}
+
 sgf_status sgf_observe_time(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error)
 {
   sgf_prediction_info *info = &prediction->info;
-  sgf_time_law law;
   sgf_time_modes modes = {0};
+  sgf_memory memory = {0};
   time_axes axes = {0};
   sgf_status status = SGF_OK;
-  const char *reason = sgf_time_law_of(&problem->settings, &law);
-  sgf_no_time_dependence(is_still(info) ? "nothing fluctuates" : reason, prediction);
+  sgf_no_time_dependence(is_still(info) ? "nothing fluctuates" : NULL, prediction);
   if (info->untimed != NULL) goto done;
-  SGF_TRY(sgf_time_modes_create(&law, &prediction->joint.range, sgf_prediction_find(prediction, "covariance"), &modes,
-                                error));
+  SGF_TRY(sgf_prediction_time_modes(problem, prediction, &modes, error));
+  SGF_TRY(sgf_memory_create(&modes, &memory, error));
   SGF_TRY(add_lags(&modes, prediction, &axes, error));
   axes.frequencies = SGF_MOST_FREQUENCIES;
   SGF_TRY(sgf_prediction_add(prediction, "frequencies", axes.frequencies, 0, &axes.frequency, error));
   sgf_choose_frequencies(&modes, axes.frequency);
-  direction_set joint = {.modes = &modes,
+  direction_set joint = {.memory = &memory,
                          .size = info->weights,
                          .count = info->weights,
                          .directions = sgf_prediction_find(prediction, "directions"),
@@ -242,8 +272,9 @@ sgf_status sgf_observe_time(const sgf_problem *problem, sgf_prediction *predicti
                          .curvature = sgf_prediction_find(prediction, "curvature")};
   SGF_TRY(observe_set(&joint, &axes, problem->settings.seed, prediction, &info->time, error));
   for (size_t l = 1; l <= problem->network.layers; l++)
-    SGF_TRY(observe_layer(problem, &modes, &axes, l, prediction, error));
+    SGF_TRY(observe_layer(problem, &memory, &axes, l, prediction, error));
 done:
+  sgf_memory_free(&memory);
   sgf_time_modes_free(&modes);
   free(axes.lag);
   return status;
@@ -256,12 +287,11 @@ sgf_status sgf_observe_time_by_operator(const sgf_problem *problem, const sgf_co
   bool in_modes = covariance->space == &covariance->drift;
   sgf_time_info *info = &prediction->info.time;
   double *sums = NULL, *factors = NULL, *displacement;
-  sgf_time_law law;
+  sgf_time_law law = sgf_time_law_of(problem);
   sgf_time_modes modes;
   time_axes axes = {0};
   sgf_status status = SGF_OK;
-  const char *reason = sgf_time_law_of(&problem->settings, &law);
-  if (reason == NULL && !in_modes) reason = "the closed form has no modes of H";
+  const char *reason = in_modes ? NULL : "the closed form has no modes of H";
   sgf_no_time_dependence(is_still(&prediction->info) ? "nothing fluctuates" : reason, prediction);
   if (prediction->info.untimed != NULL) goto done;
   sgf_time_modes_of_operator(&law, covariance, &modes);
@@ -272,7 +302,7 @@ sgf_status sgf_observe_time_by_operator(const sgf_problem *problem, const sgf_co
   sgf_mode_covariance_diagonal(&covariance->modes, sums);
   for (size_t i = 0; i < modes.count; i++) {
     sums[i] *= modes.rates[i];
-    sums[modes.count + i] = sums[i] * (1.0 - (law.discrete ? law.step * modes.rates[i] : 0.0));
+    sums[modes.count + i] = law.discrete ? -law.step * modes.rates[i] * sums[i] : 0.0;
   }
   SGF_TRY(tabulate(&modes, sgf_autocovariance_factors, axes.lags, axes.lag, 1, sums, displacement, error));
   sgf_correlation_time_factors(&modes, factors);

@@ -24,28 +24,30 @@ size_t sgf_prediction_slow_modes(const sgf_prediction *prediction, size_t most, 
   return range->n - k < most ? range->n - k : most;
 }
 
-/* tau in draws, as the estimate with these lags sees it. NaN where the law of motion is not known. */
-static sgf_status predict_time(const sgf_comparing *all, const double *mode, double rate, size_t lags, double *time,
+/* Whether draws that are so many steps apart see all positions in an epoch alike. */
+static bool sees_all_positions(size_t apart, size_t batches)
+{
+  while (batches > 0) { /* Euclid */
+    size_t rest = apart % batches;
+    apart = batches;
+    batches = rest;
+  }
+  return apart == 1;
+}
+
+/* tau in draws, as the estimate with these lags sees it. NaN for epochs of which it does not see all positions. */
+static sgf_status predict_time(const sgf_comparing *all, const double *mode, size_t lags, double *time,
                                sgf_error *error)
 {
-  const sgf_settings *settings = &all->problem->settings;
   const sgf_plan *plan = &all->ensemble->info.plan;
   const sgf_followed *followed = &all->ensemble->followed;
   size_t apart = plan->stride * followed->thin, width;
   double *weights = NULL, *factors = NULL;
   sgf_time_modes modes = {0};
-  sgf_time_law law;
-  sgf_status status = SGF_OK;
+  sgf_status status;
   *time = NAN;
-  if (sgf_time_law_of(settings, &law) != NULL) return SGF_OK;
-  if (settings->training.momentum == 0.0) {
-    double start = (double)plan->burn_in_steps / (double)apart + 1.0;
-    *time = sgf_mode_window_time(sgf_mode_correlation(rate, sgf_time_of_step(settings), apart), start,
-                                 followed->draws, lags);
-    return SGF_OK;
-  }
-  SGF_TRY(sgf_time_modes_create(&law, &all->prediction->joint.range,
-                                sgf_prediction_find(all->prediction, "covariance"), &modes, error));
+  SGF_TRY(sgf_prediction_time_modes(all->problem, all->prediction, &modes, error));
+  if (modes.law.batches > 0 && !sees_all_positions(apart, modes.law.batches)) goto done;
   width = 2 * modes.count;
   SGF_TRY(sgf_new_reals(&weights, width, 1, "correlation times", error));
   SGF_TRY(sgf_new_reals(&factors, width, 1, "correlation times", error));
@@ -64,10 +66,28 @@ done:
   return status;
 }
 
+/* The same without momentum, of independent draws: the start at theta* is known. A mode relaxes by H, or by the mean drift of the
+ * closure. */
+static double predict_time_from_start(const sgf_comparing *all, const double *mode, double rate, size_t lags)
+{
+  const sgf_plan *plan = &all->ensemble->info.plan;
+  const sgf_followed *followed = &all->ensemble->followed;
+  const sgf_range *averaged = &all->prediction->averaged;
+  size_t apart = plan->stride * followed->thin;
+  if (averaged->V != NULL) rate = 0.0;
+  for (size_t k = averaged->n - averaged->rank; averaged->V != NULL && k < averaged->n; k++) {
+    double along = sgf_dot(averaged->n, averaged->V + k * averaged->n, mode);
+    rate += averaged->h[k] * along * along;
+  }
+  return sgf_mode_window_time(sgf_mode_correlation(rate, sgf_time_of_step(&all->problem->settings), apart),
+                              (double)plan->burn_in_steps / (double)apart + 1.0, followed->draws, lags);
+}
+
 /* Mode k of those that are followed. */
 static sgf_status diagnose(const sgf_comparing *all, size_t k, const sgf_chains *chains, sgf_mode_diagnostics *seen,
                            sgf_error *error)
 {
+  const sgf_settings *settings = &all->problem->settings;
   const double *mode = all->ensemble->followed.directions + k * all->n;
   double expected = all->mean != NULL ? sgf_dot(all->n, all->mean, mode) : 0.0, predicted;
   double unit = 0.5 * sgf_time_of_step(&all->problem->settings) *
@@ -82,7 +102,10 @@ static sgf_status diagnose(const sgf_comparing *all, size_t k, const sgf_chains 
   SGF_TRY(sgf_chains_effective_sizes(chains, &sizes, error));
   SGF_TRY(sgf_chains_moments(chains, &moments, error));
   SGF_TRY(sgf_chains_correlation_time(chains, &expected, &time, error));
-  SGF_TRY(predict_time(all, mode, seen->rate, time.lags, &predicted, error));
+  if (settings->training.momentum == 0.0 && settings->training.sampling != SGF_SAMPLING_EPOCH)
+    predicted = predict_time_from_start(all, mode, seen->rate, time.lags);
+  else
+    SGF_TRY(predict_time(all, mode, time.lags, &predicted, error));
   seen->r_hat = r_hat.most;
   seen->ess_bulk = sizes.bulk;
   seen->ess_tail = sizes.tail;

@@ -27,6 +27,7 @@ typedef struct {
   double spacing;                    /* continuum time between snapshots */
   size_t lags;                       /* of the table: 0 ... lags */
   double *inside;                    /* (count, rank), directions in those of the projection */
+  double *centre;                    /* (count), predicted mean along them */
   double *c;                         /* (most lags + 1, count), predicted autocovariance */
   size_t *ends;                      /* (count), last lag of the sum; 0: the direction is not summed */
   size_t kept;                       /* directions that are */
@@ -40,6 +41,7 @@ typedef struct {
 static void free_times(times *these)
 {
   free(these->inside);
+  free(these->centre);
   free(these->c);
   free(these->ends);
   free(these->moments);
@@ -110,17 +112,10 @@ done:
 
 static sgf_status predict(times *these, sgf_error *error)
 {
-  const sgf_prediction *prediction = these->all->prediction;
-  sgf_time_law law;
   sgf_time_modes modes = {0};
   sgf_status status;
-  sgf_time_law_of(&these->all->problem->settings, &law);
-  these->spacing = law.step * (double)these->all->ensemble->stride;
-  if (prediction->covariance != NULL)
-    sgf_time_modes_of_operator(&law, prediction->covariance, &modes);
-  else
-    SGF_TRY(sgf_time_modes_create(&law, &prediction->joint.range, sgf_prediction_find(prediction, "covariance"),
-                                  &modes, error));
+  SGF_TRY(sgf_prediction_time_modes(these->all->problem, these->all->prediction, &modes, error));
+  these->spacing = modes.law.step * (double)these->all->ensemble->stride;
   SGF_TRY(predict_times(these, &modes, error));
 done:
   sgf_time_modes_free(&modes);
@@ -129,7 +124,9 @@ done:
 
 /* ------------------------------------------------------------ measurements */
 
-/* The directions of the source in those of the projection: what of them is on the range. */
+/* The directions of the source in those of the projection: what of them is on the range. And the mean along them, about
+ * which autocovariances are: of reshuffled epochs that over an epoch (its change within one is of higher order), and of
+ * the closure. */
 static sgf_status into_projection(times *these, sgf_error *error)
 {
   const sgf_projection *projection = &these->all->projection;
@@ -142,6 +139,10 @@ static sgf_status into_projection(times *these, sgf_error *error)
   for (size_t k = 0; k < rank; k++)
     memcpy(columns + k * size, projection->directions + k * projection->n + source->first, size * sizeof *columns);
   sgf_multiply(these->count, rank, size, SGF_PLAIN, source->directions, SGF_TRANSPOSED, columns, these->inside);
+  SGF_TRY(sgf_new_reals(&these->centre, these->count, 1, "mean along the directions", error));
+  if (these->all->mean == NULL) goto done;
+  sgf_multiply(rank, 1, projection->n, SGF_PLAIN, projection->directions, SGF_PLAIN, these->all->mean, columns);
+  sgf_multiply(these->count, 1, rank, SGF_PLAIN, these->inside, SGF_PLAIN, columns, these->centre);
 done:
   free(columns);
   return status;
@@ -203,6 +204,7 @@ static sgf_status measure(times *these, sgf_error *error)
     size_t row = run % rows;
     sgf_multiply(these->count, these->length, rank, SGF_PLAIN, these->inside, SGF_TRANSPOSED,
                  project_run(these, run, x), y);
+    for (size_t at = 0; at < these->count * these->length; at++) y[at] -= these->centre[at / these->length];
     measure_run(these, y, row, 1.0 / (double)((runs - row + rows - 1) / rows));
   }
 done:

@@ -29,12 +29,9 @@ static sgf_status stationary_of_mean(const sgf_comparing *all, window_means *the
   const sgf_plan *plan = &all->ensemble->info.plan;
   size_t snapshots = plan->window_steps / plan->stride, width = 0;
   double K = (double)snapshots, *weights = NULL, *factors = NULL, *sum = NULL;
-  sgf_time_law law;
   sgf_time_modes modes = {0};
   sgf_status status;
-  sgf_time_law_of(&all->problem->settings, &law);
-  SGF_TRY(sgf_time_modes_create(&law, &all->prediction->joint.range,
-                                sgf_prediction_find(all->prediction, "covariance"), &modes, error));
+  SGF_TRY(sgf_prediction_time_modes(all->problem, all->prediction, &modes, error));
   width = 2 * modes.count;
   SGF_TRY(sgf_new_reals(&weights, these->count, width, "means of windows", error));
   SGF_TRY(sgf_new_reals(&factors, width, 1, "means of windows", error));
@@ -130,6 +127,7 @@ sgf_status sgf_compare_window_means(sgf_comparing *all, sgf_error *error)
   double *block = NULL, excess, excess_error;
   sgf_status status = SGF_OK;
   info->correlation_ratio = info->correlation_ratio_error = NAN;
+  if (sgf_batches_of(all->problem) > 0) return SGF_OK; /* the noise of a whole epoch has no mean */
   if (all->prediction->info.untimed != NULL || all->ensemble->info.recorded || all->ensemble->info.centred ||
       all->ensemble->directions != NULL || these.count == 0 || !(knows_start(all) || forgets_start(all)))
     return SGF_OK;
