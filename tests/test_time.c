@@ -1,5 +1,6 @@
 /* Fluctuations in time: autocovariance, correlation times, power spectra and displacement against closed forms, dense
  * powers of the process, and limits. */
+#include "../theory/drift.h"
 #include "../theory/flatness.h"
 #include "../theory/prediction.h"
 #include "../theory/time_dependence.h"
@@ -413,6 +414,126 @@ START_TEST(drift_along_the_null_space)
 }
 END_TEST
 
+/* ------------------------------------------------------------- the closure */
+
+static sgf_prediction *predict_by(sgf_equation equation, size_t layers, const size_t *widths, double rate,
+                                  sgf_problem **problem)
+{
+  sgf_settings settings;
+  sgf_error error = {SGF_OK, ""};
+  settings_with_widths(&settings, layers + 1, widths);
+  settings.data.samples = 30;
+  settings.training.learning_rate = rate;
+  settings.training.batch_size = 5;
+  settings.theory.equation = equation;
+  settings.seed = 3;
+  ASSERT_OK(sgf_problem_create(&settings, NULL, false, problem, &error), error);
+  sgf_settings_free(&settings);
+  return predict(*problem);
+}
+
+/* One layer: the closure is the exact equation, in time too. */
+START_TEST(closure_of_one_layer_is_exact)
+{
+  static const char *const names[] = {"lags",           "frequencies",    "correlation_time",        "decay_time",
+                                      "autocovariance", "power_spectrum", "mean_square_displacement"};
+  sgf_problem *problem, *other;
+  sgf_prediction *closure = predict_by(SGF_EQUATION_CLOSURE, 1, (size_t[]){4, 2}, 0.1, &problem);
+  sgf_prediction *exact = predict_by(SGF_EQUATION_EXACT, 1, (size_t[]){4, 2}, 0.1, &other);
+  for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+    size_t rows, columns;
+    const double *values = sgf_prediction_array(closure, names[k], &rows, &columns);
+    ck_assert_msg(values != NULL, "theory/%s is missing", names[k]);
+    ASSERT_CLOSE(rows * columns, values, array(exact, names[k]), 1e-8);
+  }
+  sgf_prediction_free(closure);
+  sgf_prediction_free(exact);
+  sgf_problem_free(problem);
+  sgf_problem_free(other);
+}
+END_TEST
+
+/* E[g delta^T] over theta ~ N(theta* + m, Sigma) of rank 2, by five nodes for each: exact for the quartic that it is. */
+static void gaussian_average(const sgf_problem *problem, const double *mean, const double *Sigma, double *average)
+{
+  size_t n = problem->network.weights;
+  double root = sqrt(10.0), inner = sqrt(5.0 - root), outer = sqrt(5.0 + root);
+  double nodes[] = {-outer, -inner, 0.0, inner, outer};
+  double shares[] = {(7.0 - 2.0 * root) / 60.0, (7.0 + 2.0 * root) / 60.0, 8.0 / 15.0, (7.0 + 2.0 * root) / 60.0,
+                     (7.0 - 2.0 * root) / 60.0};
+  double *V = new_reals(n * n), *values = new_reals(n), *delta = new_reals(n), *theta = new_reals(n);
+  double *gradient = new_reals(n);
+  sgf_error error = {SGF_OK, ""};
+  memcpy(V, Sigma, n * n * sizeof *V);
+  ASSERT_OK(sgf_symmetric_eigen(n, V, values, "covariance", &error), error);
+  ck_assert(values[n - 3] < 1e-12 * values[n - 2]);
+  for (size_t a = 0; a < 5; a++)
+    for (size_t b = 0; b < 5; b++) {
+      for (size_t k = 0; k < n; k++) {
+        delta[k] =
+            sqrt(values[n - 1]) * nodes[a] * V[(n - 1) * n + k] + sqrt(values[n - 2]) * nodes[b] * V[(n - 2) * n + k];
+        theta[k] = problem->theta[k] + mean[k] + delta[k];
+      }
+      ASSERT_OK(sgf_gradient(&problem->network, &problem->data, theta, 0.0, gradient, &error), error);
+      for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++) average[i * n + j] += shares[a] * shares[b] * gradient[i] * delta[j];
+    }
+  free(V);
+  free(values);
+  free(delta);
+  free(theta);
+  free(gradient);
+}
+
+/* R(1) = Sigma - lambda E[g delta^T] by the average of the gradient itself, which knows no mean drift. Not by that at theta*. */
+START_TEST(closure_regresses_on_the_gradient)
+{
+  sgf_problem *problem;
+  sgf_prediction *prediction = predict_by(SGF_EQUATION_CLOSURE, 2, (size_t[]){2, 2, 1}, 0.1, &problem);
+  size_t n = problem->network.weights, lags, columns;
+  const double *Sigma = array(prediction, "covariance"), *directions = array(prediction, "directions");
+  const double *c = array(prediction, "autocovariance"), *H = array(prediction, "hessian");
+  double *average = new_reals(n * n), *product = new_reals(n * n), planted = 0.0;
+  const double *time = sgf_prediction_array(prediction, "lags", &lags, &columns);
+  ASSERT_NEAR(time[1], 0.1, 1e-15);
+  gaussian_average(problem, array(prediction, "mean"), Sigma, average);
+  sgf_multiply(n, n, n, SGF_PLAIN, H, SGF_PLAIN, Sigma, product);
+  for (size_t k = 0; k < 2; k++) {
+    double fallen = 0.1 * sgf_quadratic_form(n, average, directions + k * n);
+    ASSERT_NEAR(c[k * lags] - c[k * lags + 1], fallen, 1e-9 * fallen);
+    planted = fmax(planted, fabs(0.1 * sgf_quadratic_form(n, product, directions + k * n) / fallen - 1.0));
+  }
+  ck_assert_msg(planted > 1e-3, "the drift at theta* differs by %g only", planted);
+  free(average);
+  free(product);
+  sgf_prediction_free(prediction);
+  sgf_problem_free(problem);
+}
+END_TEST
+
+/* The closure's times are those of leading order but for terms that are linear in the learning rate. */
+START_TEST(closure_is_the_next_order_in_time)
+{
+  double deviation[3];
+  for (int k = 0; k < 3; k++) {
+    double rate = 0.04 / (double)(1 << k);
+    sgf_problem *problem, *other;
+    sgf_prediction *closure = predict_by(SGF_EQUATION_CLOSURE, 2, (size_t[]){4, 3, 2}, rate, &problem);
+    sgf_prediction *leading = predict_by(SGF_EQUATION_DISCRETE, 2, (size_t[]){4, 3, 2}, rate, &other);
+    const sgf_time_info *next = &sgf_prediction_get_info(closure)->time,
+                        *first = &sgf_prediction_get_info(leading)->time;
+    deviation[k] = next->correlation_time / first->correlation_time - 1.0;
+    sgf_prediction_free(closure);
+    sgf_prediction_free(leading);
+    sgf_problem_free(problem);
+    sgf_problem_free(other);
+  }
+  ck_assert(fabs(deviation[0]) > 1e-4);
+  ASSERT_NEAR(deviation[0] / deviation[1], 2.0, 0.3);
+  ASSERT_NEAR(deviation[1] / deviation[2], 2.0, 0.15);
+}
+END_TEST
+
 /* With the whole sample in every batch there is no noise and no time. */
 START_TEST(full_batches_are_still)
 {
@@ -454,6 +575,9 @@ int main(void)
   tcase_add_test(predictions, two_layers_of_detailed_balance);
   tcase_add_test(predictions, displacement_and_times_of_a_prediction);
   tcase_add_test(predictions, drift_along_the_null_space);
+  tcase_add_test(predictions, closure_of_one_layer_is_exact);
+  tcase_add_test(predictions, closure_regresses_on_the_gradient);
+  tcase_add_test(predictions, closure_is_the_next_order_in_time);
   tcase_add_test(predictions, full_batches_are_still);
   suite_add_tcase(suite, laws);
   suite_add_tcase(suite, predictions);
