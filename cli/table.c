@@ -200,12 +200,19 @@ static void print_rotation(size_t l, const sgf_rotation_info *rotation)
 }
 
 /* What reshuffled epochs do to the IVFR, apart from what the coupling of the layers does. */
-static void print_crossover(const sgf_prediction *prediction)
+static void print_crossover(const job *run, const sgf_prediction *prediction)
 {
   const sgf_prediction_info *info = sgf_prediction_get_info(prediction);
+  const sgf_settings *settings = sgf_problem_settings(run->problem);
+  double epoch = (double)(sgf_problem_samples(run->problem) / settings->training.batch_size);
   printf("epochs       %zu of %zu modes of range(H) below the crossover, lambda h M < 3(1 - momentum)\n",
          info->modes_below_crossover, info->rank_hessian);
   if (isnan(info->trace)) return;
+  if (info->untimed == NULL)
+    printf("             correlation times end where the autocovariance first is 0 (over all lags it sums to 0); an "
+           "epoch "
+           "is %.4g\n",
+           settings->training.learning_rate * epoch);
   for (size_t l = 1; l <= info->layers; l++) {
     const sgf_layer_info *layer = sgf_prediction_get_layer(prediction, l);
     char one[32], other[32];
@@ -498,7 +505,7 @@ void table_print(const job *run, const sgf_prediction *prediction)
     print_layers(prediction, by_operator);
   if (prediction != NULL && !by_operator) print_whole_space(run, prediction);
   if (prediction != NULL && sgf_problem_settings(run->problem)->training.sampling == SGF_SAMPLING_EPOCH)
-    print_crossover(prediction);
+    print_crossover(run, prediction);
   if (run->ensemble != NULL) print_experiment(run);
   if (run->ensemble != NULL) print_components(run);
   if (run->comparison != NULL) {

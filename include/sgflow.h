@@ -257,7 +257,8 @@ typedef struct sgf_time_scaling {
 
 /* How the fluctuations of all weights, or of those of a layer, move in time; continuum time. */
 typedef struct sgf_time_info {
-  double correlation_time;  /* integrated, of all of them together: tr int R(tau) dtau / tr Sigma */
+  double correlation_time;  /* integrated, of all of them together: tr int R(tau) dtau / tr Sigma; of reshuffled epochs
+                                up to where tr R(tau) is first 0 */
   double displacement_rate; /* mean square displacement in one step, per unit of time; its plateau is 2 tr Sigma */
   sgf_time_scaling scaling; /* along the principal directions, coupled */
   sgf_time_scaling scaling_uncoupled; /* of a layer, with its own drift */

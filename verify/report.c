@@ -590,13 +590,43 @@ static void put_time_table(const report *page)
   }
   fprintf(page->out, "<tr><td>all</td><td>%.4g</td>", all->correlation_time);
   put_scaling(page, &all->scaling);
-  fprintf(
-      page->out,
-      "<td></td></tr>\n</table>\n<p>Integrated correlation times, &tau; = &lambda;(&frac12; + &Sigma; "
-      "c(k)/c(0)), in units of &lambda;&middot;step; &tau; &prop; F<sup>exponent</sup> along principal directions. A "
-      "mode of H by itself has &tau; = 1/h and the exponent 2. The mean square displacement grows as %.4g &times; "
-      "time at first and ends at %.4g.</p>\n",
-      all->displacement_rate, 2.0 * page->prediction->info.trace);
+  fputs(
+      "<td></td></tr>\n</table>\n<p>Integrated correlation times, &tau; = &lambda;(&frac12; + &Sigma; c(k)/c(0)), in "
+      "units of &lambda;&middot;step; &tau; &prop; F<sup>exponent</sup> along principal directions. ",
+      page->out);
+  if (sgf_batches_of(page->problem) > 0)
+    fprintf(
+        page->out,
+        "Over all lags the sum is 0 for every direction, since the noise of a reshuffled epoch sums to zero: it ends "
+        "where c first is not positive. Modes that are slow against an epoch, %.4g, have a quarter of it whatever "
+        "their flatness, fast ones 1/h.",
+        page->problem->settings.training.learning_rate * (double)sgf_batches_of(page->problem));
+  else
+    fputs("A mode of H by itself has &tau; = 1/h and the exponent 2.", page->out);
+  fprintf(page->out, " The mean square displacement grows as %.4g &times; time at first and ends at %.4g.</p>\n",
+          all->displacement_rate, 2.0 * page->prediction->info.trace);
+}
+
+static const char *caption_of_times(const report *page)
+{
+  if (sgf_batches_of(page->problem) > 0)
+    return "Correlation time, up to where the autocovariance is first 0, along the principal directions (of the last "
+           "layer) "
+           "against the flatness of the loss. Dotted: a mode of H by itself, with draws that are independent in "
+           "time. With "
+           "recorded weights times are sums over snapshots until 0.05 of the correlation is left.";
+  if (page->problem->network.layers > 1)
+    return "Correlation time of the last layer along its principal directions against the flatness of the loss. "
+           "Dotted: a "
+           "mode of H by itself. Coupled directions are as fast as their partners in the other layers, and know "
+           "little of "
+           "their own flatness. With recorded weights times are sums over snapshots until 0.05 of the correlation is "
+           "left.";
+  return "Correlation time along the principal directions against the flatness of the loss. Dotted: a mode of H by "
+         "itself; "
+         "without detailed balance directions remember longer. With recorded weights times are sums over snapshots "
+         "until "
+         "0.05 of the correlation is left.";
 }
 
 /* How fluctuations move in time: correlation time against flatness, displacement. */
@@ -612,16 +642,7 @@ static sgf_status put_times(report *page, sgf_error *error)
   }
   put_time_table(page);
   if (sgf_has_times(page->prediction, page->comparison))
-    SGF_TRY(put_figure(
-        page, script_of(page, FIGURE_TIMES, layers),
-        layers > 1 ? "Correlation time of the last layer along its principal directions against the flatness of "
-                     "the loss. Dotted: a mode of H by itself. Coupled directions are as fast as their "
-                     "partners in the other layers, and know little of their own flatness. With recorded weights "
-                     "times are sums over snapshots until 0.05 of the correlation is left."
-                   : "Correlation time along the principal directions against the flatness of the loss. Dotted: a "
-                     "mode of H by itself; without detailed balance directions remember longer. With recorded "
-                     "weights times are sums over snapshots until 0.05 of the correlation is left.",
-        error));
+    SGF_TRY(put_figure(page, script_of(page, FIGURE_TIMES, layers), caption_of_times(page), error));
   SGF_TRY(put_figure(page, script_of(page, FIGURE_DISPLACEMENT, 0),
                      "Mean square displacement on the range of H against the time between, and its plateau.", error));
 done:

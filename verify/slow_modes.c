@@ -66,8 +66,16 @@ done:
   return status;
 }
 
-/* The same without momentum, of independent draws: the start at theta* is known. A mode relaxes by H, or by the mean drift of the
- * closure. */
+/* Where the state of before is all that a draw knows of the past, and the start at theta* is known: without momentum, for
+ * independent draws, and for those at the ends of epochs, whose noises are independent. */
+static bool knows_start(const sgf_comparing *all)
+{
+  size_t batches = sgf_batches_of(all->problem);
+  size_t apart = all->ensemble->info.plan.stride * all->ensemble->followed.thin;
+  return all->problem->settings.training.momentum == 0.0 && (batches == 0 || apart % batches == 0);
+}
+
+/* The same there. A mode relaxes by H, or by the mean drift of the closure. */
 static double predict_time_from_start(const sgf_comparing *all, const double *mode, double rate, size_t lags)
 {
   const sgf_plan *plan = &all->ensemble->info.plan;
@@ -87,7 +95,6 @@ static double predict_time_from_start(const sgf_comparing *all, const double *mo
 static sgf_status diagnose(const sgf_comparing *all, size_t k, const sgf_chains *chains, sgf_mode_diagnostics *seen,
                            sgf_error *error)
 {
-  const sgf_settings *settings = &all->problem->settings;
   const double *mode = all->ensemble->followed.directions + k * all->n;
   double expected = all->mean != NULL ? sgf_dot(all->n, all->mean, mode) : 0.0, predicted;
   double unit = 0.5 * sgf_time_of_step(&all->problem->settings) *
@@ -102,7 +109,7 @@ static sgf_status diagnose(const sgf_comparing *all, size_t k, const sgf_chains 
   SGF_TRY(sgf_chains_effective_sizes(chains, &sizes, error));
   SGF_TRY(sgf_chains_moments(chains, &moments, error));
   SGF_TRY(sgf_chains_correlation_time(chains, &expected, &time, error));
-  if (settings->training.momentum == 0.0 && settings->training.sampling != SGF_SAMPLING_EPOCH)
+  if (knows_start(all))
     predicted = predict_time_from_start(all, mode, seen->rate, time.lags);
   else
     SGF_TRY(predict_time(all, mode, time.lags, &predicted, error));
