@@ -66,7 +66,9 @@ static void print_time(const sgf_prediction_info *info)
   if (info->time.scaling.modes > 0) print_scaling(", along principal directions", &info->time.scaling);
   printf("\n             mean square displacement %.4g * time at first, %.4g in the end",
          info->time.displacement_rate, 2.0 * info->trace);
-  if (!isnan(info->null_drift))
+  if (!isnan(info->null_drift) && isnan(info->null_diffusion))
+    printf("; the mean on null(H) (%.3g * time)^2", info->null_drift);
+  else if (!isnan(info->null_drift))
     printf("; on null(H) %.3g * time + (%.3g * time)^2", info->null_diffusion, info->null_drift);
   printf("\n");
 }
