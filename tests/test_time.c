@@ -534,13 +534,19 @@ START_TEST(closure_is_the_next_order_in_time)
 }
 END_TEST
 
-/* With the whole sample in every batch there is no noise and no time. */
+/* With the whole sample in every batch there is no noise and no time; epochs by the closure have no law. */
 START_TEST(full_batches_are_still)
 {
   sgf_settings settings;
   sgf_error error = {SGF_OK, ""};
   sgf_problem *problem;
   settings_with_widths(&settings, 3, (size_t[]){3, 3, 2});
+  ck_assert(sgf_no_time_law(&settings) == NULL);
+  settings.training.sampling = SGF_SAMPLING_EPOCH;
+  ck_assert(sgf_no_time_law(&settings) == NULL);
+  settings.theory.equation = SGF_EQUATION_CLOSURE; /* each is built, both together are not */
+  ck_assert(sgf_no_time_law(&settings) != NULL);
+  settings.theory.equation = SGF_EQUATION_DISCRETE;
   settings.data.samples = 30;
   settings.training.batch_size = 30;
   settings.training.sampling = SGF_SAMPLING_WITHOUT_REPLACEMENT;

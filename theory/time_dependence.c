@@ -17,6 +17,14 @@ static const double RELAXATION_TIMES = 8.0, MOST_STEPS = 1e15;
 /* The lowest frequency but 0, in 1/(pi relaxation time) of the slowest mode: there its spectrum is flat. */
 static const double LOWEST_FREQUENCY = 0.05;
 
+const char *sgf_no_time_law(const sgf_settings *settings)
+{
+  if (settings->training.sampling == SGF_SAMPLING_EPOCH && settings->theory.equation == SGF_EQUATION_CLOSURE)
+    return "theory.equation is closure and training.sampling is epoch: the memory of an epoch is known to leading "
+           "order";
+  return NULL;
+}
+
 sgf_time_law sgf_time_law_of(const sgf_problem *problem)
 {
   const sgf_settings *settings = &problem->settings;

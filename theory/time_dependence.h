@@ -31,6 +31,9 @@ typedef struct sgf_time_law {
   size_t batches;  /* of a reshuffled epoch, 2 or more; 0: draws are independent in time */
 } sgf_time_law;
 
+/* Why there is no law for the settings: a sentence without a full stop; NULL: there is one. */
+const char *sgf_no_time_law(const sgf_settings *settings);
+
 /* The law of the settings. */
 sgf_time_law sgf_time_law_of(const sgf_problem *problem);
 

@@ -256,7 +256,8 @@ sgf_status sgf_observe_time(const sgf_problem *problem, sgf_prediction *predicti
   sgf_memory memory = {0};
   time_axes axes = {0};
   sgf_status status = SGF_OK;
-  sgf_no_time_dependence(is_still(info) ? "nothing fluctuates" : NULL, prediction);
+  const char *reason = sgf_no_time_law(&problem->settings);
+  sgf_no_time_dependence(is_still(info) ? "nothing fluctuates" : reason, prediction);
   if (info->untimed != NULL) goto done;
   SGF_TRY(sgf_prediction_time_modes(problem, prediction, &modes, error));
   SGF_TRY(sgf_memory_create(&modes, &memory, error));

@@ -109,7 +109,9 @@ static sgf_status diagnose(const sgf_comparing *all, size_t k, const sgf_chains 
   SGF_TRY(sgf_chains_effective_sizes(chains, &sizes, error));
   SGF_TRY(sgf_chains_moments(chains, &moments, error));
   SGF_TRY(sgf_chains_correlation_time(chains, &expected, &time, error));
-  if (knows_start(all))
+  if (all->prediction->info.untimed != NULL)
+    predicted = NAN;
+  else if (knows_start(all))
     predicted = predict_time_from_start(all, mode, seen->rate, time.lags);
   else
     SGF_TRY(predict_time(all, mode, time.lags, &predicted, error));
