@@ -22,6 +22,7 @@ extern const exhibit EXHIBIT_T7, EXHIBIT_T7_SLOPE;                             /
 extern const exhibit EXHIBIT_T8_SAMPLING, EXHIBIT_T8_MOMENTUM, EXHIBIT_T8_DEPTH,
     EXHIBIT_T8_DEPTH_LAYERS;                                      /* beyond.c */
 extern const exhibit EXHIBIT_T8_ROTATION;                         /* rotation.c */
+extern const exhibit EXHIBIT_T8_TURNING, EXHIBIT_T8_TURNING_LIMITS;        /* turning_rates.c */
 extern const exhibit EXHIBIT_T8_BALANCE, EXHIBIT_T8_BALANCE_ENDS; /* balance_lifetime.c */
 extern const exhibit EXHIBIT_T6_SIZE; /* size.c */
 extern const exhibit EXHIBIT_R1, EXHIBIT_R2, EXHIBIT_R2_IVFR;     /* real_data.c */

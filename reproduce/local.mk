@@ -31,5 +31,6 @@ libcli_la_SOURCES += \
   %D%/study.h \
   %D%/training.c \
   %D%/training.h \
+  %D%/turning_rates.c \
   %D%/two_layers.c \
   %D%/windows.c
