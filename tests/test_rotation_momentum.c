@@ -487,12 +487,124 @@ START_TEST(drift_in_reshuffled_epochs)
     ASSERT_CLOSE(rows, drift, expected, 1e-6);
   }
   const sgf_rotation_info *info = sgf_prediction_get_rotation(prediction, 1);
-  ck_assert(info->left_out == NULL && info->too_many != NULL && isfinite(info->drift) && isnan(info->diffusion));
-  ck_assert_ptr_null(sgf_prediction_array(prediction, "rotation/layer1/diffusion", &rows, &columns));
+  ck_assert(info->left_out == NULL && info->too_many == NULL && isfinite(info->drift) && info->diffusion > 0.0);
   free(modes);
   free(Z);
   free(expected);
   free(found);
+  free_state(&of);
+  sgf_prediction_free(prediction);
+  sgf_problem_free(problem);
+}
+END_TEST
+
+/* An epoch as one step of (z, xi_0 ... xi_{M-1}), 2r + M r numbers: G (d, d) their covariance; delta and v of the last batch
+ * as rows; the form (d, d) of what the epoch adds to nu. */
+typedef struct {
+  size_t d;
+  double *G, *end, *form, *K;
+} epoch_step;
+
+/* delta(k)^T N delta(k+1) of every batch, symmetrized; then the martingale's form, with P of the states. */
+static void fill_step(const state *of, const double *N, size_t batches, epoch_step *step)
+{
+  size_t r = of->r, m = 2 * r, d = step->d;
+  double *next = new_reals(m * d), *turned = new_reals(r * d), *FM = new_reals(m * m), *block = new_reals(m * m);
+  double *P = new_reals(m * m), *PE = new_reals(m * d);
+  memset(step->end, 0, m * d * sizeof *step->end);
+  memset(step->form, 0, d * d * sizeof *step->form);
+  for (size_t i = 0; i < m; i++) step->end[i * d + i] = 1.0;
+  for (size_t k = 0; k < batches; k++) {
+    sgf_multiply(m, d, m, SGF_PLAIN, of->F, SGF_PLAIN, step->end, next);
+    for (size_t i = 0; i < r; i++) {
+      next[i * d + m + k * r + i] += 1.0;
+      next[(r + i) * d + m + k * r + i] += 1.0;
+    }
+    sgf_multiply(r, d, r, SGF_PLAIN, N, SGF_PLAIN, next, turned);
+    for (size_t i = 0; i < d; i++)
+      for (size_t j = 0; j < d; j++)
+        for (size_t s = 0; s < r; s++) step->form[i * d + j] += step->end[s * d + i] * turned[s * d + j];
+    memcpy(step->end, next, m * d * sizeof *next);
+  }
+  sgf_symmetrize(d, step->form);
+  for (size_t i = 0; i < m; i++)
+    for (size_t j = 0; j < m; j++) {
+      FM[i * m + j] = step->end[j * d + i];
+      block[i * m + j] = step->form[i * d + j];
+    }
+  solve_stein(m, FM, block, P);
+  sgf_multiply(m, d, m, SGF_PLAIN, P, SGF_PLAIN, step->end, PE);
+  sgf_multiply(d, d, m, SGF_TRANSPOSED, step->end, SGF_PLAIN, PE, step->K);
+  for (size_t i = 0; i < d; i++)
+    for (size_t j = 0; j < d; j++)
+      step->K[i * d + j] += step->form[i * d + j] - (i < m && j < m ? P[i * m + j] : 0.0);
+  free(next);
+  free(turned);
+  free(FM);
+  free(block);
+  free(P);
+  free(PE);
+}
+
+/* G: the noise of an epoch, and the stationary states at its start. */
+static void fill_covariance(const state *of, size_t batches, epoch_step *step)
+{
+  size_t r = of->r, m = 2 * r, d = step->d;
+  double M = (double)batches, *EG = new_reals(m * d), *B = new_reals(m * m), *FM = new_reals(m * m);
+  double *Z = new_reals(m * m);
+  memset(step->G, 0, d * d * sizeof *step->G);
+  for (size_t k = 0; k < batches; k++)
+    for (size_t l = 0; l < batches; l++)
+      for (size_t i = 0; i < r; i++)
+        for (size_t j = 0; j < r; j++)
+          step->G[(m + k * r + i) * d + m + l * r + j] = (k == l ? 1.0 : -1.0 / (M - 1.0)) * of->Q[i * r + j];
+  sgf_multiply(m, d, d, SGF_PLAIN, step->end, SGF_PLAIN, step->G, EG);
+  sgf_multiply(m, m, d, SGF_PLAIN, EG, SGF_TRANSPOSED, step->end, B);
+  for (size_t i = 0; i < m; i++) memcpy(FM + i * m, step->end + i * d, m * sizeof *FM);
+  solve_stein(m, FM, B, Z);
+  for (size_t i = 0; i < m; i++) memcpy(step->G + i * d, Z + i * m, m * sizeof *Z);
+  free(EG);
+  free(B);
+  free(FM);
+  free(Z);
+}
+
+static const shape DIFFUSING[] = {
+    {{3, 3, 3}, 3, 28, 0.0, 0.05, 0.0}, {{3, 2, 3}, 3, 32, 0.8, 0.02, 0.0}, {{2, 3, 2, 2}, 4, 20, 0.4, 0.1, 0.0}};
+
+START_TEST(diffusion_in_reshuffled_epochs)
+{
+  const shape *from = &DIFFUSING[_i];
+  sgf_problem *problem = make_sampled(from, from->momentum, from->rate, SGF_EQUATION_DISCRETE, SGF_SAMPLING_EPOCH);
+  sgf_prediction *prediction = predict(problem);
+  state of = state_of(problem, prediction);
+  size_t r = of.r, m = 2 * r, batches = from->samples / 4, d = m + batches * r, rows, columns;
+  size_t count = sgf_rotation_count(&problem->network, 1);
+  epoch_step step = {d, new_reals(d * d), new_reals(m * d), new_reals(d * d), new_reals(d * d)};
+  double *N = new_reals(r * r), *J = new_reals(m * m), *moved[3], *expected = new_reals(count * count);
+  sgf_mode modes[3];
+  sgf_rotations(&problem->network, 1, modes);
+  for (size_t a = 0; a < count; a++) {
+    moved[a] = new_reals(d * d);
+    area_of(&of, &problem->network, &modes[a], N, J);
+    fill_step(&of, N, batches, &step);
+    if (a == 0) fill_covariance(&of, batches, &step);
+    sgf_multiply(d, d, d, SGF_PLAIN, step.K, SGF_PLAIN, step.G, moved[a]);
+  }
+  for (size_t a = 0; a < count; a++)
+    for (size_t b = 0; b < count; b++)
+      expected[a * count + b] = 2.0 * trace_of_product(d, moved[a], moved[b]) / (of.lambda * (double)batches);
+  const double *found = sgf_prediction_array(prediction, "rotation/layer1/diffusion", &rows, &columns);
+  ck_assert(found != NULL && rows == count && columns == count);
+  ASSERT_CLOSE(count * count, found, expected, 1e-9);
+  for (size_t a = 0; a < count; a++) free(moved[a]);
+  free(step.G);
+  free(step.end);
+  free(step.form);
+  free(step.K);
+  free(N);
+  free(J);
+  free(expected);
   free_state(&of);
   sgf_prediction_free(prediction);
   sgf_problem_free(problem);
@@ -533,6 +645,7 @@ int main(void)
   tcase_add_test(tests, turning_in_a_finite_time);
   tcase_add_test(tests, path_of_the_minima_with_momentum);
   tcase_add_loop_test(tests, drift_in_reshuffled_epochs, 0, EPOCH_COUNT);
+  tcase_add_loop_test(tests, diffusion_in_reshuffled_epochs, 0, 3);
   tcase_add_test(tests, drift_in_long_and_short_epochs);
   suite_add_tcase(suite, tests);
   return run_suite(suite);

@@ -42,6 +42,8 @@ theory_sources = \
   %D%/drift.h \
   %D%/epoch.c \
   %D%/epoch.h \
+  %D%/epoch_diffusion.c \
+  %D%/epoch_diffusion.h \
   %D%/epoch_mean.c \
   %D%/epoch_mean.h \
   %D%/epoch_walk.c \

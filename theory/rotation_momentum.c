@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "epoch.h"
+#include "epoch_diffusion.h"
 #include "linear_algebra.h"
 #include "memory.h"
 
@@ -185,6 +186,47 @@ done:
   return status;
 }
 
+/* Of rotations in reshuffled epochs: the long-run rate times the time; little is left of an epoch at its end that would
+ * saturate. h and S are those that set_swept leaves, from which the noise is had. */
+static sgf_status covariance_of_epochs(const sgf_problem *problem, const sgf_motion *motion, double time,
+                                       size_t count, const sgf_mode *modes, double *covariance, sgf_error *error)
+{
+  size_t r = motion->rank, square = r * r;
+  double slow = 1.0 - problem->settings.training.momentum, *h = NULL, *noise = NULL, *N = NULL;
+  const sgf_panel whole = {0, r, r};
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&h, r, 1, "epochs", error));
+  SGF_TRY(sgf_new_reals(&noise, r, r, "epochs", error));
+  SGF_TRY(sgf_new_reals(&N, count, square, "rotations in the modes", error));
+  for (size_t i = 0; i < r; i++) {
+    h[i] = slow * motion->h[i];
+    for (size_t j = 0; j < r; j++)
+      noise[i * r + j] = slow * slow * (motion->h[i] + motion->h[j]) * motion->S[i * r + j];
+  }
+  for (size_t a = 0; a < count; a++) {
+    if (!modes[a].rotation)
+      SGF_TRY(sgf_fail(error, SGF_ERROR_UNSUPPORTED, "training.sampling is epoch: scalings are not built for it"));
+    sgf_mode_in_range(motion, motion->rows, motion->rows, &modes[a], &whole, N + a * square);
+  }
+  const sgf_epoch_modes of = {r,    sgf_batches_of(problem), problem->settings.training.learning_rate, 1.0 - slow, h,
+                              noise};
+  SGF_TRY(sgf_epoch_diffusion(&of, count, N, covariance, error));
+  for (size_t k = 0; k < count * count; k++) covariance[k] *= time;
+done:
+  if (status != SGF_OK) sgf_fill_nan(count * count, covariance);
+  free(h);
+  free(noise);
+  free(N);
+  return status;
+}
+
+double sgf_motion_cost_configured(const sgf_problem *problem, size_t rank, size_t count)
+{
+  if (problem->settings.training.sampling == SGF_SAMPLING_EPOCH)
+    return sgf_epoch_diffusion_cost(rank, sgf_batches_of(problem), count);
+  return sgf_motion_cost(&problem->network, rank, count);
+}
+
 sgf_status sgf_motion_covariance_configured(const sgf_problem *problem, const sgf_motion *motion,
                                             const sgf_lags *lags, size_t count, const sgf_mode *modes,
                                             double *covariance, sgf_error *error)
@@ -194,10 +236,8 @@ sgf_status sgf_motion_covariance_configured(const sgf_problem *problem, const sg
   sgf_mode *turning = NULL;
   double *rate = NULL, time = sgf_lags_time(lags);
   sgf_status status;
-  if (settings->training.sampling == SGF_SAMPLING_EPOCH) {
-    sgf_fill_nan(count * count, covariance);
-    return sgf_fail(error, SGF_ERROR_UNSUPPORTED, "training.sampling is epoch: the diffusion is not built for it");
-  }
+  if (settings->training.sampling == SGF_SAMPLING_EPOCH)
+    return covariance_of_epochs(problem, motion, time, count, modes, covariance, error);
   SGF_TRY(sgf_motion_covariance(motion, lags, count, modes, covariance, error));
   if (sgf_configured_time(settings) != SGF_TIME_HEAVY_BALL) return SGF_OK;
   SGF_TRY(sgf_modes_create(count, &turning, error));

@@ -16,18 +16,21 @@
  *   plain     sgf_motion_create, sgf_motion_create_window
  *   momentum  rates h / (1 - beta) and the S of the Stein equation (equation: continuum, of its leading order), so that
  *             sgf_motion_drift is exact in the linear theory, sgf_motion_mean and _covariance are of leading order in lambda
- *   epochs    the drift of sgf_epoch_swept; S is that which independent draws would have, to leading order, with which
- *             sgf_motion_covariance is an upper estimate
+ *   epochs    the drift of sgf_epoch_swept; S is that which independent draws would have, to leading order
  * Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
 sgf_status sgf_motion_create_configured(const sgf_problem *problem, const sgf_fluctuations *fluctuations,
                                         const sgf_plan *plan, sgf_motion *motion, sgf_error *error);
 
 /* The covariance of such a motion: without momentum, and with `equation: continuum`, sgf_motion_covariance. With momentum
  * the rotations' diffusion is that of the steps, the sum over all lags of the covariance of delta^T N_a delta' for Gaussian
- * delta; what saturates, and scalings, stay of leading order in lambda. Errors: SGF_ERROR_MEMORY; SGF_ERROR_UNSUPPORTED for epochs. */
+ * delta; what saturates, and scalings, stay of leading order in lambda. In reshuffled epochs it is that of sgf_epoch_diffusion,
+ * without what saturates. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL; SGF_ERROR_UNSUPPORTED for scalings in epochs. */
 sgf_status sgf_motion_covariance_configured(const sgf_problem *problem, const sgf_motion *motion,
                                             const sgf_lags *lags, size_t count, const sgf_mode *modes,
                                             double *covariance, sgf_error *error);
+
+/* Multiply-adds of it for the rotations. */
+double sgf_motion_cost_configured(const sgf_problem *problem, size_t rank, size_t count);
 
 /* The weights w of (S, V) (x) (S, V) in the diffusion of rotations, for modes of lambda h = a and b, V = E[v delta^T]:
  *   lambda d cov_ab/dt = W_ab + W_ba,  W_ab = sum_ij (N_a)_ij [ w_SS S N_b S + w_SV S N_b V^T + w_VS V N_b S + w_VV V N_b V^T ]_ij.

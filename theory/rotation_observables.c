@@ -29,10 +29,9 @@ static const char *reason_of(const sgf_prediction *prediction)
 /* Why their diffusion is left out, NULL if it is not. */
 static const char *diffusion_missing(const sgf_problem *problem, size_t rank, size_t count)
 {
-  if (problem->settings.training.sampling == SGF_SAMPLING_EPOCH)
-    return "training.sampling is epoch: its noise is not independent in time";
   if (count > SGF_MOST_ROTATIONS) return "more than 4000 rotations";
-  if (sgf_motion_cost(&problem->network, rank, count) > SGF_MOST_ROTATION_WORK) return "more than 1e11 multiply-adds";
+  if (sgf_motion_cost_configured(problem, rank, count) > SGF_MOST_ROTATION_WORK)
+    return "more than 1e11 multiply-adds";
   return NULL;
 }
 

@@ -20,7 +20,6 @@ typedef struct {
   double *gram;       /* (m, m), of sgf_rotation_gram */
   double *mean;       /* (m), predicted change of nu in the window */
   double *covariance; /* (m, m), predicted, of that change */
-  bool estimated;     /* it is an upper estimate, for the errors alone */
   double moved;       /* mean square displacement of all weights: what deviations are relative to */
   double *average;    /* (m), measured mean of the change */
   double *change;     /* (m), of one replica */
@@ -76,41 +75,29 @@ done:
   return status;
 }
 
-/* The covariance of the change; in reshuffled epochs not known, and an upper estimate. */
-static sgf_status predict_covariance(const sgf_comparing *all, turning *turn, sgf_error *error)
-{
-  const sgf_problem *problem = all->problem;
-  const sgf_lags lags = {1.0, turn->elapsed};
-  sgf_motion motion = {0};
-  sgf_status status;
-  SGF_TRY(sgf_motion_create_configured(problem, &all->prediction->joint, &all->ensemble->info.plan, &motion, error));
-  if (turn->estimated)
-    status = sgf_motion_covariance(&motion, &lags, turn->m, turn->modes, turn->covariance, error);
-  else
-    status = sgf_motion_covariance_configured(problem, &motion, &lags, turn->m, turn->modes, turn->covariance, error);
-done:
-  sgf_motion_free(&motion);
-  return status;
-}
-
 static sgf_status predict_turning(const sgf_comparing *all, turning *turn, sgf_error *error)
 {
-  const sgf_network *network = &all->problem->network;
+  const sgf_problem *problem = all->problem;
+  const sgf_network *network = &problem->network;
+  const sgf_plan *plan = &all->ensemble->info.plan;
+  bool epochs = problem->settings.training.sampling == SGF_SAMPLING_EPOCH;
+  sgf_motion motion = {0};
   sgf_status status;
-  turn->elapsed = sgf_time_of_step(&all->problem->settings) * (double)all->ensemble->info.plan.window_steps;
-  turn->estimated = all->problem->settings.training.sampling == SGF_SAMPLING_EPOCH;
+  turn->elapsed = sgf_time_of_step(&problem->settings) * (double)plan->window_steps;
+  const sgf_lags lags = {1.0, turn->elapsed};
   SGF_TRY(sgf_modes_create(turn->m, &turn->modes, error));
   for (size_t l = 1, at = 0; l < network->layers; l++) at += sgf_rotations(network, l, turn->modes + at);
   SGF_TRY(sgf_new_reals(&turn->mean, turn->m, 1, "rotations", error));
   SGF_TRY(sgf_new_reals(&turn->change, turn->m, 1, "rotations", error));
   SGF_TRY(sgf_new_reals(&turn->average, turn->m, 1, "rotations", error));
   SGF_TRY(sgf_new_reals(&turn->covariance, turn->m, turn->m, "rotations", error));
-  status = (turn->estimated ? predict_mean_of_epochs : predict_mean)(all, turn, error);
-  if (status == SGF_OK) status = predict_covariance(all, turn, error);
-  if (status != SGF_OK) return status;
-  turn->moved = sgf_trace(all->n, all->Sigma) + sgf_quadratic_form(turn->m, turn->gram, turn->mean);
-  if (!turn->estimated) turn->moved += sgf_dot(turn->m * turn->m, turn->gram, turn->covariance);
+  SGF_TRY(sgf_motion_create_configured(problem, &all->prediction->joint, plan, &motion, error));
+  SGF_TRY((epochs ? predict_mean_of_epochs : predict_mean)(all, turn, error));
+  SGF_TRY(sgf_motion_covariance_configured(problem, &motion, &lags, turn->m, turn->modes, turn->covariance, error));
+  turn->moved = sgf_trace(all->n, all->Sigma) + sgf_quadratic_form(turn->m, turn->gram, turn->mean) +
+                sgf_dot(turn->m * turn->m, turn->gram, turn->covariance);
 done:
+  sgf_motion_free(&motion);
   return status;
 }
 
@@ -270,7 +257,7 @@ static sgf_status test_layer(sgf_comparing *all, const turning *turn, const laye
                      scale * (measured - length / turn->elapsed), scale * spread_error);
     sgf_add_skewness(all, all->values, 1.0);
   }
-  if (!turn->estimated) test_diffusion(all, turn, one, square_error);
+  test_diffusion(all, turn, one, square_error);
   free(turned);
   return SGF_OK;
 }
@@ -294,13 +281,6 @@ static sgf_status compare_layers(sgf_comparing *all, turning *turn, sgf_error *e
   return status;
 }
 
-/* Too many rotations for their covariance, or for its estimate. */
-static bool is_too_much(const sgf_comparing *all, size_t count)
-{
-  size_t rank = all->prediction->info.rank_hessian;
-  return count > SGF_MOST_ROTATIONS || sgf_motion_cost(&all->problem->network, rank, count) > SGF_MOST_ROTATION_WORK;
-}
-
 sgf_status sgf_compare_rotations(sgf_comparing *all, sgf_error *error)
 {
   const sgf_network *network = &all->problem->network;
@@ -309,7 +289,7 @@ sgf_status sgf_compare_rotations(sgf_comparing *all, sgf_error *error)
   sgf_status status = SGF_OK;
   if (!has_rotations(all)) return SGF_OK;
   for (size_t l = 1; l < network->layers; l++) turn.m += sgf_rotation_count(network, l);
-  if (turn.m == 0 || is_too_much(all, turn.m)) return SGF_OK;
+  if (turn.m == 0 || sgf_prediction_get_rotation(all->prediction, 1)->too_many != NULL) return SGF_OK;
   SGF_TRY(sgf_rotation_gram(network, all->problem->theta, &turn.gram, error));
   if (turn.gram == NULL) goto done; /* too many */
   SGF_TRY(sgf_allocate(&block, network->layers, 1, sizeof(sgf_rotation_drift), "rotations", error));

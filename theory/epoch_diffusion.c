@@ -1,0 +1,353 @@
+/* Diffusion of the rotations of the hidden layers in reshuffled epochs. */
+#include "epoch_diffusion.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "heavy_ball.h"
+#include "linear_algebra.h"
+#include "memory.h"
+
+/* Products of forms are kept to this, relative to the largest. */
+static const double KEPT = 1e-13;
+/* Forms that a cost is told for, and what a number of one takes to be made, in multiply-adds of a matrix product. */
+enum { FORMS = 24, MAKING = 30 };
+
+/* ------------------------------------------------------- what modes do in an epoch */
+
+/* Tables of every mode: states k steps after a kick (1, 1), of (1, 0) and of (0, 1). */
+typedef struct {
+  const sgf_epoch_modes *modes;
+  double *kick;                 /* (r, M, 2), k = 0 ... M - 1 */
+  double *f, *g;                /* (r, M + 1), delta of (1, 0) and (0, 1), k = 0 ... M */
+  double *end;                  /* (r, 4), F^M by rows */
+  sgf_mode_map *whole, *turned; /* (r), F^M - 1 and its transpose, of (delta, v) */
+  sgf_pair *P, *Z; /* (r, r), P_ij; covariance of z at the ends, over lambda noise: filled as NULL allows */
+  double *block;
+} epoch_tables;
+
+static void free_tables(epoch_tables *of)
+{
+  free(of->block);
+  free(of->whole);
+  free(of->turned);
+  free(of->P);
+  free(of->Z);
+}
+
+static void fill_tables(epoch_tables *of)
+{
+  const sgf_epoch_modes *modes = of->modes;
+  size_t M = modes->batches;
+  for (size_t i = 0; i < modes->rank; i++) {
+    double rho = modes->lambda * modes->h[i], beta = modes->momentum;
+    double states[3][2] = {{0.0, 1.0}, {0.0, 0.0}, {0.0, 1.0}}; /* delta of the first two less 1 */
+    for (size_t k = 0; k <= M; k++) {
+      if (k < M) {
+        of->kick[(i * M + k) * 2] = 1.0 + states[0][0];
+        of->kick[(i * M + k) * 2 + 1] = states[0][1];
+      }
+      of->f[i * (M + 1) + k] = 1.0 + states[1][0];
+      of->g[i * (M + 1) + k] = states[2][0];
+      for (size_t s = 0; s < 3 && k < M; s++) {
+        states[s][1] = beta * states[s][1] - rho * ((s < 2 ? 1.0 : 0.0) + states[s][0]);
+        states[s][0] += states[s][1];
+      }
+    }
+    of->whole[i] = (sgf_mode_map){states[1][0], states[2][0], states[1][1], states[2][1] - 1.0};
+    of->turned[i] = (sgf_mode_map){states[1][0], states[1][1], states[2][0], states[2][1] - 1.0};
+    const double end[] = {1.0 + states[1][0], states[2][0], states[1][1], states[2][1]};
+    memcpy(of->end + 4 * i, end, sizeof end);
+  }
+}
+
+/* The z z block of J: (1/2) sum_k [ f_i(k) f_j(k+1) - f_i(k+1) f_j(k) ], f the row (f, g). */
+static sgf_pair area_of_starts(const epoch_tables *of, size_t i, size_t j)
+{
+  size_t M = of->modes->batches;
+  const double *left[] = {of->f + i * (M + 1), of->g + i * (M + 1)};
+  const double *right[] = {of->f + j * (M + 1), of->g + j * (M + 1)};
+  double sum[4] = {0.0};
+  for (size_t s = 0; s < 4; s++)
+    for (size_t k = 0; k < M; k++)
+      sum[s] += 0.5 * (left[s / 2][k] * right[s % 2][k + 1] - left[s / 2][k + 1] * right[s % 2][k]);
+  return (sgf_pair){sum[0], sum[1], sum[2], sum[3]};
+}
+
+/* M/(M-1) sum_k (w_k - mean)(w_k - mean)^T of two modes' kicks. */
+static sgf_pair spread_of_kicks(const epoch_tables *of, const double *means, size_t i, size_t j)
+{
+  size_t M = of->modes->batches;
+  double sum[4] = {0.0}, factor = (double)M / (double)(M - 1);
+  for (size_t k = 0; k < M; k++)
+    for (size_t s = 0; s < 4; s++)
+      sum[s] += factor * (of->kick[(i * M + k) * 2 + s / 2] - means[2 * i + s / 2]) *
+                (of->kick[(j * M + k) * 2 + s % 2] - means[2 * j + s % 2]);
+  return (sgf_pair){sum[0], sum[1], sum[2], sum[3]};
+}
+
+/* P_ij and Z_ij of all pairs. */
+static sgf_status solve_pairs(epoch_tables *of, sgf_error *error)
+{
+  size_t r = of->modes->rank, M = of->modes->batches;
+  double *means;
+  sgf_status status = sgf_new_reals(&means, r, 2, "epochs", error);
+  if (status != SGF_OK) return status;
+  for (size_t i = 0; i < r; i++)
+    for (size_t k = 0; k < 2 * M; k++) means[2 * i + k % 2] += of->kick[i * M * 2 + k] / (double)M;
+  for (size_t i = 0; i < r && status == SGF_OK; i++)
+    for (size_t j = 0; j < r && status == SGF_OK; j++) {
+      sgf_pair area = area_of_starts(of, i, j), spread = spread_of_kicks(of, means, i, j);
+      double noise = of->modes->lambda * of->modes->noise[i * r + j];
+      SGF_TRY(sgf_pair_periodic(&of->turned[i], &of->turned[j], &area, &of->P[i * r + j], error));
+      SGF_TRY(sgf_pair_periodic(&of->whole[i], &of->whole[j], &spread, &of->Z[i * r + j], error));
+      sgf_pair *Z = &of->Z[i * r + j];
+      *Z = (sgf_pair){noise * Z->YY, noise * Z->Yv, noise * Z->vY, noise * Z->vv};
+    }
+done:
+  free(means);
+  return status;
+}
+
+static sgf_status create_tables(const sgf_epoch_modes *modes, epoch_tables *of, sgf_error *error)
+{
+  size_t r = modes->rank, M = modes->batches;
+  void *block;
+  sgf_status status;
+  *of = (epoch_tables){.modes = modes};
+  SGF_TRY(sgf_new_reals(&of->block, r, 4 * M + 6, "epochs", error));
+  of->kick = of->block;
+  of->f = of->kick + 2 * r * M;
+  of->g = of->f + r * (M + 1);
+  of->end = of->g + r * (M + 1);
+  SGF_TRY(sgf_allocate(&block, r, 1, sizeof *of->whole, "epochs", error));
+  of->whole = block;
+  SGF_TRY(sgf_allocate(&block, r, 1, sizeof *of->turned, "epochs", error));
+  of->turned = block;
+  SGF_TRY(sgf_allocate(&block, r, r, sizeof *of->P, "epochs", error));
+  of->P = block;
+  SGF_TRY(sgf_allocate(&block, r, r, sizeof *of->Z, "epochs", error));
+  of->Z = block;
+  fill_tables(of);
+  status = solve_pairs(of, error);
+done:
+  return status;
+}
+
+/* ---------------------------------------------------------------------- forms */
+
+/* v less its mean along rows of a (rows, length), times a factor. */
+static void centre(size_t rows, size_t length, size_t stride, size_t step, double factor, double *v)
+{
+  for (size_t i = 0; i < rows; i++) {
+    double mean = 0.0;
+    for (size_t k = 0; k < length; k++) mean += v[i * stride + k * step] / (double)length;
+    for (size_t k = 0; k < length; k++) v[i * stride + k * step] = factor * (v[i * stride + k * step] - mean);
+  }
+}
+
+/* The root of G is M/(M-1) to the power 1/2 times the projector on what has no mean. */
+static double root_of_noise(const epoch_tables *of)
+{
+  return sqrt((double)of->modes->batches / (double)(of->modes->batches - 1));
+}
+
+/* form (M, M), of the pair i r + j: G^1/2 K_ij G^1/2 of the noise, K_ij = (1/2) sum_k [ r_i(k-1-l) r_j(k-m) - r_i(k-l)
+ * r_j(k-1-m) ] + w_i^T P w_j, w the kicks at the end and r their delta, 0 before the kick. Along a diagonal l - m the sums differ by
+ * their last term. */
+static void noise_form(const epoch_tables *of, size_t pair, double *form)
+{
+  size_t M = of->modes->batches, r = of->modes->rank;
+  const double *w = of->kick + pair / r * M * 2, *x = of->kick + pair % r * M * 2;
+  const sgf_pair *P = &of->P[pair];
+  for (size_t l = M; l-- > 0;) {
+    const double *one = w + 2 * (M - 1 - l);
+    double before = l + 1 < M ? one[-2] : 0.0;
+    for (size_t m = M; m-- > 0;) {
+      const double *other = x + 2 * (M - 1 - m);
+      double sum = 0.5 * (before * other[0] - one[0] * (m + 1 < M ? other[-2] : 0.0));
+      form[l * M + m] = sum + (l + 1 < M && m + 1 < M ? form[(l + 1) * M + m + 1] : 0.0);
+    }
+  }
+  for (size_t l = 0; l < M; l++) {
+    const double *one = w + 2 * (M - 1 - l);
+    double Y = one[0] * P->YY + one[1] * P->vY, v = one[0] * P->Yv + one[1] * P->vv;
+    for (size_t m = 0; m < M; m++) {
+      const double *other = x + 2 * (M - 1 - m);
+      form[l * M + m] += Y * other[0] + v * other[1];
+    }
+  }
+  centre(M, M, M, 1, root_of_noise(of), form);
+  centre(M, M, 1, M, root_of_noise(of), form);
+}
+
+/* form (M), of 2 (i r + j) + s: row s, of delta or v, of the z xi block of K_ij, times G^1/2: what (1/2) sum_k [ f_i(k) x_j(k+1) -
+ * f_i(k+1) x_j(k) ] and P at the end are of every kick of mode j, from the end on. */
+static void mixed_form(const epoch_tables *of, size_t number, double *form)
+{
+  size_t M = of->modes->batches, r = of->modes->rank, pair = number / 2, row = number % 2, i = pair / r, j = pair % r;
+  const double *f = (row == 0 ? of->f : of->g) + i * (M + 1), *end = of->end + 4 * i + row;
+  const sgf_pair *P = &of->P[pair];
+  double rho = of->modes->lambda * of->modes->h[j], beta = of->modes->momentum;
+  double delta = 0.5 * f[M - 1] + end[0] * P->YY + end[2] * P->vY, v = end[0] * P->Yv + end[2] * P->vv;
+  for (size_t m = M; m-- > 0;) { /* (delta, v) is what the state after batch m has yet to give */
+    form[m] = delta + v;
+    double both = delta + v, here = 0.5 * ((m > 0 ? f[m - 1] : 0.0) - f[m + 1]);
+    delta = here + delta - rho * both;
+    v = beta * both;
+  }
+  centre(1, M, M, 1, root_of_noise(of), form);
+}
+
+/* ------------------------------------------------------------- a few of the forms */
+
+/* Forms number 0 ... count - 1, each of `length` numbers. */
+typedef struct {
+  const epoch_tables *of;
+  size_t count, length;
+  void (*fill)(const epoch_tables *of, size_t number, double *form);
+  double *stored;   /* (count, length), NULL where they are too many numbers */
+  size_t kept;      /* forms that the rest are made of */
+  double *products; /* (kept, count): sum over kept of products o products^T are the products of all forms */
+} family;
+
+/* Numbers of forms that are stored. */
+enum { STORED = 1 << 24 };
+/* Forms that are kept at most. */
+enum { MOST_FORMS = 256 };
+
+static const double *form_of(const family *all, size_t number, double *room)
+{
+  if (all->stored != NULL) return all->stored + number * all->length;
+  all->fill(all->of, number, room);
+  return room;
+}
+
+/* Pivoted Cholesky: `left` (count) is what is not yet there of the squares. */
+static sgf_status decompose(family *all, double *left, double *room, double *pivot, sgf_error *error)
+{
+  double top = 0.0;
+  void *grown;
+  for (size_t p = 0; p < all->count; p++) {
+    const double *form = form_of(all, p, room);
+    left[p] = sgf_dot(all->length, form, form);
+    top = fmax(top, left[p]);
+  }
+  for (all->kept = 0; all->kept < MOST_FORMS; all->kept++) {
+    size_t best = 0;
+    for (size_t p = 1; p < all->count; p++) best = left[p] > left[best] ? p : best;
+    if (!(left[best] > KEPT * top)) return SGF_OK;
+    grown = realloc(all->products, (all->kept + 1) * all->count * sizeof *all->products);
+    if (grown == NULL) return sgf_fail(error, SGF_ERROR_MEMORY, "no memory for the forms of an epoch");
+    all->products = grown;
+    double *row = all->products + all->kept * all->count, scale = 1.0 / sqrt(left[best]);
+    memcpy(pivot, form_of(all, best, room), all->length * sizeof *pivot);
+    for (size_t p = 0; p < all->count; p++) {
+      row[p] = sgf_dot(all->length, form_of(all, p, room), pivot);
+      for (size_t s = 0; s < all->kept; s++)
+        row[p] -= all->products[s * all->count + p] * all->products[s * all->count + best];
+      row[p] *= scale;
+    }
+    for (size_t p = 0; p < all->count; p++) left[p] = p == best ? 0.0 : left[p] - row[p] * row[p];
+  }
+  return SGF_OK;
+}
+
+static sgf_status find_family(const epoch_tables *of, bool mixed, family *all, sgf_error *error)
+{
+  size_t pairs = of->modes->rank * of->modes->rank, M = of->modes->batches;
+  double *left = NULL, *room = NULL;
+  sgf_status status;
+  *all = (family){of, mixed ? 2 * pairs : pairs, mixed ? M : M * M, mixed ? mixed_form : noise_form, NULL, 0, NULL};
+  SGF_TRY(sgf_new_reals(&left, all->count, 1, "forms of an epoch", error));
+  SGF_TRY(sgf_new_reals(&room, all->length, 2, "forms of an epoch", error));
+  if (all->count <= STORED / all->length) {
+    SGF_TRY(sgf_new_reals(&all->stored, all->count, all->length, "forms of an epoch", error));
+    for (size_t p = 0; p < all->count; p++) all->fill(of, p, all->stored + p * all->length);
+  }
+  status = decompose(all, left, room, room + all->length, error);
+done:
+  free(all->stored);
+  all->stored = NULL;
+  free(left);
+  free(room);
+  return status;
+}
+
+/* ------------------------------------------------------------------ covariance */
+
+/* rate += factor sum over the parts s, t of <Z^ts (N_a o products_s) C, N_b o products_t>, one form of a family after the other. */
+static sgf_status add_family(const family *all, size_t parts, double factor, size_t count, const double *N,
+                             double *rate, sgf_error *error)
+{
+  const epoch_tables *of = all->of;
+  size_t r = of->modes->rank, square = r * r, whole = count * square;
+  double *C = NULL, *Z = NULL, *forms = NULL, *moved = NULL, *turned = NULL;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&C, r, r, "epochs", error));
+  SGF_TRY(sgf_new_reals(&Z, parts * parts, square, "epochs", error));
+  SGF_TRY(sgf_new_reals(&forms, parts, whole, "rotations in the modes", error));
+  SGF_TRY(sgf_new_reals(&moved, r, r, "rotations in the modes", error));
+  SGF_TRY(sgf_new_reals(&turned, parts, whole, "rotations in the modes", error));
+  for (size_t k = 0; k < square; k++) {
+    C[k] = of->modes->lambda * of->modes->noise[k];
+    const double states[] = {of->Z[k].YY, of->Z[k].Yv, of->Z[k].vY, of->Z[k].vv};
+    for (size_t s = 0; s < parts * parts; s++) Z[s * square + k] = parts == 1 ? C[k] : states[s];
+  }
+  for (size_t form = 0; form < all->kept; form++) {
+    const double *products = all->products + form * all->count;
+    memset(turned, 0, parts * whole * sizeof *turned);
+    for (size_t s = 0; s < parts; s++)
+      for (size_t a = 0; a < count; a++) {
+        double *U = forms + s * whole + a * square;
+        for (size_t k = 0; k < square; k++) U[k] = N[a * square + k] * products[parts * k + s];
+        sgf_multiply(r, r, r, SGF_PLAIN, U, SGF_PLAIN, C, moved);
+        for (size_t t = 0; t < parts; t++)
+          cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)r, (int)r, (int)r, 1.0,
+                      Z + (t * parts + s) * square, (int)r, moved, (int)r, 1.0, turned + t * whole + a * square,
+                      (int)r);
+      }
+    for (size_t t = 0; t < parts; t++)
+      cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)count, (int)count, (int)square, factor,
+                  turned + t * whole, (int)square, forms + t * whole, (int)square, 1.0, rate, (int)count);
+  }
+done:
+  free(C);
+  free(Z);
+  free(forms);
+  free(moved);
+  free(turned);
+  return status;
+}
+
+sgf_status sgf_epoch_diffusion(const sgf_epoch_modes *of, size_t count, const double *N, double *rate,
+                               sgf_error *error)
+{
+  epoch_tables tables = {0};
+  family noise = {0}, mixed = {0};
+  double per_time = 1.0 / (of->lambda * (double)of->batches);
+  sgf_status status = SGF_OK;
+  memset(rate, 0, count * count * sizeof *rate);
+  if (of->batches < 2 || of->rank == 0 || count == 0) return SGF_OK;
+  SGF_TRY(create_tables(of, &tables, error));
+  SGF_TRY(find_family(&tables, false, &noise, error));
+  SGF_TRY(find_family(&tables, true, &mixed, error));
+  SGF_TRY(add_family(&noise, 1, 2.0 * per_time, count, N, rate, error));
+  SGF_TRY(add_family(&mixed, 2, 4.0 * per_time, count, N, rate, error));
+  sgf_symmetrize(count, rate);
+done:
+  free_tables(&tables);
+  free(noise.products);
+  free(mixed.products);
+  if (status != SGF_OK) sgf_fill_nan(count * count, rate);
+  return status;
+}
+
+double sgf_epoch_diffusion_cost(size_t rank, size_t batches, size_t count)
+{
+  double r = (double)rank, M = (double)batches, modes = (double)count;
+  double making = r * r * M * M <= STORED ? 1.0 : 1.0 + FORMS;
+  return MAKING * making * r * r * M * M + FORMS * modes * r * r * (16.0 * r + 3.0 * modes);
+}
