@@ -20,7 +20,7 @@ const char *sgf_null_motion_missing(const sgf_problem *problem, const sgf_predic
   if (first == NULL) return "there is no hidden layer, or no dense prediction";
   if (first->left_out != NULL) return first->left_out;
   if (problem->settings.training.sampling == SGF_SAMPLING_EPOCH)
-    return "training.sampling is epoch: its noise is not independent in time";
+    return "training.sampling is epoch: scalings are not predicted with it";
   if (problem->settings.training.weight_decay > 0.0) return "training.weight_decay holds the scalings";
   if (count > SGF_MOST_SYMMETRIES) return "the hidden layers have more than 1000 modes of their symmetry";
   if (sgf_motion_cost(network, prediction->info.rank_hessian, count) > SGF_MOST_ROTATION_WORK)
