@@ -66,9 +66,10 @@ static void check_coefficients(size_t count, const size_t *widths, size_t P, siz
       for (size_t i = 0; i < all; i++) expected[i] += weights[j] * values[i];
     }
   sgf_averaged_operators found;
-  ASSERT_OK(sgf_averaged_operators_create(n, &found, &error), error);
-  ASSERT_OK(sgf_average_operators(&at.network, &at.data, weight_decay, at.theta, rank, at.factor, &found, &error),
-            error);
+  ASSERT_OK(sgf_averaged_operators_create(n, n, &found, &error), error);
+  ASSERT_OK(
+      sgf_average_operators(&at.network, &at.data, weight_decay, at.theta, rank, at.factor, NULL, &found, &error),
+      error);
   ASSERT_CLOSE(n, found.gradient, expected, 1e-10);
   ASSERT_CLOSE(n * n, found.hessian, expected + n, 1e-10);
   ASSERT_CLOSE(n * n, found.noise, expected + n + n * n, 1e-9);
@@ -463,13 +464,14 @@ static void second_moment(const sgf_problem *problem, size_t steps, planted erro
   double p = sgf_noise_strength(problem->data.samples, problem->settings.training.batch_size,
                                 problem->settings.training.sampling);
   sgf_averaged_operators at;
-  ASSERT_OK(sgf_averaged_operators_create(n, &at, &error), error);
+  ASSERT_OK(sgf_averaged_operators_create(n, n, &at, &error), error);
   memcpy(theta, problem->theta, n * sizeof *theta);
   for (size_t step = 0; step < steps; step++) {
     memcpy(factor, Sigma, n * n * sizeof *factor);
     ASSERT_OK(sgf_symmetric_eigen(n, factor, values, "Sigma", &error), error);
     for (size_t k = 0; k < n * n; k++) factor[k] *= sqrt(fmax(values[k / n], 0.0));
-    ASSERT_OK(sgf_average_operators(&problem->network, &problem->data, 0.0, theta, n, factor, &at, &error), error);
+    ASSERT_OK(sgf_average_operators(&problem->network, &problem->data, 0.0, theta, n, factor, NULL, &at, &error),
+              error);
     if (error_of == WITHOUT_SOFTENING)
       ASSERT_OK(sgf_hessian(&problem->network, &problem->data, theta, 0.0, at.hessian, &error), error);
     if (error_of == WITHOUT_NOISE_OF_SIGMA)

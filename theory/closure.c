@@ -52,24 +52,39 @@ void sgf_closure_free(sgf_closure *closure)
 
 static sgf_status make_room(sgf_closure *made, sgf_error *error)
 {
-  size_t n = made->n, size = made->size;
-  double **vectors[] = {&made->mean, &made->h, &made->force, &made->force_slope, &made->trial_mean, &made->turned};
-  double **matrices[] = {&made->Sigma, &made->V, &made->noise, &made->noise_slope, &made->in, &made->trial_Sigma};
+  size_t n = made->n, size = made->size, of_averages = size;
+  double **vectors[] = {&made->mean, &made->h, &made->force, &made->trial_mean, &made->turned};
+  double **matrices[] = {&made->Sigma, &made->V, &made->noise, &made->trial_Sigma, &made->work};
   sgf_status status;
+  if (made->range != NULL)
+    of_averages = sgf_range_basis_of_map(made->range);
+  else if (made->basis != NULL)
+    of_averages = n;
   for (size_t k = 0; k < sizeof vectors / sizeof *vectors; k++)
     SGF_TRY(sgf_new_reals(vectors[k], size, 1, "closure", error));
   for (size_t k = 0; k < sizeof matrices / sizeof *matrices; k++)
     SGF_TRY(sgf_new_reals(matrices[k], size, size, "closure", error));
   SGF_TRY(sgf_new_reals(&made->theta, n, 1, "closure", error));
   SGF_TRY(sgf_new_reals(&made->gradient, n, 1, "closure", error));
-  SGF_TRY(sgf_new_reals(&made->work, size, n, "closure", error));
-  SGF_TRY(sgf_averaged_operators_create(n, &made->averaged, error));
-  SGF_TRY(law_create(size, &made->before, error));
+  SGF_TRY(sgf_averaged_operators_create(n, of_averages, &made->averaged, error));
   SGF_TRY(law_create(size, &made->now, error));
-  SGF_TRY(law_create(size, &made->next, error));
-  SGF_TRY(law_create(size, &made->between, error));
-  if (made->momentum > 0.0)
-    SGF_TRY(sgf_velocities_create(size, made->lambda, made->momentum, &made->velocities, error));
+done:
+  return status;
+}
+
+sgf_status sgf_closure_room_for_steps(sgf_closure *closure, sgf_error *error)
+{
+  size_t size = closure->size;
+  sgf_status status = SGF_OK;
+  if (closure->in != NULL) return SGF_OK;
+  SGF_TRY(law_create(size, &closure->before, error));
+  SGF_TRY(law_create(size, &closure->next, error));
+  SGF_TRY(law_create(size, &closure->between, error));
+  SGF_TRY(sgf_new_reals(&closure->force_slope, size, 1, "closure", error));
+  SGF_TRY(sgf_new_reals(&closure->noise_slope, size, size, "closure", error));
+  if (closure->momentum > 0.0)
+    SGF_TRY(sgf_velocities_create(size, closure->lambda, closure->momentum, &closure->velocities, error));
+  SGF_TRY(sgf_new_reals(&closure->in, size, size, "closure", error));
 done:
   return status;
 }
@@ -86,8 +101,9 @@ bool sgf_closure_is_skew(const sgf_problem *problem)
          problem->network.weights <= SGF_MOST_SKEW_WEIGHTS;
 }
 
-sgf_status sgf_closure_create(const sgf_problem *problem, size_t size, const double *basis, sgf_closure **closure,
-                              sgf_error *error)
+/* With the basis that was given, copied, or of the range. */
+static sgf_status create(const sgf_problem *problem, size_t size, const double *basis, const sgf_range_basis *range,
+                         sgf_closure **closure, sgf_error *error)
 {
   const sgf_settings *settings = &problem->settings;
   double lambda = settings->training.learning_rate;
@@ -98,17 +114,18 @@ sgf_status sgf_closure_create(const sgf_problem *problem, size_t size, const dou
   sgf_closure *made = block;
   made->problem = problem;
   made->n = problem->network.weights;
-  made->size = basis != NULL ? size : made->n;
+  made->size = size;
+  made->range = range;
   made->lambda = lambda;
   made->momentum = settings->training.momentum;
   made->noise_scale =
       lambda * lambda *
       sgf_noise_strength(problem->data.samples, settings->training.batch_size, settings->training.sampling);
-  SGF_TRY(make_room(made, error));
   if (basis != NULL) {
     SGF_TRY(sgf_new_reals(&made->basis, size, made->n, "closure", error));
     memcpy(made->basis, basis, size * made->n * sizeof *basis);
   }
+  SGF_TRY(make_room(made, error));
   if (sgf_closure_is_skew(problem)) SGF_TRY(sgf_third_cumulants_create(problem, &made->third, error));
   *closure = made;
   return SGF_OK;
@@ -117,11 +134,30 @@ done:
   return status;
 }
 
+sgf_status sgf_closure_create(const sgf_problem *problem, size_t size, const double *basis, sgf_closure **closure,
+                              sgf_error *error)
+{
+  return create(problem, basis != NULL ? size : problem->network.weights, basis, NULL, closure, error);
+}
+
+sgf_status sgf_closure_create_on_range(const sgf_problem *problem, const sgf_range_basis *range,
+                                       sgf_closure **closure, sgf_error *error)
+{
+  return create(problem, range->size, NULL, range, closure, error);
+}
+
 const double *sgf_closure_mean(const sgf_closure *closure) { return closure->mean; }
 
 const double *sgf_closure_covariance(const sgf_closure *closure) { return closure->Sigma; }
 
 const double *sgf_closure_drift(const sgf_closure *closure) { return closure->now.drift; }
+
+sgf_status sgf_closure_in_weights(const sgf_closure *closure, double *mean, double *Sigma, sgf_error *error)
+{
+  sgf_status status = sgf_closure_out_of_basis(closure, 1, closure->mean, mean, error);
+  return status == SGF_OK && Sigma != NULL ? sgf_closure_matrix_out_of_basis(closure, closure->Sigma, Sigma, error)
+                                           : status;
+}
 
 /* ------------------------------------------------------- quasi-stationary state */
 
@@ -129,10 +165,12 @@ const double *sgf_closure_drift(const sgf_closure *closure) { return closure->no
 static sgf_status settle_once(sgf_closure *closure, sgf_error *error)
 {
   size_t size = closure->size;
-  memcpy(closure->noise, closure->now.noise, size * size * sizeof(double));
-  memcpy(closure->force, closure->now.force, size * sizeof(double));
-  sgf_status status = sgf_closure_into_modes(closure, closure->now.drift, error);
+  double *V = closure->V;
+  memcpy(V, closure->now.drift, size * size * sizeof *V);
+  sgf_status status = sgf_symmetric_eigen(size, V, closure->h, "the closure's drift", error);
   if (status != SGF_OK) return status;
+  sgf_into_basis(size, V, closure->now.noise, closure->work, closure->noise);
+  sgf_multiply(size, 1, size, SGF_PLAIN, V, SGF_PLAIN, closure->now.force, closure->force);
   for (size_t i = 0; i < size; i++) {
     for (size_t j = 0; j <= i; j++) {
       double rate =
@@ -147,8 +185,8 @@ static sgf_status settle_once(sgf_closure *closure, sgf_error *error)
     }
     closure->turned[i] = -closure->force[i] / closure->h[i];
   }
-  sgf_out_of_basis(size, closure->V, closure->trial_Sigma, closure->work, closure->trial_Sigma);
-  sgf_multiply(size, 1, size, SGF_TRANSPOSED, closure->V, SGF_PLAIN, closure->turned, closure->trial_mean);
+  sgf_out_of_basis(size, V, closure->trial_Sigma, closure->work, closure->trial_Sigma);
+  sgf_multiply(size, 1, size, SGF_TRANSPOSED, V, SGF_PLAIN, closure->turned, closure->trial_mean);
   return SGF_OK;
 }
 
@@ -171,13 +209,16 @@ static sgf_status residual_of(sgf_closure *closure, double *residual, sgf_error 
 }
 
 /* -(g + g'':Sigma / 2) / (1 - beta) outside of the basis. */
-static void drift_outside(sgf_closure *closure, double *drift)
+static sgf_status drift_outside(sgf_closure *closure, double *drift, sgf_error *error)
 {
+  sgf_status status;
   for (size_t k = 0; k < closure->n; k++) drift[k] = 0.0;
-  if (closure->basis == NULL) return;
-  sgf_closure_vector_into_basis(closure, closure->gradient, closure->turned);
-  sgf_closure_out_of_basis(closure, 1, closure->turned, drift);
+  if (closure->basis == NULL && closure->range == NULL) return SGF_OK;
+  SGF_TRY(sgf_closure_into_basis(closure, 1, closure->gradient, closure->turned, error));
+  SGF_TRY(sgf_closure_out_of_basis(closure, 1, closure->turned, drift, error));
   for (size_t k = 0; k < closure->n; k++) drift[k] = (drift[k] - closure->gradient[k]) / (1.0 - closure->momentum);
+done:
+  return status;
 }
 
 sgf_status sgf_closure_settle(sgf_closure *closure, double *residual, double *drift, sgf_error *error)
@@ -205,7 +246,7 @@ sgf_status sgf_closure_settle(sgf_closure *closure, double *residual, double *dr
   SGF_TRY(sgf_closure_evaluate(closure, closure->mean, closure->Sigma, &closure->now, error));
   SGF_TRY(sgf_closure_add_skewness(closure, INFINITY, closure->Sigma, &closure->now, error));
   SGF_TRY(residual_of(closure, residual, error));
-  drift_outside(closure, drift);
+  SGF_TRY(drift_outside(closure, drift, error));
 done:
   if (status != SGF_OK) sgf_fill_nan(closure->n, drift);
   return status;

@@ -10,6 +10,7 @@
 #define SGF_CLOSURE_H
 
 #include "problem.h"
+#include "range_basis.h"
 
 typedef struct sgf_closure sgf_closure;
 
@@ -18,6 +19,11 @@ typedef struct sgf_closure sgf_closure;
  * Errors: SGF_ERROR_MEMORY. */
 sgf_status sgf_closure_create(const sgf_problem *problem, size_t size, const double *basis, sgf_closure **closure,
                               sgf_error *error);
+
+/* The same on the range of H at theta*, without weight decay: no array of it has the size of the weights but vectors and the factor of Sigma.
+ * The basis is used, not copied. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_closure_create_on_range(const sgf_problem *problem, const sgf_range_basis *range,
+                                       sgf_closure **closure, sgf_error *error);
 
 /* Whether third cumulants are added: several layers, at most SGF_MOST_SKEW_WEIGHTS weights, no momentum. */
 bool sgf_closure_is_skew(const sgf_problem *problem);
@@ -34,6 +40,9 @@ const double *sgf_closure_covariance(const sgf_closure *closure);
 
 /* Hbar (size, size) in the basis, of where it has settled; its too. */
 const double *sgf_closure_drift(const sgf_closure *closure);
+
+/* The same in the weights: mean (n), and Sigma (n, n) or NULL. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_closure_in_weights(const sgf_closure *closure, double *mean, double *Sigma, sgf_error *error);
 
 /* Take some steps of SGD. The coefficients vary slowly: over intervals of many steps they are held at the mean of their
  * values at both ends, and the steps between are taken at once in the eigenbasis of Hbar. An interval that its second

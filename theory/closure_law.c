@@ -67,44 +67,6 @@ done:
   return status;
 }
 
-/* rows (count, size) times the basis: (count, n). */
-void sgf_closure_out_of_basis(const sgf_closure *closure, size_t count, const double *rows, double *weights)
-{
-  if (closure->basis == NULL)
-    memcpy(weights, rows, count * closure->n * sizeof *weights);
-  else
-    sgf_multiply(count, closure->n, closure->size, SGF_PLAIN, rows, SGF_PLAIN, closure->basis, weights);
-}
-
-/* scale B A B^T of an A (n, n), B the basis; work of the closure. */
-static void into_basis(const sgf_closure *closure, double scale, const double *A, double *inside)
-{
-  size_t n = closure->n, size = closure->size;
-  if (closure->basis == NULL) {
-    memcpy(inside, A, n * n * sizeof *A);
-  } else {
-    sgf_multiply(size, n, n, SGF_PLAIN, closure->basis, SGF_PLAIN, A, closure->work);
-    sgf_multiply(size, size, n, SGF_PLAIN, closure->work, SGF_TRANSPOSED, closure->basis, inside);
-    sgf_symmetrize(size, inside);
-  }
-  cblas_dscal((int)(size * size), scale, inside, 1);
-}
-
-void sgf_closure_vector_into_basis(const sgf_closure *closure, const double *vector, double *inside)
-{
-  if (closure->basis == NULL)
-    memcpy(inside, vector, closure->n * sizeof *inside);
-  else
-    sgf_multiply(closure->size, 1, closure->n, SGF_PLAIN, closure->basis, SGF_PLAIN, vector, inside);
-}
-
-/* theta = theta* + d in the weights. */
-void sgf_closure_set_theta(sgf_closure *closure, const double *mean)
-{
-  sgf_closure_out_of_basis(closure, 1, mean, closure->theta);
-  for (size_t k = 0; k < closure->n; k++) closure->theta[k] += closure->problem->theta[k];
-}
-
 /* The part of the averaged gradient (size) that is not drift times the mean, which is added to it or taken away. */
 void sgf_closure_add_drift_times(const sgf_closure *closure, double scale, const double *drift, const double *mean,
                                  double *force)
@@ -113,7 +75,13 @@ void sgf_closure_add_drift_times(const sgf_closure *closure, double scale, const
               1);
 }
 
-/* What steps do at (mean, Sigma). */
+/* Averaged operators, overwritten, in the basis. */
+static sgf_status averages_into_basis(const sgf_closure *closure, double *averaged, double *inside, sgf_error *error)
+{
+  return closure->range != NULL ? sgf_range_basis_of_matrix(closure->range, averaged, inside, error)
+                                : sgf_closure_matrix_into_basis(closure, averaged, inside, error);
+}
+
 sgf_status sgf_closure_evaluate(sgf_closure *closure, const double *mean, const double *Sigma, sgf_closure_law *at,
                                 sgf_error *error)
 {
@@ -126,14 +94,15 @@ sgf_status sgf_closure_evaluate(sgf_closure *closure, const double *mean, const 
   else
     SGF_TRY(factorize(closure->size, Sigma, &rank, &inside, error));
   SGF_TRY(sgf_new_reals(&factor, rank, closure->n, "factor of the covariance", error));
-  sgf_closure_out_of_basis(closure, rank, inside, factor);
-  sgf_closure_set_theta(closure, mean);
+  SGF_TRY(sgf_closure_out_of_basis(closure, rank, inside, factor, error));
+  SGF_TRY(sgf_closure_set_theta(closure, mean, error));
   SGF_TRY(sgf_average_operators(&problem->network, &problem->data, problem->settings.training.weight_decay,
-                                closure->theta, rank, factor, &closure->averaged, error));
+                                closure->theta, rank, factor, closure->range, &closure->averaged, error));
   memcpy(closure->gradient, closure->averaged.gradient, closure->n * sizeof(double));
-  sgf_closure_vector_into_basis(closure, closure->gradient, at->force);
-  into_basis(closure, 1.0, closure->averaged.hessian, at->drift);
-  into_basis(closure, closure->noise_scale, closure->averaged.noise, at->noise);
+  SGF_TRY(sgf_closure_into_basis(closure, 1, closure->gradient, at->force, error));
+  SGF_TRY(averages_into_basis(closure, closure->averaged.hessian, at->drift, error));
+  SGF_TRY(averages_into_basis(closure, closure->averaged.noise, at->noise, error));
+  cblas_dscal((int)(closure->size * closure->size), closure->noise_scale, at->noise, 1);
   sgf_closure_add_drift_times(closure, -1.0, at->drift, mean, at->force);
   if (!isfinite(sgf_norm(closure->size, at->force)))
     status = sgf_fail(error, SGF_ERROR_NUMERICAL, "the closure's mean is not finite");
@@ -141,25 +110,6 @@ done:
   free(inside);
   free(factor);
   return status;
-}
-
-/* whole (n, n) = B^T Sigma B, B the basis. */
-static sgf_status covariance_of_weights(const sgf_closure *closure, const double *Sigma, double *whole,
-                                        sgf_error *error)
-{
-  size_t n = closure->n, size = closure->size;
-  double *half;
-  if (closure->basis == NULL) {
-    memcpy(whole, Sigma, n * n * sizeof *Sigma);
-    return SGF_OK;
-  }
-  sgf_status status = sgf_new_reals(&half, size, n, "third cumulants", error);
-  if (status != SGF_OK) return status;
-  sgf_multiply(size, n, size, SGF_PLAIN, Sigma, SGF_PLAIN, closure->basis, half);
-  sgf_multiply(n, n, size, SGF_TRANSPOSED, closure->basis, SGF_PLAIN, half, whole);
-  sgf_symmetrize(n, whole);
-  free(half);
-  return SGF_OK;
 }
 
 /* After so many steps, from the closure's Sigma to this one, what the third cumulants add to the noise of a law; infinitely
@@ -173,11 +123,11 @@ sgf_status sgf_closure_add_skewness(sgf_closure *closure, double steps, const do
   if (closure->third == NULL) return SGF_OK;
   SGF_TRY(sgf_new_reals(&whole, 2 * n, n, "third cumulants", error));
   SGF_TRY(sgf_new_reals(&inside, size, size, "third cumulants", error));
-  SGF_TRY(covariance_of_weights(closure, closure->Sigma, whole, error));
-  SGF_TRY(covariance_of_weights(closure, Sigma, whole + n * n, error));
+  SGF_TRY(sgf_closure_matrix_out_of_basis(closure, closure->Sigma, whole, error));
+  SGF_TRY(sgf_closure_matrix_out_of_basis(closure, Sigma, whole + n * n, error));
   SGF_TRY(sgf_third_cumulants_advance(closure->third, steps, whole, whole + n * n, error));
   SGF_TRY(sgf_third_cumulants_noise(closure->third, whole, error));
-  into_basis(closure, 1.0, whole, inside);
+  SGF_TRY(sgf_closure_matrix_into_basis(closure, whole, inside, error));
   for (size_t k = 0; k < size * size; k++) at->noise[k] += inside[k];
 done:
   free(whole);
@@ -196,12 +146,12 @@ sgf_status sgf_closure_move_gradient(sgf_closure *closure, const double *from, c
   SGF_TRY(sgf_new_reals(&gradients, 2, n, "gradient", error));
   SGF_TRY(sgf_new_reals(&difference, size, 1, "gradient", error));
   for (int k = 0; k < 2; k++) {
-    sgf_closure_set_theta(closure, k == 0 ? from : to);
+    SGF_TRY(sgf_closure_set_theta(closure, k == 0 ? from : to, error));
     SGF_TRY(sgf_gradient(&problem->network, &problem->data, closure->theta, problem->settings.training.weight_decay,
                          gradients + (size_t)k * n, error));
   }
   for (size_t k = 0; k < n; k++) gradients[k] = gradients[n + k] - gradients[k];
-  sgf_closure_vector_into_basis(closure, gradients, difference);
+  SGF_TRY(sgf_closure_into_basis(closure, 1, gradients, difference, error));
   for (size_t k = 0; k < size; k++) {
     at->force[k] += difference[k];
     difference[k] = to[k] - from[k];

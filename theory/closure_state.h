@@ -20,7 +20,8 @@ typedef struct {
 struct sgf_closure {
   const sgf_problem *problem;
   size_t n, size;
-  double *basis;                        /* (size, n), or NULL: all weights */
+  double *basis;                        /* (size, n), or NULL: all weights, or `range` */
+  const sgf_range_basis *range;         /* the basis of the range of H; used, not copied */
   double lambda, momentum, noise_scale; /* noise_scale = lambda^2 kappa / S */
   sgf_third_cumulants *third;           /* of several layers without momentum and few weights, else NULL */
   sgf_velocities *velocities;           /* with momentum, else NULL */
@@ -39,8 +40,25 @@ struct sgf_closure {
   double *trial_mean;          /* (size) */
   double *turned;              /* (size) the change of the mean in the modes */
   double *trial_Sigma;         /* (size, size) */
-  double *work;                /* (size, n) */
+  double *work;                /* (size, size) */
 };
+
+/* ------------------------------------------------------------ closure_basis.c */
+
+/* rows (count, size) times the basis: weights (count, n); and weights times the basis^T. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_closure_out_of_basis(const sgf_closure *closure, size_t count, const double *rows, double *weights,
+                                    sgf_error *error);
+sgf_status sgf_closure_into_basis(const sgf_closure *closure, size_t count, const double *weights, double *rows,
+                                  sgf_error *error);
+
+/* inside (size, size) = B A B^T of a symmetric A (n, n), B the basis, and A = B^T inside B. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_closure_matrix_into_basis(const sgf_closure *closure, const double *A, double *inside,
+                                         sgf_error *error);
+sgf_status sgf_closure_matrix_out_of_basis(const sgf_closure *closure, const double *inside, double *A,
+                                           sgf_error *error);
+
+/* The closure's theta = theta* + mean. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_closure_set_theta(sgf_closure *closure, const double *mean, sgf_error *error);
 
 /* -------------------------------------------------------------- closure_law.c */
 
@@ -61,13 +79,6 @@ sgf_status sgf_closure_move_gradient(sgf_closure *closure, const double *from, c
 /* force += scale drift mean, of a symmetric drift's lower triangle. */
 void sgf_closure_add_drift_times(const sgf_closure *closure, double scale, const double *drift, const double *mean,
                                  double *force);
-
-/* The closure's theta = theta* + mean. */
-void sgf_closure_set_theta(sgf_closure *closure, const double *mean);
-
-/* rows (count, size) times the basis: (count, n); and back, of one vector. */
-void sgf_closure_out_of_basis(const sgf_closure *closure, size_t count, const double *rows, double *weights);
-void sgf_closure_vector_into_basis(const sgf_closure *closure, const double *vector, double *inside);
 
 /* ------------------------------------------------------------ closure_steps.c */
 
@@ -94,6 +105,9 @@ double sgf_closure_change(size_t size, const double *mean, const double *Sigma, 
                           const double *other_Sigma);
 
 void sgf_closure_swap(double **a, double **b);
+
+/* What steps need beside the quasi-stationary state, once. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_closure_room_for_steps(sgf_closure *closure, sgf_error *error);
 
 /* What looks at a run: at its start with steps = 0, and at every interval of `steps` from step `done` on before the closure
  * goes over it, when trial_mean and trial_Sigma are those at its end, `now` and `next` the laws at both, and the modes

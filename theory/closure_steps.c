@@ -273,6 +273,7 @@ sgf_status sgf_closure_run(sgf_closure *closure, size_t steps, double tolerance,
   size_t done = 0, interval = 1;
   double moved;
   sgf_status status;
+  SGF_TRY(sgf_closure_room_for_steps(closure, error));
   if (closure->velocities != NULL) tolerance *= SHARE_WITH_MOMENTUM;
   SGF_TRY(sgf_closure_evaluate(closure, closure->mean, closure->Sigma, &closure->now, error));
   SGF_TRY(sgf_closure_add_skewness(closure, 0.0, closure->Sigma, &closure->now, error));

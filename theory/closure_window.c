@@ -139,8 +139,7 @@ static sgf_status mean_balances(sgf_closure *closure, const double *mean, const 
 {
   const sgf_network *network = &closure->problem->network;
   double gross, *work;
-  sgf_status status = SGF_OK;
-  sgf_closure_set_theta(closure, mean);
+  sgf_status status = sgf_closure_set_theta(closure, mean, error);
   for (size_t l = 1; l < network->layers && status == SGF_OK; l++) {
     size_t size = network->widths[l] * network->widths[l];
     status = sgf_new_reals(&work, 2, size, "balance", error);
@@ -255,6 +254,7 @@ sgf_status sgf_closure_window(sgf_closure *closure, const sgf_plan *plan, double
   memset(mean, 0, size * sizeof *mean);
   memset(closure->mean, 0, size * sizeof *mean);
   memset(closure->Sigma, 0, size * size * sizeof *second);
+  SGF_TRY(sgf_closure_room_for_steps(closure, error));
   if (closure->velocities != NULL) sgf_velocities_rest(closure->velocities);
   if (closure->third != NULL) sgf_third_cumulants_reset(closure->third);
   if (path != NULL) {

@@ -20,6 +20,13 @@ done:
   return status;
 }
 
+sgf_status sgf_expansion_identity(size_t size, sgf_expansion *expansion, sgf_error *error)
+{
+  sgf_status status = sgf_expansion_create(size, size, 0, expansion, error);
+  for (size_t k = 0; k < size && status == SGF_OK; k++) expansion->mean[k * (size + 1)] = 1.0;
+  return status;
+}
+
 void sgf_expansion_free(sgf_expansion *expansion)
 {
   free(expansion->mean);

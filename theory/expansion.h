@@ -23,6 +23,9 @@ typedef struct sgf_expansion {
 sgf_status sgf_expansion_create(size_t rows, size_t columns, size_t directions, sgf_expansion *expansion,
                                 sgf_error *error);
 
+/* 1 (size, size), a constant. Likewise. */
+sgf_status sgf_expansion_identity(size_t size, sgf_expansion *expansion, sgf_error *error);
+
 /* Freeing a zeroed one does nothing. */
 void sgf_expansion_free(sgf_expansion *expansion);
 

@@ -1,6 +1,9 @@
 theory_sources = \
+  %D%/averaged_noise.c \
   %D%/averaged_operators.c \
   %D%/averaged_operators.h \
+  %D%/averaged_products.c \
+  %D%/averaged_products.h \
   %D%/balance.c \
   %D%/balance.h \
   %D%/balance_observables.c \
@@ -14,6 +17,7 @@ theory_sources = \
   %D%/closed_form.h \
   %D%/closure.c \
   %D%/closure.h \
+  %D%/closure_basis.c \
   %D%/closure_law.c \
   %D%/closure_momentum.c \
   %D%/closure_momentum.h \
@@ -105,6 +109,8 @@ theory_sources = \
   %D%/problem.h \
   %D%/random.c \
   %D%/random.h \
+  %D%/range_basis.c \
+  %D%/range_basis.h \
   %D%/reduced.c \
   %D%/reduced.h \
   %D%/rotation.c \
