@@ -44,48 +44,73 @@ static sgf_status leading_trace(const sgf_problem *problem, const sgf_prediction
 }
 
 /* Modes of Hbar on range(H), behind those of null(H), as a range. */
-static sgf_status modes_of_drift(const sgf_range *range, const double *drift, sgf_range *averaged, sgf_error *error)
+static sgf_status modes_of_drift(const sgf_range *range, const sgf_closure *closure, sgf_range *averaged,
+                                 sgf_error *error)
 {
   size_t n = range->n, rank = range->rank, null = n - rank;
-  double *inside = NULL;
   sgf_status status;
-  SGF_TRY(sgf_new_reals(&inside, rank, rank, "modes of the closure", error));
   SGF_TRY(sgf_new_reals(&averaged->V, n, n, "modes of the closure", error));
   SGF_TRY(sgf_new_reals(&averaged->h, n, 1, "modes of the closure", error));
   averaged->n = n;
   averaged->rank = rank;
-  memcpy(inside, drift, rank * rank * sizeof *inside);
-  memcpy(averaged->V, range->V, null * n * sizeof *inside);
-  SGF_TRY(sgf_symmetric_eigen(rank, inside, averaged->h + null, "the closure's drift", error));
-  sgf_multiply(rank, n, rank, SGF_PLAIN, inside, SGF_PLAIN, range->V + null * n, averaged->V + null * n);
+  memcpy(averaged->V, range->V, null * n * sizeof *range->V);
+  SGF_TRY(sgf_closure_modes(closure, averaged->h + null, averaged->V + null * n, error));
 done:
-  free(inside);
+  return status;
+}
+
+/* Where H = B^T B of its range is known to the digits that the dense operators have, without weight decay. */
+static bool is_of_map(const sgf_problem *problem)
+{
+  const sgf_minimum_certificate *certificate = &problem->certificate;
+  return problem->settings.training.weight_decay == 0.0 && !certificate->bottleneck &&
+         certificate->gradient_norm <= SGF_ZERO_SLOPE;
+}
+
+/* On range(H) by its eigenproblem of the size of the map, if that has the same rank, else in the rows of the basis. */
+static sgf_status settle(const sgf_problem *problem, const sgf_range *range, double *mean, double *Sigma,
+                         double *drift, double *residual, sgf_range *averaged, sgf_error *error)
+{
+  sgf_reduced space = {0};
+  sgf_range_basis basis = {0};
+  sgf_closure *closure = NULL;
+  sgf_status status = SGF_OK;
+  if (is_of_map(problem)) {
+    SGF_TRY(sgf_reduced_create(&problem->network, problem->theta, problem->data.input_moment, NULL, &space, error));
+    SGF_TRY(sgf_reduced_solve(&space, problem->settings.theory.rank_tolerance, false, error));
+    if (space.rank == range->rank) SGF_TRY(sgf_range_basis_create(&space, &basis, error));
+  }
+  if (basis.size > 0)
+    SGF_TRY(sgf_closure_create_on_range(problem, &basis, &closure, error));
+  else
+    SGF_TRY(
+        sgf_closure_create(problem, range->rank, range->V + (range->n - range->rank) * range->n, &closure, error));
+  SGF_TRY(sgf_closure_settle(closure, residual, drift, error));
+  SGF_TRY(sgf_closure_in_weights(closure, mean, Sigma, error));
+  SGF_TRY(modes_of_drift(range, closure, averaged, error));
+done:
+  sgf_closure_free(closure);
+  sgf_range_basis_free(&basis);
+  sgf_reduced_free(&space);
   return status;
 }
 
 sgf_status sgf_solve_closure(const sgf_problem *problem, sgf_prediction *prediction, double *Sigma, sgf_error *error)
 {
   const sgf_range *range = &prediction->joint.range;
-  size_t n = range->n, rank = range->rank;
-  const double *basis = range->V + (n - rank) * n;
+  size_t n = range->n;
   sgf_prediction_info *info = &prediction->info;
   double *mean, *drift, leading;
-  sgf_closure *closure = NULL;
   sgf_status status;
   SGF_TRY(sgf_prediction_add(prediction, "mean", n, 0, &mean, error));
   SGF_TRY(sgf_prediction_add(prediction, "mean_drift", n, 0, &drift, error));
-  SGF_TRY(sgf_closure_create(problem, rank, basis, &closure, error));
-  SGF_TRY(sgf_closure_settle(closure, &info->residual, drift, error));
-  SGF_TRY(out_of_range(rank, n, basis, sgf_closure_covariance(closure), Sigma, error));
-  sgf_multiply(1, n, rank, SGF_PLAIN, sgf_closure_mean(closure), SGF_PLAIN, basis, mean);
-  SGF_TRY(modes_of_drift(range, sgf_closure_drift(closure), &prediction->averaged, error));
+  SGF_TRY(settle(problem, range, mean, Sigma, drift, &info->residual, &prediction->averaged, error));
   prediction->third_cumulants = sgf_closure_is_skew(problem);
   info->mean_shift = sgf_norm(n, mean);
   info->mean_drift = sgf_norm(n, drift);
   SGF_TRY(leading_trace(problem, prediction, &leading, error));
   info->next_order = sgf_trace(n, Sigma) / leading - 1.0;
 done:
-  sgf_closure_free(closure);
   return status;
 }
 

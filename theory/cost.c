@@ -295,7 +295,6 @@ static bool has_bottleneck(const sgf_settings *settings)
 static const char *refusal_of_operator(const sgf_settings *settings)
 {
   if (settings->theory.equation == SGF_EQUATION_EXACT) return "theory.equation is exact";
-  if (settings->theory.equation == SGF_EQUATION_CLOSURE) return "theory.equation is closure";
   if (settings->theory.equation == SGF_EQUATION_MULTIPLICATIVE) return "theory.equation is multiplicative";
   if (settings->training.sampling == SGF_SAMPLING_EPOCH) return "training.sampling is epoch";
   if (settings->training.weight_decay > 0.0) return "training.weight_decay is not 0";

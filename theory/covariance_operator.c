@@ -15,8 +15,6 @@
 
 /* Residuals below this, relative to the targets, are round-off: the network interpolates and nothing fluctuates. */
 static const double ROUND_OFF_RESIDUAL = 1e-12;
-/* A relative gradient beyond this leaves terms linear in G that are not round-off. */
-static const double ZERO_SLOPE = 1e-9;
 /* Vectors that are worked on together. */
 enum { VECTORS = 128 };
 
@@ -26,9 +24,9 @@ static sgf_status check_supported(const sgf_problem *problem, sgf_error *error)
 {
   const sgf_settings *settings = &problem->settings;
   sgf_equation equation = settings->theory.equation;
-  if (equation != SGF_EQUATION_CONTINUUM && equation != SGF_EQUATION_DISCRETE)
+  if (equation != SGF_EQUATION_CONTINUUM && equation != SGF_EQUATION_DISCRETE && equation != SGF_EQUATION_CLOSURE)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
-                    "theory.equation is %s: the covariance operator is built for continuum and discrete",
+                    "theory.equation is %s: the covariance operator is built for continuum, discrete and closure",
                     sgf_equation_text(equation));
   if (settings->training.sampling == SGF_SAMPLING_EPOCH)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
@@ -42,7 +40,7 @@ static sgf_status check_supported(const sgf_problem *problem, sgf_error *error)
         error, SGF_ERROR_UNSUPPORTED,
         "network.widths have a bottleneck: the covariance operator is built for hidden layers that are not "
         "narrower than inputs and outputs both");
-  if (!(problem->certificate.gradient_norm <= ZERO_SLOPE))
+  if (!(problem->certificate.gradient_norm <= SGF_ZERO_SLOPE))
     return sgf_fail(
         error, SGF_ERROR_UNSUPPORTED,
         "theta*: its relative gradient is %g, the covariance operator is built for a minimum to more digits "
@@ -142,6 +140,7 @@ static sgf_status measure_trace(sgf_covariance_operator *made, sgf_error *error)
   const sgf_reduced *space = made->space;
   size_t count = space->blocks * space->size;
   double *z, slope = 0.0;
+  made->info.trace = 0.0;
   sgf_status status = sgf_new_reals(&z, count, 1, "covariance in the modes", error);
   if (status != SGF_OK) return status;
   sgf_mode_covariance_diagonal(&made->modes, z);
@@ -198,6 +197,10 @@ static sgf_status build(const sgf_problem *problem, sgf_covariance_operator *mad
                                      made->rate * made->info.noise_strength, &made->modes, error));
   describe(problem, made);
   SGF_TRY(measure_trace(made, error));
+  if (settings->theory.equation == SGF_EQUATION_CLOSURE) {
+    SGF_TRY(sgf_operator_closure_solve(problem, made, error));
+    SGF_TRY(measure_trace(made, error));
+  }
 done:
   free(residuals);
   free(moment);
@@ -237,6 +240,7 @@ sgf_status sgf_covariance_operator_create_in_modes(const sgf_problem *problem, s
 void sgf_covariance_operator_free(sgf_covariance_operator *covariance)
 {
   if (covariance == NULL) return;
+  sgf_operator_closure_free(covariance->closure);
   sgf_mode_covariance_free(&covariance->modes);
   sgf_reduced_free(&covariance->jacobian);
   sgf_reduced_free(&covariance->drift);

@@ -2,18 +2,30 @@
 #ifndef SGF_COVARIANCE_OPERATOR_H
 #define SGF_COVARIANCE_OPERATOR_H
 
+#include "closure.h"
 #include "mode_covariance.h"
 #include "problem.h"
 
+/* What the Gaussian closure gives beside the covariance. */
+typedef struct sgf_operator_closure {
+  sgf_range_basis basis;
+  double *mean;      /* (n) m - theta* */
+  double *drift;     /* (n) dm/dt along null(H) */
+  double residual;   /* scaled, of the equation of Sigma */
+  double next_order; /* tr Sigma over that of leading order, less 1 */
+  bool skew;         /* third cumulants are in it */
+} sgf_operator_closure;
+
 struct sgf_covariance_operator {
   sgf_covariance_operator_info info;
-  sgf_reduced drift;         /* K of H */
-  sgf_reduced jacobian;      /* K of J J^T, of the path closed-form */
-  const sgf_reduced *space;  /* the one of them that Sigma is in */
-  sgf_mode_covariance modes; /* Sigma in the modes of `space` */
-  bool in_modes;             /* the path closed-form is not taken: `space` is the drift */
-  double rate;               /* learning rate, in the continuum with momentum over 1 - beta */
-  double tolerance;          /* of the rank, as the settings have it */
+  sgf_reduced drift;             /* K of H */
+  sgf_reduced jacobian;          /* K of J J^T, of the path closed-form */
+  const sgf_reduced *space;      /* the one of them that Sigma is in */
+  sgf_mode_covariance modes;     /* Sigma in the modes of `space` */
+  bool in_modes;                 /* the path closed-form is not taken: `space` is the drift */
+  sgf_operator_closure *closure; /* equation closure, else NULL */
+  double rate;                   /* learning rate, in the continuum with momentum over 1 - beta */
+  double tolerance;              /* of the rank, as the settings have it */
   uint64_t seed;
 };
 
@@ -82,6 +94,12 @@ sgf_status sgf_covariance_operator_drift(const sgf_covariance_operator *covarian
  * of H. Errors: SGF_ERROR_MEMORY. */
 sgf_status sgf_covariance_operator_modes(const sgf_covariance_operator *covariance, size_t count,
                                          const size_t *places, double *vectors, sgf_error *error);
+
+/* Put the closure's quasi-stationary state in the place of the covariance of leading order, whose trace is known. Errors: those
+ * of sgf_closure_settle. Source: section 13. */
+sgf_status sgf_operator_closure_solve(const sgf_problem *problem, sgf_covariance_operator *covariance,
+                                      sgf_error *error);
+void sgf_operator_closure_free(sgf_operator_closure *closure);
 
 /* Whether the layer's block is known in blocks, one for each output: two layers at most. */
 bool sgf_covariance_operator_in_blocks(const sgf_covariance_operator *covariance);

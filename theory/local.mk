@@ -30,6 +30,7 @@ theory_sources = \
   %D%/cost.c \
   %D%/covariance.c \
   %D%/covariance.h \
+  %D%/covariance_closure.c \
   %D%/covariance_operator.c \
   %D%/covariance_operator.h \
   %D%/cross_section.c \

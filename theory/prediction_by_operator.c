@@ -196,6 +196,28 @@ done:
   return status;
 }
 
+/* Mean, its motion, and what the closure adds to the leading order. */
+static sgf_status observe_closure(const sgf_covariance_operator *covariance, sgf_prediction *prediction,
+                                  sgf_error *error)
+{
+  const sgf_operator_closure *closure = covariance->closure;
+  sgf_prediction_info *info = &prediction->info;
+  size_t n = info->weights;
+  double *mean, *drift;
+  sgf_status status;
+  SGF_TRY(sgf_prediction_add(prediction, "mean", n, 0, &mean, error));
+  SGF_TRY(sgf_prediction_add(prediction, "mean_drift", n, 0, &drift, error));
+  memcpy(mean, closure->mean, n * sizeof *mean);
+  memcpy(drift, closure->drift, n * sizeof *drift);
+  prediction->third_cumulants = closure->skew;
+  info->residual = closure->residual;
+  info->mean_shift = sgf_norm(n, mean);
+  info->mean_drift = sgf_norm(n, drift);
+  info->next_order = closure->next_order;
+done:
+  return status;
+}
+
 static sgf_status observe(const sgf_problem *problem, const sgf_covariance_operator *covariance,
                           sgf_prediction *prediction, sgf_error *error)
 {
@@ -207,6 +229,7 @@ static sgf_status observe(const sgf_problem *problem, const sgf_covariance_opera
   SGF_TRY(sgf_allocate(&layers, info->layers, 1, sizeof *prediction->layers, "layers", error));
   prediction->layers = layers;
   sgf_no_noise_balance(prediction);
+  if (covariance->closure != NULL) SGF_TRY(observe_closure(covariance, prediction, error));
   double size = (double)covariance->drift.size;
   if (covariance->drift.k != NULL || (double)covariance->drift.blocks * size * size * size <= SGF_SPARE_OPERATIONS) {
     SGF_TRY(sgf_prediction_add(prediction, "spectrum/hessian", info->rank_hessian, 0, &rates, error));

@@ -11,6 +11,9 @@
 #include "network.h"
 #include "nullspace.h"
 
+/* A relative gradient beyond this leaves terms of H linear in G that are not round-off. */
+#define SGF_ZERO_SLOPE 1e-9
+
 typedef struct sgf_reduced {
   sgf_network network;      /* a copy */
   size_t outputs, inputs;   /* N_L; rank of Sigma_xx */
