@@ -13,7 +13,7 @@
 
 /* Passes until the quasi-stationary state is found, and the change that ends them. */
 enum { MOST_PASSES = 500 };
-static const double SETTLED = 1e-13, ALMOST_SETTLED = 1e-9;
+static const double SETTLED = 1e-12, ALMOST_SETTLED = 1e-9;
 
 static sgf_status law_create(size_t size, sgf_closure_law *made, sgf_error *error)
 {
@@ -35,10 +35,11 @@ static void law_free(sgf_closure_law *made)
 void sgf_closure_free(sgf_closure *closure)
 {
   if (closure == NULL) return;
-  double *arrays[] = {closure->basis,    closure->mean,   closure->Sigma,       closure->theta,
-                      closure->gradient, closure->V,      closure->h,           closure->noise,
-                      closure->in,       closure->force,  closure->trial_mean,  closure->trial_Sigma,
-                      closure->work,     closure->turned, closure->noise_slope, closure->force_slope};
+  double *arrays[] = {
+      closure->basis,       closure->mean,        closure->Sigma,         closure->theta,    closure->gradient,
+      closure->V,           closure->h,           closure->noise,         closure->in,       closure->force,
+      closure->trial_mean,  closure->trial_Sigma, closure->work,          closure->turned,   closure->noise_slope,
+      closure->force_slope, closure->outside,     closure->moved_outside, closure->drifting, closure->drifting_next};
   for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) free(arrays[k]);
   sgf_averaged_operators_free(&closure->averaged);
   law_free(&closure->before);
@@ -82,6 +83,9 @@ sgf_status sgf_closure_room_for_steps(sgf_closure *closure, sgf_error *error)
   SGF_TRY(law_create(size, &closure->between, error));
   SGF_TRY(sgf_new_reals(&closure->force_slope, size, 1, "closure", error));
   SGF_TRY(sgf_new_reals(&closure->noise_slope, size, size, "closure", error));
+  double **outside[] = {&closure->outside, &closure->moved_outside, &closure->drifting, &closure->drifting_next};
+  for (size_t k = 0; k < sizeof outside / sizeof *outside && closure->range != NULL; k++)
+    SGF_TRY(sgf_new_reals(outside[k], closure->n, 1, "closure", error));
   if (closure->momentum > 0.0)
     SGF_TRY(sgf_velocities_create(size, closure->lambda, closure->momentum, &closure->velocities, error));
   SGF_TRY(sgf_new_reals(&closure->in, size, size, "closure", error));
@@ -220,19 +224,6 @@ static sgf_status residual_of(sgf_closure *closure, double *residual, sgf_error 
   return SGF_OK;
 }
 
-/* -(g + g'':Sigma / 2) / (1 - beta) outside of the basis. */
-static sgf_status drift_outside(sgf_closure *closure, double *drift, sgf_error *error)
-{
-  sgf_status status;
-  for (size_t k = 0; k < closure->n; k++) drift[k] = 0.0;
-  if (closure->basis == NULL && closure->range == NULL) return SGF_OK;
-  SGF_TRY(sgf_closure_into_basis(closure, 1, closure->gradient, closure->turned, error));
-  SGF_TRY(sgf_closure_out_of_basis(closure, 1, closure->turned, drift, error));
-  for (size_t k = 0; k < closure->n; k++) drift[k] = (drift[k] - closure->gradient[k]) / (1.0 - closure->momentum);
-done:
-  return status;
-}
-
 sgf_status sgf_closure_settle(sgf_closure *closure, double *residual, double *drift, sgf_error *error)
 {
   size_t size = closure->size;
@@ -241,6 +232,7 @@ sgf_status sgf_closure_settle(sgf_closure *closure, double *residual, double *dr
   *residual = NAN;
   memset(closure->mean, 0, size * sizeof(double));
   memset(closure->Sigma, 0, size * size * sizeof(double));
+  sgf_closure_stay(closure);
   for (int pass = 0; pass < MOST_PASSES && !(moved <= SETTLED); pass++) {
     SGF_TRY(sgf_closure_evaluate(closure, closure->mean, closure->Sigma, &closure->now, error));
     SGF_TRY(sgf_closure_add_skewness(closure, INFINITY, closure->Sigma, &closure->now, error));
@@ -258,7 +250,7 @@ sgf_status sgf_closure_settle(sgf_closure *closure, double *residual, double *dr
   SGF_TRY(sgf_closure_evaluate(closure, closure->mean, closure->Sigma, &closure->now, error));
   SGF_TRY(sgf_closure_add_skewness(closure, INFINITY, closure->Sigma, &closure->now, error));
   SGF_TRY(residual_of(closure, residual, error));
-  SGF_TRY(drift_outside(closure, drift, error));
+  SGF_TRY(sgf_closure_outside(closure, drift, error));
 done:
   if (status != SGF_OK) sgf_fill_nan(closure->n, drift);
   return status;

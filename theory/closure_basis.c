@@ -79,5 +79,19 @@ sgf_status sgf_closure_set_theta(sgf_closure *closure, const double *mean, sgf_e
 {
   sgf_status status = sgf_closure_out_of_basis(closure, 1, mean, closure->theta, error);
   for (size_t k = 0; k < closure->n; k++) closure->theta[k] += closure->problem->theta[k];
+  if (closure->moved_outside != NULL)
+    for (size_t k = 0; k < closure->n; k++) closure->theta[k] += closure->moved_outside[k];
+  return status;
+}
+
+sgf_status sgf_closure_outside(sgf_closure *closure, double *rate, sgf_error *error)
+{
+  sgf_status status;
+  for (size_t k = 0; k < closure->n; k++) rate[k] = 0.0;
+  if (closure->basis == NULL && closure->range == NULL) return SGF_OK;
+  SGF_TRY(sgf_closure_into_basis(closure, 1, closure->gradient, closure->turned, error));
+  SGF_TRY(sgf_closure_out_of_basis(closure, 1, closure->turned, rate, error));
+  for (size_t k = 0; k < closure->n; k++) rate[k] = (rate[k] - closure->gradient[k]) / (1.0 - closure->momentum);
+done:
   return status;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "closure.h"
+#include "covariance_operator.h"
 #include "linear_algebra.h"
 #include "memory.h"
 #include "prediction.h"
@@ -221,5 +222,79 @@ sgf_status sgf_closure_moments(const sgf_problem *problem, const sgf_prediction 
   memcpy(mean, known->moments, n * sizeof *mean);
   memcpy(second, known->moments + n, n * n * sizeof *second);
 done:
+  return status;
+}
+
+/* The same on the range of H, in its basis, where the mean moves along null(H) but nothing fluctuates: runs are to be short
+ * against the lifetime. */
+static sgf_status follow_on_range(const sgf_problem *problem, const sgf_range_basis *basis, const sgf_plan *plan,
+                                  sgf_known_moments *known, sgf_error *error)
+{
+  size_t size = basis->size;
+  sgf_closure *closure = NULL;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&known->moments, size + 1, size, "moments of the closure", error));
+  SGF_TRY(sgf_closure_create_on_range(problem, basis, &closure, error));
+  SGF_TRY(sgf_closure_window(closure, plan, INTERVAL_TOLERANCE, known->moments + size, known->moments, NULL, error));
+  known->plan = *plan;
+done:
+  sgf_closure_free(closure);
+  if (status != SGF_OK) sgf_known_moments_free(known);
+  return status;
+}
+
+/* Moments over the snapshots of a plan, kept. */
+static sgf_status know_on_range(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan,
+                                sgf_error *error)
+{
+  sgf_known_moments *known = prediction->known;
+  if (known->moments != NULL && same_snapshots(&known->plan, plan)) return SGF_OK;
+  sgf_known_moments_free(known);
+  return follow_on_range(problem, &prediction->covariance->closure->basis, plan, known, error);
+}
+
+/* second (count, count) and mean (count) of rows v (count, n), stationary. */
+static sgf_status stationary_forms(const sgf_covariance_operator *covariance, size_t count, const double *v,
+                                   double *second, double *mean, sgf_error *error)
+{
+  size_t n = covariance->info.weights;
+  sgf_status status = sgf_covariance_operator_window(covariance, NULL, count, v, second, error);
+  if (status != SGF_OK) return status;
+  sgf_multiply(count, 1, n, SGF_PLAIN, v, SGF_PLAIN, covariance->closure->mean, mean);
+  cblas_dger(CblasRowMajor, (int)count, (int)count, 1.0, mean, 1, mean, 1, second, (int)count);
+  return SGF_OK;
+}
+
+sgf_status sgf_closure_on_directions(const sgf_problem *problem, const sgf_prediction *prediction,
+                                     const sgf_plan *plan, size_t count, const double *v, double *second,
+                                     double *mean, sgf_error *error)
+{
+  const sgf_covariance_operator *covariance = prediction->covariance;
+  const sgf_range_basis *basis = &covariance->closure->basis;
+  size_t size = basis->size;
+  double *rows = NULL;
+  sgf_status status;
+  if (plan == NULL || covariance->info.noise_free) return stationary_forms(covariance, count, v, second, mean, error);
+  SGF_TRY(know_on_range(problem, prediction, plan, error));
+  SGF_TRY(sgf_new_reals(&rows, count, size, "directions in the basis of the range", error));
+  SGF_TRY(sgf_range_basis_into(basis, count, v, rows, error));
+  SGF_TRY(sgf_sandwich(count, size, SGF_PLAIN, rows, prediction->known->moments + size, second,
+                       "moments of the directions", error));
+  sgf_multiply(count, 1, size, SGF_PLAIN, rows, SGF_PLAIN, prediction->known->moments, mean);
+done:
+  free(rows);
+  return status;
+}
+
+sgf_status sgf_closure_on_range_trace(const sgf_problem *problem, const sgf_prediction *prediction,
+                                      const sgf_plan *plan, double *trace, sgf_error *error)
+{
+  const sgf_operator_closure *closure = prediction->covariance->closure;
+  size_t size = closure->basis.size, n = prediction->info.weights;
+  sgf_status status = SGF_OK;
+  *trace = prediction->info.trace + sgf_dot(n, closure->mean, closure->mean);
+  if (plan == NULL || prediction->covariance->info.noise_free) return SGF_OK;
+  status = know_on_range(problem, prediction, plan, error);
+  *trace = status == SGF_OK ? sgf_trace(size, prediction->known->moments + size) : NAN;
   return status;
 }

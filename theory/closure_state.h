@@ -29,6 +29,9 @@ struct sgf_closure {
   double *Sigma;                        /* (size, size) */
   double *theta;                        /* (n) m */
   double *gradient;                     /* (n) g(m) + g'':Sigma / 2 of the last evaluation */
+  double *outside, *drifting,
+      *drifting_next;    /* (n) of the range: of m beyond it, its change a step, now and at the end */
+  double *moved_outside; /* (n) m beyond the range, as far as it is known, where the laws are evaluated */
   sgf_averaged_operators averaged;
   sgf_closure_law before, now, next; /* at the starts of the last interval and of this one, at the end of this one */
   sgf_closure_law between;           /* of this one: the drift that its modes are of, else room */
@@ -57,8 +60,11 @@ sgf_status sgf_closure_matrix_into_basis(const sgf_closure *closure, const doubl
 sgf_status sgf_closure_matrix_out_of_basis(const sgf_closure *closure, const double *inside, double *A,
                                            sgf_error *error);
 
-/* The closure's theta = theta* + mean. Errors: SGF_ERROR_MEMORY. */
+/* The closure's theta = theta* + mean, and what it has beyond the range. Errors: SGF_ERROR_MEMORY. */
 sgf_status sgf_closure_set_theta(sgf_closure *closure, const double *mean, sgf_error *error);
+
+/* rate (n) = -(g + g'':Sigma / 2) / (1 - beta) outside of the basis, of the last evaluation. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_closure_outside(sgf_closure *closure, double *rate, sgf_error *error);
 
 /* -------------------------------------------------------------- closure_law.c */
 
@@ -108,6 +114,9 @@ void sgf_closure_swap(double **a, double **b);
 
 /* What steps need beside the quasi-stationary state, once. Errors: SGF_ERROR_MEMORY. */
 sgf_status sgf_closure_room_for_steps(sgf_closure *closure, sgf_error *error);
+
+/* The mean is at theta* beyond the range. */
+void sgf_closure_stay(sgf_closure *closure);
 
 /* What looks at a run: at its start with steps = 0, and at every interval of `steps` from step `done` on before the closure
  * goes over it, when trial_mean and trial_Sigma are those at its end, `now` and `next` the laws at both, and the modes

@@ -211,6 +211,24 @@ static sgf_status reach_of(const sgf_closure *closure, const double *mean, const
   return SGF_OK;
 }
 
+void sgf_closure_stay(sgf_closure *closure)
+{
+  if (closure->outside == NULL) return;
+  memset(closure->outside, 0, closure->n * sizeof(double));
+  memset(closure->moved_outside, 0, closure->n * sizeof(double));
+}
+
+/* Where the mean is beyond the range after so many steps: `final` by its drift at both ends, else by that at the start. It varies
+ * slowly, for there it has no drift of leading order. */
+static void move_outside(sgf_closure *closure, size_t steps, bool final)
+{
+  double scale = closure->lambda * (double)steps;
+  for (size_t k = 0; k < closure->n && closure->outside != NULL; k++) {
+    double rate = final ? 0.5 * (closure->drifting[k] + closure->drifting_next[k]) : closure->drifting[k];
+    closure->moved_outside[k] = closure->outside[k] + scale * rate;
+  }
+}
+
 /* Try so many steps: predicted with extrapolated coefficients, corrected with those at the predicted end. On return
  * trial_mean and trial_Sigma are the corrected ones, the modes are those that lead there, and *moved is how much was
  * corrected. One step is exact. */
@@ -223,7 +241,9 @@ static sgf_status try_interval(sgf_closure *closure, size_t steps, double *moved
   extrapolate(closure, steps);
   SGF_TRY(make_modes(closure, steps, closure->mean, closure->Sigma, error));
   SGF_TRY(sgf_closure_propagate(closure, (double)steps, true, closure->trial_mean, closure->trial_Sigma, error));
+  move_outside(closure, steps, false);
   SGF_TRY(sgf_closure_evaluate(closure, closure->trial_mean, closure->trial_Sigma, &closure->next, error));
+  if (closure->outside != NULL) SGF_TRY(sgf_closure_outside(closure, closure->drifting_next, error));
   SGF_TRY(sgf_closure_add_skewness(closure, (double)steps, closure->trial_Sigma, &closure->next, error));
   if (steps == 1) goto done;
   SGF_TRY(sgf_new_reals(&mean, size, 1, "closure", error));
@@ -261,6 +281,11 @@ static void accept(sgf_closure *closure, size_t steps)
   sgf_closure_swap(&closure->Sigma, &closure->trial_Sigma);
   if (closure->velocities != NULL) sgf_velocities_accept(closure->velocities);
   if (closure->third != NULL) sgf_third_cumulants_accept(closure->third);
+  move_outside(closure, steps, true);
+  if (closure->outside != NULL) {
+    memcpy(closure->outside, closure->moved_outside, closure->n * sizeof(double));
+    sgf_closure_swap(&closure->drifting, &closure->drifting_next);
+  }
   closure->before = closure->now;
   closure->now = closure->next;
   closure->next = kept;
@@ -276,6 +301,7 @@ sgf_status sgf_closure_run(sgf_closure *closure, size_t steps, double tolerance,
   SGF_TRY(sgf_closure_room_for_steps(closure, error));
   if (closure->velocities != NULL) tolerance *= SHARE_WITH_MOMENTUM;
   SGF_TRY(sgf_closure_evaluate(closure, closure->mean, closure->Sigma, &closure->now, error));
+  if (closure->outside != NULL) SGF_TRY(sgf_closure_outside(closure, closure->drifting, error));
   SGF_TRY(sgf_closure_add_skewness(closure, 0.0, closure->Sigma, &closure->now, error));
   closure->last = 0;
   if (visit != NULL) SGF_TRY(visit(closure, 0, 0, context, error));

@@ -255,6 +255,7 @@ sgf_status sgf_closure_window(sgf_closure *closure, const sgf_plan *plan, double
   memset(closure->mean, 0, size * sizeof *mean);
   memset(closure->Sigma, 0, size * size * sizeof *second);
   SGF_TRY(sgf_closure_room_for_steps(closure, error));
+  sgf_closure_stay(closure);
   if (closure->velocities != NULL) sgf_velocities_rest(closure->velocities);
   if (closure->third != NULL) sgf_third_cumulants_reset(closure->third);
   if (path != NULL) {

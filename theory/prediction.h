@@ -92,6 +92,22 @@ sgf_status sgf_closure_moments(const sgf_problem *problem, const sgf_prediction 
 /* The numbers of sgf_predict_runs, if it has been called: returns how many there are. */
 size_t sgf_whole_numbers(const sgf_prediction *prediction, sgf_number *numbers, size_t capacity);
 
+/* second (count, count) of theta - theta*, and mean (count), along rows v (count, n) in range(H), by the closure on that range; and
+ * the trace of the second moment there. For a prediction on directions; else as sgf_closure_moments. */
+sgf_status sgf_closure_on_directions(const sgf_problem *problem, const sgf_prediction *prediction,
+                                     const sgf_plan *plan, size_t count, const double *v, double *second,
+                                     double *mean, sgf_error *error);
+sgf_status sgf_closure_on_range_trace(const sgf_problem *problem, const sgf_prediction *prediction,
+                                      const sgf_plan *plan, double *trace, sgf_error *error);
+
+/* What runs that start at theta* show along rows v (count, n) of range(H), averaged over the plan's snapshots, of a prediction
+ * on directions: second moment (count, count) and mean (count); and the trace of the second moment on range(H). Stationary for plan = NULL.
+ * Errors: SGF_ERROR_MEMORY; by the closure those of sgf_closure_window. Source: sections 1, 6 and 13. */
+sgf_status sgf_directions_window(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan,
+                                 size_t count, const double *v, double *second, double *mean, sgf_error *error);
+sgf_status sgf_directions_window_trace(const sgf_problem *problem, const sgf_prediction *prediction,
+                                       const sgf_plan *plan, double *trace, sgf_error *error);
+
 /* Sigma of one layer with the others frozen, in its own weights, by the closure with momentum: exact, for it is linear in
  * them. Stationary for plan = NULL. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL, SGF_ERROR_UNSTABLE. */
 sgf_status sgf_closure_frozen(const sgf_problem *problem, const sgf_fluctuations *frozen, size_t layer,

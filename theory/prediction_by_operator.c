@@ -274,11 +274,16 @@ done:
 sgf_status sgf_predict_on_directions(const sgf_problem *problem, sgf_prediction **prediction, sgf_error *error)
 {
   sgf_covariance_operator *covariance = NULL;
+  void *known;
   sgf_status status;
   *prediction = NULL;
   SGF_TRY(sgf_covariance_operator_create_in_modes(problem, &covariance, error));
   SGF_TRY(predict(problem, covariance, prediction, error));
   SGF_TRY(sgf_tested_create(covariance, &(*prediction)->tested, error));
+  if (covariance->closure != NULL) {
+    SGF_TRY(sgf_allocate(&known, 1, 1, sizeof *(*prediction)->known, "closure", error));
+    (*prediction)->known = known;
+  }
   (*prediction)->covariance = covariance;
   return SGF_OK;
 done:
@@ -286,6 +291,23 @@ done:
   sgf_prediction_free(*prediction);
   *prediction = NULL;
   return status;
+}
+
+sgf_status sgf_directions_window(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan,
+                                 size_t count, const double *v, double *second, double *mean, sgf_error *error)
+{
+  if (prediction->covariance->closure != NULL)
+    return sgf_closure_on_directions(problem, prediction, plan, count, v, second, mean, error);
+  memset(mean, 0, count * sizeof *mean);
+  return sgf_covariance_operator_window(prediction->covariance, plan, count, v, second, error);
+}
+
+sgf_status sgf_directions_window_trace(const sgf_problem *problem, const sgf_prediction *prediction,
+                                       const sgf_plan *plan, double *trace, sgf_error *error)
+{
+  return prediction->covariance->closure != NULL
+             ? sgf_closure_on_range_trace(problem, prediction, plan, trace, error)
+             : sgf_covariance_operator_window_trace(prediction->covariance, plan, trace, error);
 }
 
 const double *sgf_prediction_directions(const sgf_prediction *prediction, size_t *count)

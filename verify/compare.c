@@ -464,7 +464,7 @@ static const sgf_plan *plan_of(const sgf_ensemble_info *info)
   return info->recorded && !info->centred ? NULL : &info->plan;
 }
 
-/* D Sigma D^T over the window, by the operator, in the directions that the ensemble has. */
+/* D Sigma D^T over the window, by the operator or its closure, in the directions that the ensemble has. */
 static sgf_status prepare_on_directions(sgf_comparing *all, sgf_error *error)
 {
   const sgf_ensemble *ensemble = all->ensemble;
@@ -476,8 +476,9 @@ static sgf_status prepare_on_directions(sgf_comparing *all, sgf_error *error)
   all->result->info.directions_share = prediction->tested->share;
   SGF_TRY(prepare_result(all, prediction->tested->sets[0].count, error));
   SGF_TRY(sgf_new_reals(&all->Sigma, count, count, "predicted covariance", error));
-  SGF_TRY(sgf_covariance_operator_window(prediction->covariance, plan_of(&ensemble->info), count, all->directions,
-                                         all->Sigma, error));
+  SGF_TRY(sgf_new_reals(&all->mean, count, 1, "predicted mean", error));
+  SGF_TRY(sgf_directions_window(all->problem, prediction, plan_of(&ensemble->info), count, all->directions,
+                                all->Sigma, all->mean, error));
   SGF_TRY(sgf_project_kept(ensemble, all->Sigma, &all->projection, error));
 done:
   return status;
@@ -530,7 +531,7 @@ static sgf_status compare_whole_trace(sgf_comparing *all, sgf_error *error)
   double predicted;
   if (all->prediction->info.rank_hessian < all->n) return SGF_OK;
   sgf_status status =
-      sgf_covariance_operator_window_trace(all->prediction->covariance, plan_of(&ensemble->info), &predicted, error);
+      sgf_directions_window_trace(all->problem, all->prediction, plan_of(&ensemble->info), &predicted, error);
   for (size_t r = 0; r < all->rows && status == SGF_OK; r++)
     all->values[r] = ensemble->squares[r * ensemble->square_count];
   if (status == SGF_OK) sgf_add_linear(all, "trace", predicted, all->values);
