@@ -89,6 +89,16 @@ static bool is_gaussian(const sgf_prediction *prediction)
   return number_of(prediction, "third_cumulants") == 0.0 && sgf_prediction_get_info(prediction)->layers > 1;
 }
 
+static void print_closure(const sgf_prediction *prediction)
+{
+  const sgf_prediction_info *info = sgf_prediction_get_info(prediction);
+  if (!isnan(info->next_order))
+    printf("closure      trace %+.3g %% of leading order; mean %.4g from theta* on range(H), %.3g * time along "
+           "null(H)%s\n",
+           100.0 * info->next_order, info->mean_shift, info->mean_drift,
+           is_gaussian(prediction) ? "; third cumulants neglected" : "");
+}
+
 /* The covariance and what follows from it; nothing where there is no stationary state, which print_time says. */
 static void print_covariance(const sgf_prediction *prediction)
 {
@@ -100,11 +110,7 @@ static void print_covariance(const sgf_prediction *prediction)
   }
   printf("covariance   trace %.6g, residual %.2g%s\n", info->trace, info->residual,
          info->diffusing_directions > 0 ? " (that of the noise without drift, which has no solution)" : "");
-  if (!isnan(info->next_order))
-    printf("closure      trace %+.3g %% of leading order; mean %.4g from theta* on range(H), %.3g * time along "
-           "null(H)%s\n",
-           100.0 * info->next_order, info->mean_shift, info->mean_drift,
-           is_gaussian(prediction) ? "; third cumulants neglected" : "");
+  print_closure(prediction);
   printf("loss         minimum %.6g, mean excess %.6g\n", info->min_loss, info->excess_loss);
   printf("irreversible |[H,C]| / |H||C| = %.3g, |Q| / |H Sigma| = %.3g, entropy production %.4g%s\n",
          info->commutator_relative, info->irreversible, info->entropy_production,
@@ -151,8 +157,9 @@ static void print_theory(const job *run, const sgf_prediction *prediction)
 }
 
 /* What the covariance operator can say of all weights together. */
-static void print_theory_by_operator(const job *run, const sgf_prediction_info *info)
+static void print_theory_by_operator(const job *run, const sgf_prediction *prediction)
 {
+  const sgf_prediction_info *info = sgf_prediction_get_info(prediction);
   double rate = sgf_problem_settings(run->problem)->training.learning_rate;
   printf("path         %s: %s\n", info->path, run->costs.reason);
   printf("drift        rank %zu of %zu%s, curvature %.4g ... %.4g, condition number %.4g\n", info->rank_hessian,
@@ -162,6 +169,7 @@ static void print_theory_by_operator(const job *run, const sgf_prediction_info *
   printf("stability    learning rate below %.6g (here %.3g of it)%s\n", info->stability_limit,
          rate / info->stability_limit, "; of the drift alone, noise lowers it");
   printf("covariance   trace %.6g, kappa/S = %.4g\n", info->trace, info->noise_strength);
+  print_closure(prediction);
   printf("loss         minimum %.6g, mean excess %.6g\n", info->min_loss, info->excess_loss);
   print_time(info);
 }
@@ -500,7 +508,7 @@ void table_print(const job *run, const sgf_prediction *prediction)
   print_problem(run);
   bool by_operator = prediction != NULL && run->costs.chosen != 0;
   if (by_operator)
-    print_theory_by_operator(run, sgf_prediction_get_info(prediction));
+    print_theory_by_operator(run, prediction);
   else if (prediction != NULL)
     print_theory(run, prediction);
   if (prediction != NULL && (by_operator || sgf_prediction_get_info(prediction)->layers > 1))

@@ -101,15 +101,65 @@ static double hessian_noise(const shape *of)
   return asked ? 60.0 * application : fmin(17.0 * application, 6e10) + 2.0 * application;
 }
 
-/* The quasi-stationary state of the closure: some twelve passes, each of averaged operators, products with the basis of
- * range(H) and an eigenproblem of its size. */
+static bool has_bottleneck(const sgf_settings *settings)
+{
+  const size_t *widths = settings->network.widths;
+  size_t last = settings->network.width_count - 1;
+  for (size_t l = 1; l < last; l++)
+    if (widths[l] < widths[0] && widths[l] < widths[last]) return true;
+  return false;
+}
+
+/* What the closure's averages by the map have of a sample that fluctuates. */
+static double moving(const shape *of)
+{
+  double layers = (double)of->layers;
+  return layers * of->outputs + (layers - 1.0) * of->inputs;
+}
+
+/* One set of averaged operators on range(H), as the map sees it. */
+static double averages_of_map(const shape *of)
+{
+  double m = of->map, rank = m, P = of->samples, layers = (double)of->layers;
+  double derived = layers * of->outputs * (of->outputs + of->inputs) + (layers - 1.0) * of->inputs * of->inputs;
+  double pairs =
+      2.0 * layers * layers; /* of layers, and of what fluctuates; the outer product of the gradients is one */
+  double products = 12.0 * rank * of->weights * (of->inputs + of->outputs);
+  double into_modes = 4.0 * m * m * (of->layers > 2 ? m : of->inputs);
+  return 2.0 * P * (rank * derived + pairs * m * m) + 2.0 * P * rank * moving(of) * moving(of) + products +
+         (layers * layers + 1.0) * rank * m * m + 2.0 * into_modes + 4.0 * pairs * m * m * ceil(P / 256.0) + 4e8;
+}
+
+/* Passes until the quasi-stationary state is found; sets of coefficients for runs of a plan's length, on directions. */
+static const double PASSES = 10.0, INTERVALS = 23.0;
+
+static bool is_closure(const shape *of) { return of->settings->theory.equation == SGF_EQUATION_CLOSURE; }
+
+/* The quasi-stationary state of the closure: in each pass averaged operators, and an eigenproblem of the size of the range; with
+ * weight decay or a bottleneck also products with n x n matrices. */
 static double closure_operations(const shape *of)
 {
   double n = of->weights, rank = fmin(of->map, n), widths = 0.0;
-  if (of->settings->theory.equation != SGF_EQUATION_CLOSURE) return 0.0;
+  if (!is_closure(of)) return 0.0;
+  double each = eigen(of, rank) + 9.0 * cube(rank);
+  if (!(of->settings->training.weight_decay > 0.0) && !has_bottleneck(of->settings)) {
+    double runs = of->directed ? INTERVALS * (averages_of_map(of) + 2.0 * eigen(of, rank) + 52.0 * cube(rank)) : 0.0;
+    return PASSES * (averages_of_map(of) + each) + runs;
+  }
   for (size_t l = 0; l <= of->layers; l++) widths += 2.0 * (double)of->settings->network.widths[l];
   double averages = n * n * 12.0 * (of->samples + rank) + 2.0 * of->samples * rank * widths * widths;
-  return 12.0 * (averages + 8.0 * rank * n * n + 40.0 * cube(rank));
+  return PASSES * (averages + 8.0 * rank * n * n + each);
+}
+
+/* What it holds on the range. */
+static double closure_bytes(const shape *of)
+{
+  double m = of->map, of_products = 3.0 * of->weights + 2.0 * m, widest = fmax(of->inputs, of->outputs);
+  if (!is_closure(of)) return 0.0;
+  for (size_t l = 0; l <= of->layers; l++)
+    of_products += 2.0 * (double)of->settings->network.widths[l] * (of->inputs + of->outputs);
+  double samples = 256.0 * (moving(of) * moving(of) + 4.0 * widest * widest + 2.0 * m);
+  return 8.0 * ((of->directed ? 28.0 : 16.0) * m * m + m * of_products + samples);
 }
 
 static double dense_operations(const shape *of)
@@ -208,7 +258,7 @@ static double operator_operations(const shape *of, bool closed)
   for (size_t l = 1; l <= of->layers; l++)
     sum += (of->directed ? 2.0 : 1.0) * layer_operations(of, l) + diagonal_operations(of, l);
   if (of->directed) sum += direction_operations(of);
-  return sum;
+  return sum + closure_operations(of);
 }
 
 /* What the program takes by itself. */
@@ -228,7 +278,9 @@ static double operator_bytes(const shape *of)
     double seen = of->shared ? 0.0 : of->outputs * m * width;
     widest = fmax(widest, fmax(seen, dense + krylov) + vectors);
   }
-  return PROGRAM + 8.0 * (count + widest + 8.0 * m * m) + (of->directed ? direction_bytes(of) : 0.0);
+  if (is_closure(of) && of->map > SGF_STORED_MODES) count += of->map * of->map;
+  return PROGRAM + closure_bytes(of) + 8.0 * (count + widest + 8.0 * m * m) +
+         (of->directed ? direction_bytes(of) : 0.0);
 }
 
 /* ------------------------------------------------------------------ the choice */
@@ -280,15 +332,6 @@ static sgf_status measure_rates(shape *of, sgf_error *error)
   of->eigen = factor_of_eigenproblems(of->rate, A, A + square);
   free(A);
   return SGF_OK;
-}
-
-static bool has_bottleneck(const sgf_settings *settings)
-{
-  const size_t *widths = settings->network.widths;
-  size_t last = settings->network.width_count - 1;
-  for (size_t l = 1; l < last; l++)
-    if (widths[l] < widths[0] && widths[l] < widths[last]) return true;
-  return false;
 }
 
 /* Why the operator is not built for the settings; NULL if it is. */
