@@ -7,6 +7,7 @@ test_programs = \
   %D%/test_many \
   %D%/test_minimum \
   %D%/test_closure \
+  %D%/test_closure_range \
   %D%/test_covariance \
   %D%/test_covariance_operator \
   %D%/test_decay \
@@ -76,6 +77,9 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_closure_SOURCES = %D%/test_closure.c $(test_common)
 %C%_test_closure_CFLAGS = $(test_cflags)
 %C%_test_closure_LDADD = $(test_ldadd)
+%C%_test_closure_range_SOURCES = %D%/test_closure_range.c $(test_common)
+%C%_test_closure_range_CFLAGS = $(test_cflags)
+%C%_test_closure_range_LDADD = $(test_ldadd)
 
 %C%_test_covariance_SOURCES = %D%/test_covariance.c $(test_minibatches) $(test_common)
 %C%_test_covariance_CFLAGS = $(test_cflags)
