@@ -479,7 +479,7 @@ typedef struct sgf_covariance_operator_info {
   double bytes;             /* held */
 } sgf_covariance_operator_info;
 
-/* Make the operator by the settings' equation (continuum or discrete) and noise. The problem is not needed afterwards.
+/* Make the operator by the settings' equation (continuum, discrete or closure) and noise. The problem is not needed afterwards.
  * Errors: SGF_ERROR_UNSUPPORTED for another equation, reshuffled epochs, a bottleneck, weight decay, or a minimum that
  * is known to few digits; SGF_ERROR_UNSTABLE beyond the stability limit; SGF_ERROR_VALUE, SGF_ERROR_MEMORY,
  * SGF_ERROR_NUMERICAL. Source: sections 3 and 6. */

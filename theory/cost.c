@@ -30,6 +30,7 @@ typedef struct {
       eigen; /* what operations of an eigenproblem take, by those of products, relative to a machine where it was measured */
   bool separate, shared;
   bool directed; /* moments on directions are wanted too */
+  bool dense;    /* or of all weights */
 } shape;
 
 /* ------------------------------------------------------- operations and bytes */
@@ -132,23 +133,36 @@ static double averages_of_map(const shape *of)
 
 /* Passes until the quasi-stationary state is found; sets of coefficients for runs of a plan's length, on directions. */
 static const double PASSES = 10.0, INTERVALS = 23.0;
+/* Of the rate of products, what these have, many of them small. */
+static const double SHARE_OF_RATE = 0.75;
 
 static bool is_closure(const shape *of) { return of->settings->theory.equation == SGF_EQUATION_CLOSURE; }
+
+/* One set of averaged operators of all weights. */
+static double averages_of_weights(const shape *of, double rank)
+{
+  double n = of->weights, widths = 0.0;
+  for (size_t l = 0; l <= of->layers; l++) widths += 2.0 * (double)of->settings->network.widths[l];
+  return n * n * 12.0 * (of->samples + rank) + 2.0 * of->samples * rank * widths * widths;
+}
 
 /* The quasi-stationary state of the closure: in each pass averaged operators, and an eigenproblem of the size of the range; with
  * weight decay or a bottleneck also products with n x n matrices. */
 static double closure_operations(const shape *of)
 {
-  double n = of->weights, rank = fmin(of->map, n), widths = 0.0;
+  double n = of->weights, rank = fmin(of->map, n), each = eigen(of, rank) + 9.0 * cube(rank);
   if (!is_closure(of)) return 0.0;
-  double each = eigen(of, rank) + 9.0 * cube(rank);
-  if (!(of->settings->training.weight_decay > 0.0) && !has_bottleneck(of->settings)) {
-    double runs = of->directed ? INTERVALS * (averages_of_map(of) + 2.0 * eigen(of, rank) + 52.0 * cube(rank)) : 0.0;
-    return PASSES * (averages_of_map(of) + each) + runs;
-  }
-  for (size_t l = 0; l <= of->layers; l++) widths += 2.0 * (double)of->settings->network.widths[l];
-  double averages = n * n * 12.0 * (of->samples + rank) + 2.0 * of->samples * rank * widths * widths;
-  return PASSES * (averages + 8.0 * rank * n * n + each);
+  if (!(of->settings->training.weight_decay > 0.0) && !has_bottleneck(of->settings))
+    return PASSES * (averages_of_map(of) + each) / SHARE_OF_RATE;
+  return PASSES * (averages_of_weights(of, rank) + 8.0 * rank * n * n + each);
+}
+
+/* Runs of a plan's length by the closure, of all weights or on the range. */
+static double closure_runs(const shape *of, bool all)
+{
+  double size = all ? of->weights : of->map;
+  double averages = all ? averages_of_weights(of, size) : averages_of_map(of) / SHARE_OF_RATE;
+  return is_closure(of) ? INTERVALS * (averages + 2.0 * eigen(of, size) + 52.0 * cube(size)) : 0.0;
 }
 
 /* What it holds on the range. */
@@ -165,14 +179,16 @@ static double closure_bytes(const shape *of)
 static double dense_operations(const shape *of)
 {
   double n = of->weights, operations = of->layers == 1 ? 90.0 * cube(n) : 50.0 * cube(n) + hessian_noise(of);
-  return operations + closure_operations(of) + n * n * of->samples + 4e7 * sqrt(n);
+  return operations + closure_operations(of) + (of->dense ? closure_runs(of, true) : 0.0) + n * n * of->samples +
+         4e7 * sqrt(n);
 }
 
 static double dense_bytes(const shape *of)
 {
+  double square = 8.0 * of->weights * of->weights;
   bool krylov = of->layers > 1 && of->settings->theory.equation == SGF_EQUATION_MULTIPLICATIVE;
-  bool closure = of->settings->theory.equation == SGF_EQUATION_CLOSURE; /* runs are followed in all directions */
-  return 8.0 * (krylov ? 50.0 : closure ? 44.0 : 20.0) * of->weights * of->weights;
+  if (is_closure(of) && of->dense) return 44.0 * square; /* runs are followed in all directions */
+  return is_closure(of) ? 14.0 * square + closure_bytes(of) : (krylov ? 50.0 : 20.0) * square;
 }
 
 /* Variance and curvature of one layer. */
@@ -258,7 +274,7 @@ static double operator_operations(const shape *of, bool closed)
   for (size_t l = 1; l <= of->layers; l++)
     sum += (of->directed ? 2.0 : 1.0) * layer_operations(of, l) + diagonal_operations(of, l);
   if (of->directed) sum += direction_operations(of);
-  return sum + closure_operations(of);
+  return sum + closure_operations(of) + (of->directed ? closure_runs(of, false) : 0.0);
 }
 
 /* What the program takes by itself. */
@@ -417,7 +433,7 @@ done:
 static sgf_status estimate_costs(const sgf_settings *settings, const char *folder, bool dense, bool directed,
                                  sgf_costs *costs, sgf_error *error)
 {
-  shape of = {.settings = settings, .directed = directed};
+  shape of = {.settings = settings, .directed = directed, .dense = dense || directed};
   sgf_network network = {0};
   sgf_status status;
   memset(costs, 0, sizeof *costs);

@@ -292,7 +292,11 @@ sgf_status sgf_observe_time_by_operator(const sgf_problem *problem, const sgf_co
   sgf_time_modes modes;
   time_axes axes = {0};
   sgf_status status = SGF_OK;
-  const char *reason = in_modes ? NULL : "the closed form has no modes of H";
+  const char *reason =
+      covariance->closure != NULL
+          ? "theory.equation is closure: the covariance operator has modes of H, not of the mean Hessian"
+      : in_modes ? NULL
+                 : "the closed form has no modes of H";
   sgf_no_time_dependence(is_still(&prediction->info) ? "nothing fluctuates" : reason, prediction);
   if (prediction->info.untimed != NULL) goto done;
   sgf_time_modes_of_operator(&law, covariance, &modes);
