@@ -142,6 +142,8 @@ theory_sources = \
   %D%/time_observables.c \
   %D%/time_step.c \
   %D%/time_step.h \
+  %D%/turning.c \
+  %D%/turning.h \
   %D%/version.c
 
 EXTRA_DIST += %D%/README.md

@@ -72,6 +72,14 @@ sgf_status sgf_motion_create_window(const sgf_problem *problem, const sgf_fluctu
   return SGF_OK;
 }
 
+sgf_status sgf_motion_set_covariance(sgf_motion *motion, const sgf_range *range, const double *Sigma,
+                                     sgf_error *error)
+{
+  sgf_status status = sgf_into_range(range, Sigma, motion->S, error);
+  if (status == SGF_OK) spread_rows(motion);
+  return status;
+}
+
 void sgf_motion_free(sgf_motion *motion)
 {
   free(motion->h);

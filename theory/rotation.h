@@ -25,6 +25,9 @@ sgf_status sgf_motion_create(const sgf_network *network, const sgf_fluctuations 
  * held at its mean. */
 sgf_status sgf_motion_create_window(const sgf_problem *problem, const sgf_fluctuations *fluctuations,
                                     const sgf_plan *plan, sgf_motion *motion, sgf_error *error);
+/* Sigma (n, n) instead of its covariance, on the range that it was created with. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_motion_set_covariance(sgf_motion *motion, const sgf_range *range, const double *Sigma,
+                                     sgf_error *error);
 void sgf_motion_free(sgf_motion *motion);
 
 /* drift (count): d<nu_a>/dt in the stationary state, w^2 per unit of time, sum_ij (N_a)_ij (H S)_ij: for rotations

@@ -30,13 +30,12 @@ static sgf_status set_swept(const sgf_problem *problem, const sgf_fluctuations *
 static sgf_status set_covariance(const sgf_problem *problem, const sgf_fluctuations *fluctuations,
                                  const sgf_plan *plan, sgf_motion *motion, sgf_error *error)
 {
-  size_t n = motion->network->weights, rank = motion->rank;
+  size_t n = motion->network->weights;
   double *Sigma;
   sgf_status status = sgf_new_reals(&Sigma, n, n, "covariance next to the symmetry", error);
   if (status != SGF_OK) return status;
   SGF_TRY(sgf_covariance(problem, fluctuations, sgf_configured_time(&problem->settings), plan, Sigma, error));
-  SGF_TRY(sgf_into_range(&fluctuations->range, Sigma, motion->S, error));
-  sgf_multiply(n, rank, rank, SGF_PLAIN, motion->rows, SGF_PLAIN, motion->S, motion->spread);
+  SGF_TRY(sgf_motion_set_covariance(motion, &fluctuations->range, Sigma, error));
 done:
   free(Sigma);
   return status;
@@ -227,26 +226,21 @@ double sgf_motion_cost_configured(const sgf_problem *problem, size_t rank, size_
   return sgf_motion_cost(&problem->network, rank, count);
 }
 
-sgf_status sgf_motion_covariance_configured(const sgf_problem *problem, const sgf_motion *motion,
-                                            const sgf_lags *lags, size_t count, const sgf_mode *modes,
-                                            double *covariance, sgf_error *error)
+sgf_status sgf_motion_covariance_by_steps(double learning_rate, double momentum, const sgf_motion *motion,
+                                          const sgf_lags *lags, size_t count, const sgf_mode *modes,
+                                          double *covariance, sgf_error *error)
 {
-  const sgf_settings *settings = &problem->settings;
   size_t rotations = 0;
   sgf_mode *turning = NULL;
   double *rate = NULL, time = sgf_lags_time(lags);
   sgf_status status;
-  if (settings->training.sampling == SGF_SAMPLING_EPOCH)
-    return covariance_of_epochs(problem, motion, time, count, modes, covariance, error);
   SGF_TRY(sgf_motion_covariance(motion, lags, count, modes, covariance, error));
-  if (sgf_configured_time(settings) != SGF_TIME_HEAVY_BALL) return SGF_OK;
   SGF_TRY(sgf_modes_create(count, &turning, error));
   for (size_t a = 0; a < count; a++)
     if (modes[a].rotation) turning[rotations++] = modes[a];
   if (rotations == 0 || motion->rank == 0) goto done;
   SGF_TRY(sgf_new_reals(&rate, rotations, rotations, "diffusion of the rotations", error));
-  SGF_TRY(find_excess(motion, settings->training.learning_rate, settings->training.momentum, rotations, turning, rate,
-                      error));
+  SGF_TRY(find_excess(motion, learning_rate, momentum, rotations, turning, rate, error));
   for (size_t a = 0, at = 0; a < count; a++)
     for (size_t b = 0; b < count && modes[a].rotation; b++)
       if (modes[b].rotation) covariance[a * count + b] += time * rate[at++];
@@ -255,4 +249,17 @@ done:
   free(turning);
   free(rate);
   return status;
+}
+
+sgf_status sgf_motion_covariance_configured(const sgf_problem *problem, const sgf_motion *motion,
+                                            const sgf_lags *lags, size_t count, const sgf_mode *modes,
+                                            double *covariance, sgf_error *error)
+{
+  const sgf_settings *settings = &problem->settings;
+  if (settings->training.sampling == SGF_SAMPLING_EPOCH)
+    return covariance_of_epochs(problem, motion, sgf_lags_time(lags), count, modes, covariance, error);
+  if (sgf_configured_time(settings) != SGF_TIME_HEAVY_BALL)
+    return sgf_motion_covariance(motion, lags, count, modes, covariance, error);
+  return sgf_motion_covariance_by_steps(settings->training.learning_rate, settings->training.momentum, motion, lags,
+                                        count, modes, covariance, error);
 }

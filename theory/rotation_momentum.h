@@ -32,6 +32,12 @@ sgf_status sgf_motion_covariance_configured(const sgf_problem *problem, const sg
 /* Multiply-adds of it for the rotations. */
 double sgf_motion_cost_configured(const sgf_problem *problem, size_t rank, size_t count);
 
+/* sgf_motion_covariance_configured by steps for any momentum, none too, and independent draws: what sgf_motion_covariance has, and of rotations the rate of the steps instead
+ * of that of the flow, exact for Gaussian delta of covariance S that obeys the linear equations. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_motion_covariance_by_steps(double learning_rate, double momentum, const sgf_motion *motion,
+                                          const sgf_lags *lags, size_t count, const sgf_mode *modes,
+                                          double *covariance, sgf_error *error);
+
 /* The weights w of (S, V) (x) (S, V) in the diffusion of rotations, for modes of lambda h = a and b, V = E[v delta^T]:
  *   lambda d cov_ab/dt = W_ab + W_ba,  W_ab = sum_ij (N_a)_ij [ w_SS S N_b S + w_SV S N_b V^T + w_VS V N_b S + w_VV V N_b V^T ]_ij.
  * w = X - O / 2, X = F_a^T X F_b + O over the steps F = [1 - lambda h, beta; -lambda h, beta], O what one lag has. */

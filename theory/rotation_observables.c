@@ -8,15 +8,20 @@
 #include "memory.h"
 #include "prediction.h"
 #include "rotation_momentum.h"
+#include "turning.h"
+
+/* Multiply-adds of the diffusion of leading order beyond which that of the configured equation is left out. */
+static const double MOST_NEXT_ORDER_WORK = 1e10;
 
 /* The rotations of all hidden layers, one layer after the other, while they are observed. */
 typedef struct {
   size_t count; /* M, of all hidden layers */
   sgf_mode *modes;
-  double *drift;       /* (M) */
-  double *diffusion;   /* (M, M), NULL if left out */
-  const char *missing; /* why it is */
-  double *gram;        /* (M, M), of sgf_rotation_gram; NULL if left out */
+  double *drift;                                   /* (M) */
+  double *diffusion;                               /* (M, M), NULL if left out */
+  const char *missing;                             /* why it is */
+  double *gram;                                    /* (M, M), of sgf_rotation_gram; NULL if left out */
+  double *configured_drift, *configured_diffusion; /* the same by the configured equation; NULL: left out */
 } rotations;
 
 /* Why the motion is not predicted, NULL if it is. */
@@ -35,6 +40,21 @@ static const char *diffusion_missing(const sgf_problem *problem, size_t rank, si
   return NULL;
 }
 
+/* By the configured equation: four times the work. Not in reshuffled epochs. */
+static sgf_status observe_next_order(const sgf_problem *problem, const sgf_prediction *prediction, size_t rank,
+                                     rotations *all, sgf_error *error)
+{
+  sgf_status status;
+  if (problem->settings.training.sampling == SGF_SAMPLING_EPOCH) return SGF_OK;
+  if (sgf_motion_cost(&problem->network, rank, all->count) > MOST_NEXT_ORDER_WORK) return SGF_OK;
+  SGF_TRY(sgf_new_reals(&all->configured_drift, all->count, 1, "drift of the rotations", error));
+  SGF_TRY(sgf_new_reals(&all->configured_diffusion, all->count, all->count, "diffusion of the rotations", error));
+  SGF_TRY(sgf_turning_rates(problem, prediction, all->count, all->modes, all->configured_drift,
+                            all->configured_diffusion, error));
+done:
+  return status;
+}
+
 static sgf_status observe_all(const sgf_problem *problem, sgf_prediction *prediction, rotations *all,
                               sgf_error *error)
 {
@@ -51,6 +71,7 @@ static sgf_status observe_all(const sgf_problem *problem, sgf_prediction *predic
   if (all->missing == NULL) {
     SGF_TRY(sgf_new_reals(&all->diffusion, all->count, all->count, "diffusion of the rotations", error));
     SGF_TRY(sgf_motion_covariance_configured(problem, &motion, &rate, all->count, all->modes, all->diffusion, error));
+    SGF_TRY(observe_next_order(problem, prediction, motion.rank, all, error));
   }
   SGF_TRY(sgf_rotation_gram(network, problem->theta, &all->gram, error));
   if (all->gram != NULL) SGF_TRY(sgf_observe_null_motion(problem, &motion, prediction, error));
@@ -81,6 +102,34 @@ static sgf_status measure_angles(const rotations *all, size_t first, sgf_rotatio
   return SGF_OK;
 }
 
+/* Of one hidden layer by the configured equation, where that is not left out. */
+static sgf_status observe_configured(const rotations *all, size_t hidden, size_t first, size_t modes,
+                                     sgf_prediction *prediction, sgf_error *error)
+{
+  double *drift, *diffusion;
+  char name[64];
+  sgf_status status;
+  if (all->configured_diffusion == NULL) return SGF_OK;
+  snprintf(name, sizeof name, "rotation/layer%zu/drift_configured", hidden);
+  SGF_TRY(sgf_prediction_add(prediction, name, modes, 0, &drift, error));
+  memcpy(drift, all->configured_drift + first, modes * sizeof *drift);
+  snprintf(name, sizeof name, "rotation/layer%zu/diffusion_configured", hidden);
+  SGF_TRY(sgf_prediction_add(prediction, name, modes, modes, &diffusion, error));
+  sgf_diagonal_block(all->count, all->configured_diffusion, first, modes, diffusion);
+done:
+  return status;
+}
+
+/* The trace of the diffusion by the configured equation over that of leading order, less 1; NaN where it is left out. */
+static double next_order(const sgf_prediction *prediction, size_t hidden)
+{
+  const sgf_rotation_info *info = &prediction->rotations[hidden - 1];
+  char name[64];
+  snprintf(name, sizeof name, "rotation/layer%zu/diffusion_configured", hidden);
+  const double *diffusion = sgf_prediction_find(prediction, name);
+  return diffusion == NULL ? NAN : sgf_trace(info->modes, diffusion) / info->diffusion - 1.0;
+}
+
 /* The arrays and numbers of one hidden layer. */
 static sgf_status observe_layer(const rotations *all, size_t hidden, size_t first, sgf_prediction *prediction,
                                 sgf_error *error)
@@ -101,6 +150,7 @@ static sgf_status observe_layer(const rotations *all, size_t hidden, size_t firs
     SGF_TRY(sgf_prediction_add(prediction, name, modes, modes, &diffusion, error));
     sgf_diagonal_block(all->count, all->diffusion, first, modes, diffusion);
     info->diffusion = sgf_trace(modes, diffusion);
+    SGF_TRY(observe_configured(all, hidden, first, modes, prediction, error));
   }
   status = measure_angles(all, first, info, error);
 done:
@@ -140,6 +190,8 @@ done:
   free(all.drift);
   free(all.diffusion);
   free(all.gram);
+  free(all.configured_drift);
+  free(all.configured_diffusion);
   return status;
 }
 
@@ -158,6 +210,7 @@ size_t sgf_rotation_numbers(const sgf_prediction *prediction, size_t hidden, sgf
   const sgf_number all[] = {{"modes", (double)info->modes, true},
                             {"drift_norm", info->drift, false},
                             {"diffusion_trace", info->diffusion, false},
+                            {"diffusion_next_order", next_order(prediction, hidden), false},
                             {"angular_velocity", info->angular_velocity, false},
                             {"angular_diffusion", info->angular_diffusion, false},
                             {"turn_time", info->turn_time, false}};

@@ -84,33 +84,52 @@ done:
   return status;
 }
 
-/* The motion of fluctuations with the modes of H at a minimum theta, which are taken over. */
-static sgf_status motion_in(const sgf_problem *problem, sgf_range *range, double scale, const double *theta,
-                            sgf_motion *motion, sgf_error *error)
+/* Fluctuations with the modes of H at a minimum theta, which are taken over. */
+static sgf_status fluctuations_in(const sgf_problem *problem, sgf_range *range, double scale, const double *theta,
+                                  sgf_fluctuations *fluctuations, sgf_error *error)
 {
   size_t n = problem->network.weights;
   double *C = NULL;
-  sgf_fluctuations fluctuations = {0};
   sgf_status status;
   SGF_TRY(sgf_new_reals(&C, n, n, "path along the minima", error));
   SGF_TRY(sgf_noise_covariance(&problem->network, &problem->data, theta, problem->settings.theory.noise, C, error));
-  SGF_TRY(sgf_fluctuations_create(range, C, scale, &fluctuations, error));
-  SGF_TRY(sgf_motion_create_configured(problem, &fluctuations, NULL, motion, error));
+  SGF_TRY(sgf_fluctuations_create(range, C, scale, fluctuations, error));
 done:
   free(C);
+  return status;
+}
+
+/* Their motion. */
+static sgf_status motion_in(const sgf_problem *problem, sgf_range *range, double scale, const double *theta,
+                            sgf_motion *motion, sgf_error *error)
+{
+  sgf_fluctuations fluctuations = {0};
+  sgf_status status = fluctuations_in(problem, range, scale, theta, &fluctuations, error);
+  if (status == SGF_OK) status = sgf_motion_create_configured(problem, &fluctuations, NULL, motion, error);
   sgf_fluctuations_free(&fluctuations);
+  return status;
+}
+
+sgf_status sgf_fluctuations_at(const sgf_problem *problem, const sgf_prediction *prediction, const double *theta,
+                               sgf_fluctuations *fluctuations, sgf_error *error)
+{
+  double scale = problem->settings.training.learning_rate * prediction->info.noise_strength;
+  sgf_range range = {0};
+  *fluctuations = (sgf_fluctuations){0};
+  sgf_status status = modes_at(problem, prediction->info.rank_hessian, theta, &range, error);
+  if (status == SGF_OK) status = fluctuations_in(problem, &range, scale, theta, fluctuations, error);
+  sgf_range_free(&range);
   return status;
 }
 
 sgf_status sgf_motion_at(const sgf_problem *problem, const sgf_prediction *prediction, const double *theta,
                          sgf_motion *motion, sgf_error *error)
 {
-  double scale = problem->settings.training.learning_rate * prediction->info.noise_strength;
-  sgf_range range = {0};
+  sgf_fluctuations fluctuations = {0};
   *motion = (sgf_motion){0};
-  sgf_status status = modes_at(problem, prediction->info.rank_hessian, theta, &range, error);
-  if (status == SGF_OK) status = motion_in(problem, &range, scale, theta, motion, error);
-  sgf_range_free(&range);
+  sgf_status status = sgf_fluctuations_at(problem, prediction, theta, &fluctuations, error);
+  if (status == SGF_OK) status = sgf_motion_create_configured(problem, &fluctuations, NULL, motion, error);
+  sgf_fluctuations_free(&fluctuations);
   return status;
 }
 

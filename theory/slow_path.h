@@ -27,6 +27,11 @@ void sgf_slow_path_free(sgf_slow_path *path);
  * interpolation. */
 void sgf_slow_path_at(const sgf_slow_path *path, double time, double *moved);
 
+/* Drift and noise next to another minimum theta (n): the modes of H there, of the rank that it has at theta*. The caller frees
+ * them. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
+sgf_status sgf_fluctuations_at(const sgf_problem *problem, const sgf_prediction *prediction, const double *theta,
+                               sgf_fluctuations *fluctuations, sgf_error *error);
+
 /* The motion along the symmetry that fluctuations next to another minimum theta (n) make: with the modes of H there, of
  * the rank that it has at theta*. The caller frees it. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
 sgf_status sgf_motion_at(const sgf_problem *problem, const sgf_prediction *prediction, const double *theta,
