@@ -68,6 +68,20 @@ static json_t *quantity(const sgf_quantity *q)
   return object;
 }
 
+/* What the replicas cannot tell: without interval and verdict. */
+static json_t *untested(const sgf_comparison *made)
+{
+  json_t *all = json_object();
+  size_t count;
+  const sgf_quantity *left = sgf_comparison_untested(made, &count);
+  for (size_t k = 0; k < count; k++)
+    json_object_set_new(all, left[k].name,
+                        json_pack("{s:f, s:f, s:f, s:f}", "predicted", left[k].predicted, "measured",
+                                  left[k].measured, "standard_error", left[k].standard_error, "replicas_needed",
+                                  left[k].replicas_needed));
+  return all;
+}
+
 static json_t *comparison(const sgf_comparison *made)
 {
   sgf_number numbers[SGF_MOST_NUMBERS];
@@ -78,6 +92,7 @@ static json_t *comparison(const sgf_comparison *made)
     json_object_set_new(all, quantities[k].name, quantity(&quantities[k]));
   json_object_set_new(object, "verdict", json_string(sgf_verdict_text(info->verdict)));
   json_object_set_new(object, "quantities", all);
+  json_object_set_new(object, "not_tested", untested(made));
   const sgf_mode_diagnostics *mode;
   json_t *modes = json_array();
   for (size_t k = 0; (mode = sgf_comparison_get_mode(made, k)) != NULL; k++)

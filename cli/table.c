@@ -191,8 +191,11 @@ static void print_layer_by_operator(size_t l, const sgf_layer_info *layer)
 }
 
 /* How a hidden layer turns, which the loss does not see. */
-static void print_rotation(size_t l, const sgf_rotation_info *rotation)
+static void print_rotation(const sgf_prediction *prediction, size_t l)
 {
+  const sgf_rotation_info *rotation = sgf_prediction_get_rotation(prediction, l);
+  sgf_number numbers[SGF_MOST_NUMBERS];
+  size_t count = sgf_rotation_numbers(prediction, l, numbers, SGF_MOST_NUMBERS);
   if (rotation == NULL || rotation->modes == 0) return;
   printf("rotation %-3zu ", l);
   if (rotation->left_out != NULL) {
@@ -204,6 +207,9 @@ static void print_rotation(size_t l, const sgf_rotation_info *rotation)
     printf(", diffusion left out: %s", rotation->too_many);
   else
     printf(", diffusion trace %.3g", rotation->diffusion);
+  for (size_t k = 0; k < count; k++)
+    if (strcmp(numbers[k].name, "diffusion_next_order") == 0 && fabs(numbers[k].value) > 5e-4)
+      printf(" (%+.1f %% by the configured equation)", 100.0 * numbers[k].value);
   if (!isnan(rotation->angular_velocity)) printf("; %.3g rad per time", rotation->angular_velocity);
   if (isfinite(rotation->turn_time)) printf(", 1 rad in %.3g", rotation->turn_time);
   printf("\n");
@@ -323,7 +329,7 @@ static void print_layers(const sgf_prediction *prediction, bool by_operator)
   }
   if (info->layers == 1) return;
   print_lifetime(prediction, by_operator);
-  for (size_t l = 1; l < info->layers; l++) print_rotation(l, sgf_prediction_get_rotation(prediction, l));
+  for (size_t l = 1; l < info->layers; l++) print_rotation(prediction, l);
 }
 
 /* All weights at the end of the runs, what the loss does not hold included. */
@@ -397,14 +403,8 @@ static void print_quantity(const sgf_quantity *q)
   printf("  %s\n", sgf_verdict_text(q->verdict));
 }
 
-/* Motion along the symmetry whose deviation is not measured over predicted, less 1. */
-static bool is_relative_to_weights(const sgf_quantity *q)
-{
-  if (strncmp(q->name, "rotation_", strlen("rotation_")) != 0 &&
-      strncmp(q->name, "balance_", strlen("balance_")) != 0)
-    return false;
-  return fabs(q->deviation - (q->measured / q->predicted - 1.0)) > 1e-3 * fabs(q->deviation);
-}
+/* Drifts whose deviation is not measured over predicted, less 1. */
+static bool is_balance(const sgf_quantity *q) { return strncmp(q->name, "balance_", strlen("balance_")) == 0; }
 
 static bool is_variance(const sgf_quantity *q) { return strncmp(q->name, "variance_", strlen("variance_")) == 0; }
 
@@ -415,7 +415,7 @@ static void print_quantities(const sgf_comparison *comparison)
   bool timed = false, relative = false;
   for (size_t k = 0; k < count; k++) {
     variances += is_variance(&quantities[k]);
-    relative = relative || is_relative_to_weights(&quantities[k]);
+    relative = relative || is_balance(&quantities[k]);
     timed = timed || strstr(quantities[k].name, "correlation_time_exponent") != NULL;
   }
   printf("\n  %-24s %12s %12s %9s %11s  %s\n", "quantity", "predicted", "measured", "s.e.", "deviation", "verdict");
@@ -429,10 +429,7 @@ static void print_quantities(const sgf_comparison *comparison)
       hidden++;
   }
   printf("  (the deviation of ..ivfr_psi is that of the variance across one standard deviation of log curvature)\n");
-  if (relative)
-    printf("  (that of rotations and balances is relative to what all weights moved by, or to both parts of the "
-           "drift: it tells "
-           "little of\n   themselves, and for that take the measured over the predicted number)\n");
+  if (relative) printf("  (that of balances is relative to both parts of the drift, which nearly cancel)\n");
   if (timed)
     printf("  (..correlation_time_exponent likewise, of the time; displacement_K is over K steps; times are summed "
            "over the "
@@ -459,6 +456,17 @@ static void print_slow_modes(const sgf_comparison *comparison, const char *untim
     printf("\n");
   }
   if (unknown && untimed != NULL) printf("             (no time is predicted: %s)\n", untimed);
+}
+
+/* What is no quantity for want of replicas. */
+static void print_untested(const sgf_comparison *comparison)
+{
+  size_t count;
+  const sgf_quantity *untested = sgf_comparison_untested(comparison, &count);
+  for (size_t k = 0; k < count; k++)
+    printf("%s %s (about %.2g replicas)", k == 0 ? "not tested  " : ",", untested[k].name,
+           untested[k].replicas_needed);
+  if (count > 0) printf("\n");
 }
 
 static void print_verdict(const job *run)
@@ -493,6 +501,7 @@ static void print_verdict(const job *run)
          100.0 * settings->verify.tolerance, settings->verify.level);
   if (info->look > 0) printf(", %.3g for look %zu", info->level, info->look);
   printf("\n");
+  print_untested(run->comparison);
   if (info->verdict == SGF_DISAGREE && info->disagree == 0)
     printf("             an element of the covariance deviates from the exact equation: p = %.2g\n", info->z_p_value);
   if (info->inconclusive == 0) return;

@@ -876,6 +876,11 @@ SGF_API void sgf_comparison_free(sgf_comparison *comparison);
 SGF_API const sgf_comparison_info *sgf_comparison_get_info(const sgf_comparison *comparison);
 SGF_API const sgf_quantity *sgf_comparison_quantities(const sgf_comparison *comparison);
 
+/* What the replicas cannot tell, `*count` of them: no quantities, and in no verdict. Of each are there name, predicted and measured
+ * with its standard_error, deviation, and replicas_needed, of which it would be a quantity; low and high are NaN. They belong to
+ * the comparison. */
+SGF_API const sgf_quantity *sgf_comparison_untested(const sgf_comparison *comparison, size_t *count);
+
 /* A slow mode along the runs, of up to 256 replicas with up to 256 draws of each window. */
 typedef struct sgf_mode_diagnostics {
   double rate;                    /* p^T H p, 1 / continuum time */

@@ -43,12 +43,15 @@ typedef struct {
   double value[RATE_COUNT], error[RATE_COUNT];
 } deviations;
 
+/* Tested or not: a drift that nearly vanishes takes many replicas. */
 static const sgf_quantity *quantity_of(const sgf_comparison *comparison, const char *kind, size_t hidden)
 {
   char name[48];
   snprintf(name, sizeof name, "rotation_%s_%zu", kind, hidden);
   for (size_t k = 0; k < comparison->count; k++)
     if (strcmp(comparison->quantities[k].name, name) == 0) return &comparison->quantities[k];
+  for (size_t k = 0; k < comparison->untested_count; k++)
+    if (strcmp(comparison->untested[k].name, name) == 0) return &comparison->untested[k];
   return NULL;
 }
 
@@ -148,7 +151,8 @@ static const study_case TURNING_CASES[] = {
     {"balanced, P = 400", IN_FULL, "network.widths=[4,4,4] data.samples=400 network.start=balanced"},
     {"not balanced, 5-4-3", IN_BOTH, "network.widths=[5,4,3] data.samples=20"},
     {"two hidden layers, 3-4-3-3", IN_FULL, "network.widths=[3,4,3,3] data.samples=16"}};
-#define TURNING_CONFIG "training.batch_size=4 simulation.burn_in=10 simulation.window=30 "
+/* With a tolerance at which the replicas can tell all but drifts of nearly nothing, all is seen from the middle of the window. */
+#define TURNING_CONFIG "training.batch_size=4 simulation.burn_in=10 simulation.window=30 verify.tolerance=1 "
 static const study TURNING = {"turning-rates",
                               {TURNING_CONFIG "simulation.replicas=3000", TURNING_CONFIG "simulation.replicas=12000"},
                               {1, 1},
@@ -177,7 +181,8 @@ const exhibit EXHIBIT_T8_TURNING = {
     .id = "T8-turning",
     .title = "Rotations against the learning rate",
     .claim = "Hidden layers turn and diffuse as theory says, component by component.",
-    .setup = "<i>S</i> = 4 with replacement, runs of forty units of time from &theta;*, seen from the tenth on. "
+    .setup = "<i>S</i> = 4 with replacement, runs of forty units of time from &theta;*, seen from the tenth on, from "
+             "where theory has the mean in the middle of the window. "
              "Drift: mean "
              "change of all rotations along the direction that theory says, in lengths of weights a unit of time; "
              "diffusion: growth "

@@ -13,6 +13,8 @@ static const sgf_quantity *quantity_of(const sgf_comparison *comparison, const c
 {
   for (size_t k = 0; k < comparison->count; k++)
     if (strcmp(comparison->quantities[k].name, name) == 0) return &comparison->quantities[k];
+  for (size_t k = 0; k < comparison->untested_count; k++) /* of too few replicas */
+    if (strcmp(comparison->untested[k].name, name) == 0) return &comparison->untested[k];
   ck_abort_msg("no quantity %s", name);
 }
 

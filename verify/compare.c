@@ -620,6 +620,7 @@ void sgf_comparison_free(sgf_comparison *comparison)
   free(comparison->sets);
   free(comparison->balances);
   free(comparison->quantities);
+  free(comparison->untested);
   free(comparison);
 }
 
@@ -640,3 +641,9 @@ const sgf_time_set *sgf_find_times(const sgf_comparison *comparison, const char 
 const sgf_comparison_info *sgf_comparison_get_info(const sgf_comparison *comparison) { return &comparison->info; }
 
 const sgf_quantity *sgf_comparison_quantities(const sgf_comparison *comparison) { return comparison->quantities; }
+
+const sgf_quantity *sgf_comparison_untested(const sgf_comparison *comparison, size_t *count)
+{
+  *count = comparison->untested_count;
+  return comparison->untested;
+}

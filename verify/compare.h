@@ -45,6 +45,8 @@ struct sgf_comparison {
   sgf_comparison_info info;
   sgf_quantity *quantities;
   size_t count;
+  sgf_quantity *untested; /* what the replicas cannot tell: without interval and verdict */
+  size_t untested_count;
   sgf_mode_set *sets; /* joint first, then the layers, then the layers alone */
   size_t set_count;
   sgf_balance_curve *balances;

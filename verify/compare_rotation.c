@@ -8,29 +8,20 @@
 
 #include "../theory/linear_algebra.h"
 #include "../theory/memory.h"
-#include "../theory/rotation_momentum.h"
+#include "../theory/turning.h"
 #include "comparing.h"
 #include "statistics.h"
 
-/* The rotations of all hidden layers, one layer after the other; `m` of them. */
+/* The rotations of all hidden layers while they are compared. */
 typedef struct {
-  size_t m;
-  sgf_mode *modes;
-  double elapsed;     /* continuum time from the start of the window to its end */
-  double *gram;       /* (m, m), of sgf_rotation_gram */
-  double *mean;       /* (m), predicted change of nu in the window */
-  double *covariance; /* (m, m), predicted, of that change */
-  double moved;       /* mean square displacement of all weights: what deviations are relative to */
-  double *average;    /* (m), measured mean of the change */
-  double *change;     /* (m), of one replica */
+  sgf_turning theory;
+  double *average; /* (count), measured mean of the change */
+  double *change;  /* (count), of one replica */
 } turning;
 
 static void free_turning(turning *turn)
 {
-  free(turn->modes);
-  free(turn->gram);
-  free(turn->mean);
-  free(turn->covariance);
+  sgf_turning_free(&turn->theory);
   free(turn->average);
   free(turn->change);
 }
@@ -42,63 +33,11 @@ static bool has_rotations(const sgf_comparing *all)
   const sgf_rotation_info *first = sgf_prediction_get_rotation(all->prediction, 1);
   bool frozen = settings->simulation.dynamics == SGF_DYNAMICS_LANGEVIN &&
                 settings->simulation.langevin_noise == SGF_LANGEVIN_FROZEN;
-  return !frozen && all->ensemble->ends != NULL && first != NULL && first->left_out == NULL;
-}
-
-/* In reshuffled epochs: by the drift over the epochs of the window. */
-static sgf_status predict_mean_of_epochs(const sgf_comparing *all, turning *turn, sgf_error *error)
-{
-  sgf_motion motion = {0};
-  sgf_status status;
-  SGF_TRY(
-      sgf_motion_create_configured(all->problem, &all->prediction->joint, &all->ensemble->info.plan, &motion, error));
-  SGF_TRY(sgf_motion_drift(&motion, turn->m, turn->modes, turn->mean, error));
-  for (size_t a = 0; a < turn->m; a++) turn->mean[a] *= turn->elapsed;
-done:
-  sgf_motion_free(&motion);
-  return status;
-}
-
-/* The predicted mean between two times after theta*, by the stationary drift and what the fluctuations hold. */
-static sgf_status predict_mean(const sgf_comparing *all, turning *turn, sgf_error *error)
-{
-  const sgf_plan *plan = &all->ensemble->info.plan;
-  double start = sgf_time_of_step(&all->problem->settings) * (double)plan->burn_in_steps;
-  sgf_motion motion = {0};
-  sgf_status status;
-  SGF_TRY(sgf_motion_create_configured(all->problem, &all->prediction->joint, NULL, &motion, error));
-  SGF_TRY(sgf_motion_mean(&motion, start + turn->elapsed, turn->m, turn->modes, turn->mean, error));
-  SGF_TRY(sgf_motion_mean(&motion, start, turn->m, turn->modes, turn->change, error));
-  for (size_t a = 0; a < turn->m; a++) turn->mean[a] -= turn->change[a];
-done:
-  sgf_motion_free(&motion);
-  return status;
-}
-
-static sgf_status predict_turning(const sgf_comparing *all, turning *turn, sgf_error *error)
-{
-  const sgf_problem *problem = all->problem;
-  const sgf_network *network = &problem->network;
-  const sgf_plan *plan = &all->ensemble->info.plan;
-  bool epochs = problem->settings.training.sampling == SGF_SAMPLING_EPOCH;
-  sgf_motion motion = {0};
-  sgf_status status;
-  turn->elapsed = sgf_time_of_step(&problem->settings) * (double)plan->window_steps;
-  const sgf_lags lags = {1.0, turn->elapsed};
-  SGF_TRY(sgf_modes_create(turn->m, &turn->modes, error));
-  for (size_t l = 1, at = 0; l < network->layers; l++) at += sgf_rotations(network, l, turn->modes + at);
-  SGF_TRY(sgf_new_reals(&turn->mean, turn->m, 1, "rotations", error));
-  SGF_TRY(sgf_new_reals(&turn->change, turn->m, 1, "rotations", error));
-  SGF_TRY(sgf_new_reals(&turn->average, turn->m, 1, "rotations", error));
-  SGF_TRY(sgf_new_reals(&turn->covariance, turn->m, turn->m, "rotations", error));
-  SGF_TRY(sgf_motion_create_configured(problem, &all->prediction->joint, plan, &motion, error));
-  SGF_TRY((epochs ? predict_mean_of_epochs : predict_mean)(all, turn, error));
-  SGF_TRY(sgf_motion_covariance_configured(problem, &motion, &lags, turn->m, turn->modes, turn->covariance, error));
-  turn->moved = sgf_trace(all->n, all->Sigma) + sgf_quadratic_form(turn->m, turn->gram, turn->mean) +
-                sgf_dot(turn->m * turn->m, turn->gram, turn->covariance);
-done:
-  sgf_motion_free(&motion);
-  return status;
+  size_t rotations = 0;
+  for (size_t l = 1; l < all->problem->network.layers; l++)
+    rotations += sgf_rotation_count(&all->problem->network, l);
+  return rotations > 0 && !frozen && all->ensemble->ends != NULL && first != NULL && first->left_out == NULL &&
+         first->too_many == NULL;
 }
 
 /* The change of nu in the window of one replica; work (n). */
@@ -107,7 +46,8 @@ static void change_of(const sgf_comparing *all, const turning *turn, size_t repl
   size_t n = all->n;
   const double *ends = all->ensemble->ends + 2 * replica * n;
   for (size_t k = 0; k < n; k++) work[k] = ends[n + k] - ends[k];
-  sgf_symmetry_project(&all->problem->network, all->problem->theta, turn->m, turn->modes, work, turn->change);
+  sgf_symmetry_project(&all->problem->network, turn->theory.theta, turn->theory.count, turn->theory.modes, work,
+                       turn->change);
 }
 
 /* One hidden layer while it is compared: rotations first ... first + count - 1. */
@@ -126,7 +66,7 @@ static sgf_status layer_create(const sgf_comparing *all, const turning *turn, si
   SGF_TRY(sgf_new_reals(&one->drifts, all->rows, one->count, "rotations of the replicas", error));
   SGF_TRY(sgf_new_reals(&one->squares, all->rows, 1, "rotations of the replicas", error));
   SGF_TRY(sgf_new_reals(&one->gram, one->count, one->count, "rotations", error));
-  sgf_diagonal_block(turn->m, turn->gram, first, one->count, one->gram);
+  sgf_diagonal_block(turn->theory.count, turn->theory.gram, first, one->count, one->gram);
 done:
   return status;
 }
@@ -175,29 +115,11 @@ static sgf_status keep_drift(sgf_comparing *all, const turning *turn, const laye
   drift->measured = drift->predicted + count;
   drift->error = drift->measured + count;
   for (size_t a = 0; a < count; a++) {
-    for (size_t r = 0; r < all->rows; r++) all->values[r] = one->drifts[r * count + a] / turn->elapsed;
-    drift->predicted[a] = turn->mean[one->first + a] / turn->elapsed;
+    for (size_t r = 0; r < all->rows; r++) all->values[r] = one->drifts[r * count + a] / turn->theory.elapsed;
+    drift->predicted[a] = turn->theory.mean[one->first + a] / turn->theory.elapsed;
     sgf_mean_and_error(all->values, all->rows, &drift->measured[a], &drift->error[a]);
   }
   return SGF_OK;
-}
-
-/* What a deviation is relative to: the predicted number itself where so many replicas can tell a deviation of a quarter of
- * the tolerance, by the predicted standard error, else what all weights moved by, of which it is then a small part. */
-static double scale_of(const sgf_comparing *all, double predicted, double predicted_error, double moved)
-{
-  const sgf_settings *settings = &all->problem->settings;
-  double level = sgf_look_level(settings->verify.level, all->ensemble->info.plan.look);
-  double quantile = gsl_cdf_tdist_Qinv(level / (double)all->capacity, (double)all->rows - 1.0);
-  return quantile * predicted_error <= 0.25 * settings->verify.tolerance * predicted ? predicted : moved;
-}
-
-/* The diffusion is of leading order by every equation, of which it may lack more than one and a half times lambda h_max: beside a
- * configured equation that has the next order it is tested as the part of the displacement that it is. */
-static bool is_next_order(const sgf_comparing *all)
-{
-  sgf_equation equation = all->problem->settings.theory.equation;
-  return equation == SGF_EQUATION_CLOSURE || equation == SGF_EQUATION_MULTIPLICATIVE;
 }
 
 /* The predicted standard errors over all replicas of the mean change along a direction, given the rows `turned` (count) of
@@ -205,13 +127,13 @@ static bool is_next_order(const sgf_comparing *all)
 static void predicted_errors(const sgf_comparing *all, const turning *turn, const layer *one, const double *turned,
                              double *work, double *of_mean, double *of_square)
 {
-  size_t count = one->count, m = turn->m;
+  size_t count = one->count, m = turn->theory.count;
   double variance = 0.0, square = 0.0;
   for (size_t a = 0; a < count; a++)
     for (size_t b = 0; b < count; b++) {
-      const double *row = turn->covariance + (one->first + b) * m + one->first;
+      const double *row = turn->theory.covariance + (one->first + b) * m + one->first;
       work[a * count + b] = sgf_dot(count, one->gram + a * count, row); /* symmetric */
-      variance += turned[a] * turned[b] * turn->covariance[(one->first + a) * m + one->first + b];
+      variance += turned[a] * turned[b] * turn->theory.covariance[(one->first + a) * m + one->first + b];
     }
   for (size_t a = 0; a < count; a++)
     for (size_t b = 0; b < count; b++) square += 2.0 * work[a * count + b] * work[b * count + a];
@@ -220,44 +142,80 @@ static void predicted_errors(const sgf_comparing *all, const turning *turn, cons
   *of_square = sqrt(square / replicas);
 }
 
-/* The growth of the mean square. */
-static void test_diffusion(sgf_comparing *all, const turning *turn, const layer *one, double square_error)
+/* The two quantities of a hidden layer: along the predicted drift, in lengths of weights a unit of time; and the growth of the
+ * mean square. */
+typedef struct {
+  double length, square;             /* predicted, of the whole window */
+  double length_error, square_error; /* predicted standard errors, over all replicas */
+} forecast;
+
+/* turned (count): the rows of the gram matrix times the mean. work (count, count). */
+static forecast foresee(const sgf_comparing *all, const turning *turn, const layer *one, double *turned, double *work)
 {
-  size_t count = one->count;
-  double predicted = 0.0, per_time = 1.0 / turn->elapsed, measured, spread_error;
-  char name[48];
+  size_t count = one->count, m = turn->theory.count;
+  const double *mean = turn->theory.mean + one->first;
+  forecast seen = {0};
+  sgf_multiply(count, 1, count, SGF_PLAIN, one->gram, SGF_PLAIN, mean, turned);
+  predicted_errors(all, turn, one, turned, work, &seen.length_error, &seen.square_error);
+  seen.length = sqrt(fmax(sgf_dot(count, mean, turned), 0.0));
+  seen.length_error /= seen.length;
   for (size_t a = 0; a < count; a++)
-    predicted += sgf_dot(count, one->gram + a * count, turn->covariance + (one->first + a) * turn->m + one->first);
-  sgf_mean_and_error(one->squares, all->rows, &measured, &spread_error);
-  snprintf(name, sizeof name, "rotation_diffusion_%zu", one->hidden);
-  double scale = is_next_order(all) ? turn->moved : scale_of(all, predicted, square_error, turn->moved);
-  sgf_add_quantity(all, name, predicted * per_time, measured * per_time, spread_error * per_time,
-                   (measured - predicted) / scale, spread_error / scale);
-  sgf_add_skewness(all, one->squares, 1.0);
+    seen.square += sgf_dot(count, one->gram + a * count, turn->theory.covariance + (one->first + a) * m + one->first);
+  return seen;
 }
 
-/* Along the predicted drift, in lengths of weights a unit of time; and the diffusion. */
+/* Replicas of which the predicted standard error, times the quantile of the test, is a quarter of the tolerance of what is
+ * predicted: from so many on it is tested. */
+static double replicas_for(const sgf_comparing *all, double predicted, double predicted_error)
+{
+  const sgf_settings *settings = &all->problem->settings;
+  double level = sgf_look_level(settings->verify.level, all->ensemble->info.plan.look);
+  double quantile = gsl_cdf_tdist_Qinv(level / (double)all->capacity, (double)all->rows - 1.0);
+  double share = quantile * predicted_error / (0.25 * settings->verify.tolerance * predicted);
+  return (double)all->ensemble->info.replicas * share * share;
+}
+
+/* Tested, or told as what is not. */
+static void settle(sgf_comparing *all, const char *kind, size_t hidden, double predicted, const double *values,
+                   double per_time, double replicas)
+{
+  char name[48];
+  double measured, error;
+  snprintf(name, sizeof name, "rotation_%s_%zu", kind, hidden);
+  sgf_mean_and_error(values, all->rows, &measured, &error);
+  if (replicas <= (double)all->ensemble->info.replicas) {
+    sgf_add_quantity(all, name, predicted * per_time, measured * per_time, error * per_time,
+                     measured / predicted - 1.0, error / predicted);
+    sgf_add_skewness(all, values, 1.0);
+    return;
+  }
+  sgf_quantity *left = &all->result->untested[all->result->untested_count++];
+  *left = (sgf_quantity){.predicted = predicted * per_time,
+                         .measured = measured * per_time,
+                         .standard_error = error * per_time,
+                         .deviation = measured / predicted - 1.0,
+                         .low = NAN,
+                         .high = NAN,
+                         .verdict = SGF_INCONCLUSIVE,
+                         .replicas_needed = ceil(replicas)};
+  snprintf(left->name, sizeof left->name, "%s", name);
+}
+
 static sgf_status test_layer(sgf_comparing *all, const turning *turn, const layer *one, sgf_error *error)
 {
   size_t count = one->count;
-  double *mean = turn->mean + one->first, *turned, measured, spread_error, mean_error, square_error;
-  char name[48];
+  double *turned, per_time = 1.0 / turn->theory.elapsed;
   sgf_status status = sgf_new_reals(&turned, count + 1, count, "rotations", error);
   if (status != SGF_OK) return status;
-  sgf_multiply(count, 1, count, SGF_PLAIN, one->gram, SGF_PLAIN, mean, turned);
-  predicted_errors(all, turn, one, turned, turned + count, &mean_error, &square_error);
-  double length = sqrt(fmax(sgf_dot(count, mean, turned), 0.0));
-  if (length > 0.0) {
-    double scale = turn->elapsed / scale_of(all, length, mean_error / length, sqrt(turn->moved));
+  forecast seen = foresee(all, turn, one, turned, turned + count);
+  if (seen.length > 0.0) {
     for (size_t r = 0; r < all->rows; r++)
-      all->values[r] = sgf_dot(count, one->drifts + r * count, turned) / (length * turn->elapsed);
-    sgf_mean_and_error(all->values, all->rows, &measured, &spread_error);
-    snprintf(name, sizeof name, "rotation_drift_%zu", one->hidden);
-    sgf_add_quantity(all, name, length / turn->elapsed, measured, spread_error,
-                     scale * (measured - length / turn->elapsed), scale * spread_error);
-    sgf_add_skewness(all, all->values, 1.0);
+      all->values[r] = sgf_dot(count, one->drifts + r * count, turned) / seen.length;
+    settle(all, "drift", one->hidden, seen.length, all->values, per_time,
+           replicas_for(all, seen.length, seen.length_error));
   }
-  test_diffusion(all, turn, one, square_error);
+  settle(all, "diffusion", one->hidden, seen.square, one->squares, per_time,
+         replicas_for(all, seen.square, seen.square_error));
   free(turned);
   return SGF_OK;
 }
@@ -281,20 +239,61 @@ static sgf_status compare_layers(sgf_comparing *all, turning *turn, sgf_error *e
   return status;
 }
 
-sgf_status sgf_compare_rotations(sgf_comparing *all, sgf_error *error)
+/* Whether the replicas can tell any of it: by the errors of leading order. */
+static sgf_status is_testable(const sgf_comparing *all, const turning *turn, bool *testable, sgf_error *error)
 {
   const sgf_network *network = &all->problem->network;
+  double replicas = (double)all->ensemble->info.replicas, *room = NULL;
+  sgf_status status = SGF_OK;
+  *testable = false;
+  for (size_t l = 1, first = 0; l < network->layers && status == SGF_OK; l++) {
+    layer one = {.first = first, .count = sgf_rotation_count(network, l)};
+    if (one.count == 0) continue;
+    status = sgf_new_reals(&room, 2 * one.count + 1, one.count, "rotations", error);
+    if (status != SGF_OK) break;
+    one.gram = room;
+    sgf_diagonal_block(turn->theory.count, turn->theory.gram, first, one.count, one.gram);
+    forecast seen = foresee(all, turn, &one, room + one.count * one.count, room + (one.count + 1) * one.count);
+    *testable = *testable || replicas_for(all, seen.length, seen.length_error) <= replicas ||
+                replicas_for(all, seen.square, seen.square_error) <= replicas;
+    first += one.count;
+    free(room);
+  }
+  return status;
+}
+
+/* What replicas cannot tell is left at leading order, at theta*. */
+static sgf_status predict(sgf_comparing *all, turning *turn, sgf_error *error)
+{
+  const sgf_plan *plan = &all->ensemble->info.plan;
+  bool testable;
+  sgf_status status;
+  SGF_TRY(sgf_turning_create_leading(all->problem, all->prediction, plan, &turn->theory, error));
+  if (turn->theory.gram == NULL) return SGF_OK;
+  SGF_TRY(is_testable(all, turn, &testable, error));
+  if (testable) {
+    sgf_turning_free(&turn->theory);
+    SGF_TRY(sgf_turning_create(all->problem, all->prediction, plan, &turn->theory, error));
+  }
+  SGF_TRY(sgf_new_reals(&turn->change, turn->theory.count, 1, "rotations", error));
+  SGF_TRY(sgf_new_reals(&turn->average, turn->theory.count, 1, "rotations", error));
+done:
+  return status;
+}
+
+sgf_status sgf_compare_rotations(sgf_comparing *all, sgf_error *error)
+{
+  size_t layers = all->problem->network.layers;
   turning turn = {0};
   void *block;
   sgf_status status = SGF_OK;
   if (!has_rotations(all)) return SGF_OK;
-  for (size_t l = 1; l < network->layers; l++) turn.m += sgf_rotation_count(network, l);
-  if (turn.m == 0 || sgf_prediction_get_rotation(all->prediction, 1)->too_many != NULL) return SGF_OK;
-  SGF_TRY(sgf_rotation_gram(network, all->problem->theta, &turn.gram, error));
-  if (turn.gram == NULL) goto done; /* too many */
-  SGF_TRY(sgf_allocate(&block, network->layers, 1, sizeof(sgf_rotation_drift), "rotations", error));
+  SGF_TRY(predict(all, &turn, error));
+  if (turn.theory.gram == NULL) goto done; /* too many */
+  SGF_TRY(sgf_allocate(&block, layers, 1, sizeof(sgf_rotation_drift), "rotations", error));
   all->result->rotations = block;
-  SGF_TRY(predict_turning(all, &turn, error));
+  SGF_TRY(sgf_allocate(&block, 2 * layers, 1, sizeof(sgf_quantity), "rotations", error));
+  all->result->untested = block;
   SGF_TRY(compare_layers(all, &turn, error));
 done:
   free_turning(&turn);

@@ -80,8 +80,8 @@ sgf_status sgf_diagnose(sgf_comparing *all, sgf_error *error);
 sgf_status sgf_compare_balances(sgf_comparing *all, sgf_error *error);
 
 /* What the hidden layers turned by from the start of the window to its end, of each replica: drift and growth of the
- * spread, each relative to itself where the replicas can tell, else to what all weights moved by. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. Source: sections 11
- * and 14. */
+ * spread, each relative to itself; what the replicas cannot tell is no quantity and goes into the result's `untested`. Errors:
+ * SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. Source: sections 11 and 14. */
 sgf_status sgf_compare_rotations(sgf_comparing *all, sgf_error *error);
 
 /* All weights, null space and all, by the closure where that is known: trace, covariance, mean. Errors: SGF_ERROR_MEMORY.

@@ -351,6 +351,23 @@ static void write_slow_modes(sgf_hdf5_output *out, const sgf_comparison *compari
   }
 }
 
+/* What the replicas cannot tell, below not_tested: no group of a quantity, and without a verdict. */
+static void write_untested(sgf_hdf5_output *out, const sgf_comparison *comparison)
+{
+  char group[96];
+  if (comparison->untested_count > 0) sgf_hdf5_group(out, "not_tested");
+  for (size_t k = 0; k < comparison->untested_count; k++) {
+    const sgf_quantity *left = &comparison->untested[k];
+    const sgf_number numbers[] = {{"predicted", left->predicted, false},
+                                  {"measured", left->measured, false},
+                                  {"standard_error", left->standard_error, false},
+                                  {"replicas_needed", left->replicas_needed, false}};
+    snprintf(group, sizeof group, "not_tested/%s", left->name);
+    sgf_hdf5_group(out, group);
+    write_numbers(out, group, numbers, sizeof numbers / sizeof *numbers);
+  }
+}
+
 static void write_comparison(sgf_hdf5_output *out, const sgf_comparison *comparison)
 {
   sgf_number numbers[SGF_MOST_NUMBERS];
@@ -361,6 +378,7 @@ static void write_comparison(sgf_hdf5_output *out, const sgf_comparison *compari
   write_modes(out, comparison);
   write_slow_modes(out, comparison);
   write_turning(out, comparison);
+  write_untested(out, comparison);
   write_times(out, comparison);
 }
 

@@ -684,6 +684,19 @@ done:
   return status;
 }
 
+/* What is no quantity for want of replicas. */
+static void put_untested(const report *page)
+{
+  const sgf_comparison *made = page->comparison;
+  for (size_t k = 0; k < made->untested_count; k++) {
+    const sgf_quantity *left = &made->untested[k];
+    fprintf(page->out, "%s%s (predicted %.3g, measured %.3g &plusmn; %.2g; about %.2g replicas)",
+            k == 0 ? "<p>Not tested, because the replicas cannot tell it to a quarter of the tolerance: " : ", ",
+            left->name, left->predicted, left->measured, left->standard_error, left->replicas_needed);
+  }
+  if (made->untested_count > 0) fputs(".</p>\n", page->out);
+}
+
 static void put_quantities(const report *page)
 {
   FILE *out = page->out;
@@ -706,9 +719,11 @@ static void put_quantities(const report *page)
               q->standard_error, 100.0 * q->deviation, 100.0 * q->low, 100.0 * q->high);
     fprintf(out, "<td>%s</td></tr>\n", verdict);
   }
+  fputs("</table>\n", out);
+  put_untested(page);
   fprintf(
       out,
-      "</table>\n<p>A quantity agrees when its deviation lies within &plusmn;%g %% by two one-sided t tests over %zu "
+      "<p>A quantity agrees when its deviation lies within &plusmn;%g %% by two one-sided t tests over %zu "
       "%s, "
       "and disagrees when it lies outside by the same test; Holm's procedure holds each of the two families to the "
       "level "

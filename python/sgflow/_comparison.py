@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+from ctypes import byref, c_size_t
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -125,6 +126,10 @@ class Comparison:
         table = library.sgf_comparison_quantities(handle.pointer)
         self.quantities: list[Quantity] = [Quantity(**fields(table[k])) for k in range(info["quantities"])]
         """In the order of the report."""
+        count = c_size_t()
+        left = library.sgf_comparison_untested(handle.pointer, byref(count))
+        self.untested: list[Quantity] = [Quantity(**fields(left[k])) for k in range(count.value)]
+        """What the replicas cannot tell: in no verdict, with low and high NaN; replicas_needed of them would."""
         slow = (library.sgf_comparison_get_mode(handle.pointer, k) for k in range(_header.SGF_SLOW_MODES))
         self.modes: list[dict[str, float | int]] = [numbers(library.sgf_mode_numbers, mode) for mode in slow if mode]
         """Diagnostics of the slowest modes that were followed: rate, r_hat, ess_bulk, correlation_time, ..."""

@@ -612,6 +612,7 @@ FUNCTIONS = {
     "sgf_comparison_free": (None, (c_void_p,)),
     "sgf_comparison_get_info": (POINTER(sgf_comparison_info), (c_void_p,)),
     "sgf_comparison_quantities": (POINTER(sgf_quantity), (c_void_p,)),
+    "sgf_comparison_untested": (POINTER(sgf_quantity), (c_void_p, POINTER(c_size_t))),
     "sgf_comparison_get_mode": (POINTER(sgf_mode_diagnostics), (c_void_p, c_size_t)),
     "sgf_mode_numbers": (c_size_t, (POINTER(sgf_mode_diagnostics), POINTER(sgf_number), c_size_t)),
     "sgf_verdict_text": (c_char_p, (c_int,)),
