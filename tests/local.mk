@@ -26,6 +26,7 @@ test_programs = \
   %D%/test_rotation \
   %D%/test_rotation_momentum \
   %D%/test_rotation_simulation \
+  %D%/test_turning \
   %D%/test_whole_space \
   %D%/test_noise_balance \
   %D%/test_literature \
@@ -168,6 +169,10 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_rotation_simulation_SOURCES = %D%/test_rotation_simulation.c $(test_common)
 %C%_test_rotation_simulation_CFLAGS = $(test_cflags)
 %C%_test_rotation_simulation_LDADD = $(test_ldadd)
+
+%C%_test_turning_SOURCES = %D%/test_turning.c $(test_common)
+%C%_test_turning_CFLAGS = $(test_cflags)
+%C%_test_turning_LDADD = $(test_ldadd)
 
 %C%_test_whole_space_SOURCES = %D%/test_whole_space.c $(test_common)
 %C%_test_whole_space_CFLAGS = $(test_cflags)
