@@ -165,7 +165,8 @@ sgf_status sgf_motion_mean(const sgf_motion *motion, double time, size_t count, 
   for (size_t i = 0; i < rank; i++)
     for (size_t j = 0; j < rank; j++) {
       double sum = motion->h[i] + motion->h[j], held = -expm1(-sum * time);
-      X[i * rank + j] = motion->h[i] * motion->S[i * rank + j] * (time - held / sum);
+      X[i * rank + j] = motion->swept != NULL ? time * motion->swept[i * rank + j]
+                                              : motion->h[i] * motion->S[i * rank + j] * (time - held / sum);
     }
   status = contract_once(motion, X, count, modes, mean, error);
   free(X);
