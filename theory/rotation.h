@@ -37,7 +37,8 @@ sgf_status sgf_motion_drift(const sgf_motion *motion, size_t count, const sgf_mo
                             sgf_error *error);
 
 /* mean (count): <nu_a> at a time after the fluctuations started from zero, w^2: the drift with the covariance of then,
- * int_0^time sum_ij (N_a)_ij (H (S - exp(-Ht) S exp(-Ht)))_ij dt; of what is swept, the drift times the time. Errors: SGF_ERROR_MEMORY. */
+ * int_0^time sum_ij (N_a)_ij (H (S - exp(-Ht) S exp(-Ht)))_ij dt; of what is swept, the drift times
+ * the time. Errors: SGF_ERROR_MEMORY. */
 sgf_status sgf_motion_mean(const sgf_motion *motion, double time, size_t count, const sgf_mode *modes, double *mean,
                            sgf_error *error);
 

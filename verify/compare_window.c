@@ -149,7 +149,6 @@ sgf_status sgf_compare_windows(sgf_comparing *all, sgf_error *error)
     SGF_TRY(sgf_slow_path_create(all->problem, all->prediction, before, window, &path, error));
     SGF_TRY(compare_whole(all, &motion, &path, error));
   }
-  if (all->problem->settings.training.momentum > 0.0) goto done; /* the linear runs have none */
   SGF_TRY(run_linear(all, hidden ? &motion : NULL, hidden ? &path : NULL, &linear, error));
   for (size_t l = 1; l <= network->layers; l++) SGF_TRY(compare_components(all, l, linear, error));
 done:
