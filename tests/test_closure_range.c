@@ -12,12 +12,14 @@
 typedef struct {
   size_t widths[6], count, P;
   double momentum, fastest; /* learning rate times the largest curvature */
+  double power;             /* of the spectrum of the inputs; 0: white */
 } range_case;
 
-static const range_case CASES[] = {
-    {{5, 3}, 2, 40, 0.0, 0.3},     {{5, 5, 3}, 3, 60, 0.0, 0.2},    {{4, 14, 4}, 3, 60, 0.0, 0.2},
-    {{5, 5, 3}, 3, 60, 0.8, 0.05}, {{4, 5, 5, 3}, 4, 60, 0.0, 0.2}, {{9, 10, 9}, 3, 60, 0.0, 0.2},
-    {{7, 30, 3}, 3, 60, 0.0, 0.2}, {{3, 30, 8}, 3, 60, 0.7, 0.05},  {{3, 4, 5, 4, 3}, 5, 50, 0.0, 0.1}};
+static const range_case CASES[] = {{{5, 3}, 2, 40, 0.0, 0.3, 0.0},          {{5, 5, 3}, 3, 60, 0.0, 0.2, 0.0},
+                                   {{4, 14, 4}, 3, 60, 0.0, 0.2, 0.0},      {{5, 5, 3}, 3, 60, 0.8, 0.05, 0.0},
+                                   {{4, 5, 5, 3}, 4, 60, 0.0, 0.2, 0.0},    {{9, 10, 9}, 3, 60, 0.0, 0.2, 0.0},
+                                   {{7, 30, 3}, 3, 60, 0.0, 0.2, 0.0},      {{3, 30, 8}, 3, 60, 0.7, 0.05, 0.0},
+                                   {{3, 4, 5, 4, 3}, 5, 50, 0.0, 0.1, 0.0}, {{6, 10, 5}, 3, 60, 0.0, 0.2, 4.0}};
 enum { CASE_COUNT = sizeof CASES / sizeof *CASES };
 
 static sgf_problem *problem_of(const range_case *from)
@@ -28,6 +30,7 @@ static sgf_problem *problem_of(const range_case *from)
   settings_with_widths(&settings, from->count, from->widths);
   settings.data.samples = from->P;
   settings.data.label_noise = 0.5;
+  if (from->power > 0.0) settings.data.input_power_law = from->power;
   settings.training.batch_size = 6;
   settings.training.sampling = SGF_SAMPLING_WITHOUT_REPLACEMENT;
   settings.training.learning_rate = 1e-3;
@@ -346,6 +349,40 @@ START_TEST(directions_have_the_moments_of_the_window)
 }
 END_TEST
 
+/* Of more weights than are followed in all directions the dense path has the moments on the range, and nothing beyond it. */
+START_TEST(many_weights_are_followed_on_the_range)
+{
+  sgf_error error = {SGF_OK, ""};
+  sgf_problem *problem = problem_of(&(range_case){{3, 255, 3}, 3, 40, 0.0, 0.2, 0.0});
+  sgf_prediction *dense = predict(problem), *large;
+  size_t n = problem->network.weights, count;
+  sgf_plan plan = {.replicas = 1, .burn_in_steps = 40, .window_steps = 60, .stride = 3};
+  ck_assert_uint_gt(n, SGF_MOST_FOLLOWED_WEIGHTS);
+  ASSERT_OK(sgf_predict_on_directions(problem, &large, &error), error);
+  const double *D = sgf_prediction_directions(large, &count);
+  double *second = new_reals(n * n), *mean = new_reals(n), *found = new_reals(count * count),
+         *along = new_reals(count);
+  double trace;
+  ASSERT_OK(sgf_prediction_window(problem, dense, 0, &plan, second, mean, &error), error);
+  ASSERT_OK(sgf_directions_window(problem, large, &plan, count, D, found, along, &error), error);
+  ASSERT_OK(sgf_directions_window_trace(problem, large, &plan, &trace, &error), error);
+  double *expected = form_of(count, n, D, second);
+  ASSERT_CLOSE(count * count, found, expected, 1e-9);
+  for (size_t k = 0; k < count; k++)
+    ASSERT_NEAR(along[k], sgf_dot(n, D + k * n, mean), 1e-9 * sqrt(sgf_trace(n, second)));
+  ASSERT_NEAR(trace / sgf_trace(n, second), 1.0, 1e-9);
+  ck_assert(dense->known->on_range && dense->known->points == 0);
+  free(second);
+  free(mean);
+  free(found);
+  free(along);
+  free(expected);
+  sgf_prediction_free(dense);
+  sgf_prediction_free(large);
+  sgf_problem_free(problem);
+}
+END_TEST
+
 /* ------------------------------------------------------------------------ SGD */
 
 static const sgf_quantity *quantity_of(const sgf_comparison *comparison, const char *name)
@@ -381,7 +418,7 @@ static sgf_comparison *compare_by(sgf_problem *problem, sgf_equation equation)
  * of 1e-6. */
 START_TEST(sgd_of_many_weights_agrees)
 {
-  sgf_problem *problem = problem_of(&(range_case){{8, 70, 3}, 3, 100, 0.0, 0.35});
+  sgf_problem *problem = problem_of(&(range_case){{8, 70, 3}, 3, 100, 0.0, 0.35, 0.0});
   problem->settings.verify.tolerance = 0.03;
   problem->settings.verify.level = 1e-6;
   sgf_comparison *closure = compare_by(problem, SGF_EQUATION_CLOSURE);
@@ -407,6 +444,7 @@ int main(void)
   tcase_add_loop_test(cases, operator_predicts_what_the_dense_path_does, 0, CASE_COUNT);
   tcase_add_loop_test(cases, runs_move_beyond_the_range, 1, 5);
   tcase_add_loop_test(cases, directions_have_the_moments_of_the_window, 0, CASE_COUNT);
+  tcase_add_test(cases, many_weights_are_followed_on_the_range);
   tcase_add_test(cases, sgd_of_many_weights_agrees);
   suite_add_tcase(suite, cases);
   return run_suite(suite);

@@ -68,7 +68,20 @@ static bool is_of_map(const sgf_problem *problem)
          certificate->gradient_norm <= SGF_ZERO_SLOPE;
 }
 
-/* On range(H) by its eigenproblem of the size of the map, if that has the same rank, else in the rows of the basis. */
+/* The range of H by its eigenproblem of the size of the map; none, of size 0, where that is not to be had or has another rank. */
+static sgf_status range_of_map(const sgf_problem *problem, const sgf_range *range, sgf_reduced *space,
+                               sgf_range_basis *basis, sgf_error *error)
+{
+  sgf_status status = SGF_OK;
+  if (!is_of_map(problem)) return SGF_OK;
+  SGF_TRY(sgf_reduced_create(&problem->network, problem->theta, problem->data.input_moment, NULL, space, error));
+  SGF_TRY(sgf_reduced_solve(space, problem->settings.theory.rank_tolerance, false, error));
+  if (space->rank == range->rank) SGF_TRY(sgf_range_basis_create(space, basis, error));
+done:
+  return status;
+}
+
+/* By the map where that is to be had, else in the rows of the basis. */
 static sgf_status settle(const sgf_problem *problem, const sgf_range *range, double *mean, double *Sigma,
                          double *drift, double *residual, sgf_range *averaged, sgf_error *error)
 {
@@ -76,11 +89,7 @@ static sgf_status settle(const sgf_problem *problem, const sgf_range *range, dou
   sgf_range_basis basis = {0};
   sgf_closure *closure = NULL;
   sgf_status status = SGF_OK;
-  if (is_of_map(problem)) {
-    SGF_TRY(sgf_reduced_create(&problem->network, problem->theta, problem->data.input_moment, NULL, &space, error));
-    SGF_TRY(sgf_reduced_solve(&space, problem->settings.theory.rank_tolerance, false, error));
-    if (space.rank == range->rank) SGF_TRY(sgf_range_basis_create(&space, &basis, error));
-  }
+  SGF_TRY(range_of_map(problem, range, &space, &basis, error));
   if (basis.size > 0)
     SGF_TRY(sgf_closure_create_on_range(problem, &basis, &closure, error));
   else
@@ -176,8 +185,8 @@ done:
 }
 
 /* From theta* on, with the drift of the balance. */
-static sgf_status follow(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan,
-                         sgf_known_moments *known, sgf_error *error)
+static sgf_status follow_weights(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan,
+                                 sgf_known_moments *known, sgf_error *error)
 {
   const sgf_network *network = &problem->network;
   size_t n = network->weights, balances = 0;
@@ -203,6 +212,69 @@ static bool same_snapshots(const sgf_plan *a, const sgf_plan *b)
   return a->burn_in_steps == b->burn_in_steps && a->window_steps == b->window_steps && a->stride == b->stride;
 }
 
+/* From theta* on, on the range of H in its basis, where the mean moves along null(H) but nothing fluctuates: runs are to be short
+ * against the lifetime. */
+static sgf_status follow_on_range(const sgf_problem *problem, const sgf_range_basis *basis, const sgf_plan *plan,
+                                  sgf_known_moments *known, sgf_error *error)
+{
+  size_t size = basis->size;
+  sgf_closure *closure = NULL;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&known->moments, size + 1, size, "moments of the closure", error));
+  SGF_TRY(sgf_closure_create_on_range(problem, basis, &closure, error));
+  SGF_TRY(sgf_closure_window(closure, plan, INTERVAL_TOLERANCE, known->moments + size, known->moments, NULL, error));
+  known->plan = *plan;
+done:
+  sgf_closure_free(closure);
+  if (status != SGF_OK) sgf_known_moments_free(known);
+  return status;
+}
+
+/* All weights by the range alone: second moment and mean are on it. */
+static sgf_status follow_by_range(const sgf_problem *problem, const sgf_range_basis *basis, const sgf_plan *plan,
+                                  sgf_known_moments *known, sgf_error *error)
+{
+  size_t n = problem->network.weights, size = basis->size;
+  double *whole = NULL, *half = NULL, *turned = NULL;
+  sgf_status status;
+  SGF_TRY(follow_on_range(problem, basis, plan, known, error));
+  SGF_TRY(sgf_new_reals(&whole, n + 1, n, "moments of the closure", error));
+  SGF_TRY(sgf_new_reals(&half, size, n, "moments of the closure", error));
+  SGF_TRY(sgf_new_reals(&turned, n, size, "moments of the closure", error));
+  SGF_TRY(sgf_range_basis_out(basis, 1, known->moments, whole, error));
+  SGF_TRY(sgf_range_basis_out(basis, size, known->moments + size, half, error));
+  sgf_transpose(size, n, half, turned);
+  SGF_TRY(sgf_range_basis_out(basis, n, turned, whole + n, error));
+  sgf_symmetrize(n, whole + n);
+  free(known->moments);
+  known->moments = whole;
+  known->on_range = true;
+  whole = NULL;
+done:
+  free(whole);
+  free(half);
+  free(turned);
+  if (status != SGF_OK) sgf_known_moments_free(known);
+  return status;
+}
+
+/* In all directions, or of many weights on the range, where that is known by the map. */
+static sgf_status follow(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan,
+                         sgf_known_moments *known, sgf_error *error)
+{
+  sgf_reduced space = {0};
+  sgf_range_basis basis = {0};
+  sgf_status status = SGF_OK;
+  if (problem->network.weights > SGF_MOST_FOLLOWED_WEIGHTS)
+    SGF_TRY(range_of_map(problem, &prediction->joint.range, &space, &basis, error));
+  status = basis.size > 0 ? follow_by_range(problem, &basis, plan, known, error)
+                          : follow_weights(problem, prediction, plan, known, error);
+done:
+  sgf_range_basis_free(&basis);
+  sgf_reduced_free(&space);
+  return status;
+}
+
 sgf_status sgf_closure_moments(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan,
                                double *second, double *mean, sgf_error *error)
 {
@@ -222,24 +294,6 @@ sgf_status sgf_closure_moments(const sgf_problem *problem, const sgf_prediction 
   memcpy(mean, known->moments, n * sizeof *mean);
   memcpy(second, known->moments + n, n * n * sizeof *second);
 done:
-  return status;
-}
-
-/* The same on the range of H, in its basis, where the mean moves along null(H) but nothing fluctuates: runs are to be short
- * against the lifetime. */
-static sgf_status follow_on_range(const sgf_problem *problem, const sgf_range_basis *basis, const sgf_plan *plan,
-                                  sgf_known_moments *known, sgf_error *error)
-{
-  size_t size = basis->size;
-  sgf_closure *closure = NULL;
-  sgf_status status;
-  SGF_TRY(sgf_new_reals(&known->moments, size + 1, size, "moments of the closure", error));
-  SGF_TRY(sgf_closure_create_on_range(problem, basis, &closure, error));
-  SGF_TRY(sgf_closure_window(closure, plan, INTERVAL_TOLERANCE, known->moments + size, known->moments, NULL, error));
-  known->plan = *plan;
-done:
-  sgf_closure_free(closure);
-  if (status != SGF_OK) sgf_known_moments_free(known);
   return status;
 }
 

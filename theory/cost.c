@@ -12,6 +12,7 @@
 #include "leading_eigen.h"
 #include "linear_algebra.h"
 #include "memory.h"
+#include "prediction.h"
 #include "problem.h"
 #include "tested_directions.h"
 
@@ -138,6 +139,13 @@ static const double SHARE_OF_RATE = 0.75;
 
 static bool is_closure(const shape *of) { return of->settings->theory.equation == SGF_EQUATION_CLOSURE; }
 
+/* Whether the range of H is known by the map, and whether runs are followed in all directions. */
+static bool is_of_map(const shape *of)
+{
+  return !(of->settings->training.weight_decay > 0.0) && !has_bottleneck(of->settings);
+}
+static bool follows_weights(const shape *of) { return of->weights <= SGF_MOST_FOLLOWED_WEIGHTS || !is_of_map(of); }
+
 /* One set of averaged operators of all weights. */
 static double averages_of_weights(const shape *of, double rank)
 {
@@ -152,14 +160,14 @@ static double closure_operations(const shape *of)
 {
   double n = of->weights, rank = fmin(of->map, n), each = eigen(of, rank) + 9.0 * cube(rank);
   if (!is_closure(of)) return 0.0;
-  if (!(of->settings->training.weight_decay > 0.0) && !has_bottleneck(of->settings))
-    return PASSES * (averages_of_map(of) + each) / SHARE_OF_RATE;
+  if (is_of_map(of)) return PASSES * (averages_of_map(of) + each) / SHARE_OF_RATE;
   return PASSES * (averages_of_weights(of, rank) + 8.0 * rank * n * n + each);
 }
 
 /* Runs of a plan's length by the closure, of all weights or on the range. */
-static double closure_runs(const shape *of, bool all)
+static double closure_runs(const shape *of)
 {
+  bool all = follows_weights(of);
   double size = all ? of->weights : of->map;
   double averages = all ? averages_of_weights(of, size) : averages_of_map(of) / SHARE_OF_RATE;
   return is_closure(of) ? INTERVALS * (averages + 2.0 * eigen(of, size) + 52.0 * cube(size)) : 0.0;
@@ -173,13 +181,13 @@ static double closure_bytes(const shape *of)
   for (size_t l = 0; l <= of->layers; l++)
     of_products += 2.0 * (double)of->settings->network.widths[l] * (of->inputs + of->outputs);
   double samples = 256.0 * (moving(of) * moving(of) + 4.0 * widest * widest + 2.0 * m);
-  return 8.0 * ((of->directed ? 28.0 : 16.0) * m * m + m * of_products + samples);
+  return 8.0 * ((of->dense ? 28.0 : 16.0) * m * m + m * of_products + samples);
 }
 
 static double dense_operations(const shape *of)
 {
   double n = of->weights, operations = of->layers == 1 ? 90.0 * cube(n) : 50.0 * cube(n) + hessian_noise(of);
-  return operations + closure_operations(of) + (of->dense ? closure_runs(of, true) : 0.0) + n * n * of->samples +
+  return operations + closure_operations(of) + (of->dense ? closure_runs(of) : 0.0) + n * n * of->samples +
          4e7 * sqrt(n);
 }
 
@@ -187,7 +195,7 @@ static double dense_bytes(const shape *of)
 {
   double square = 8.0 * of->weights * of->weights;
   bool krylov = of->layers > 1 && of->settings->theory.equation == SGF_EQUATION_MULTIPLICATIVE;
-  if (is_closure(of) && of->dense) return 44.0 * square; /* runs are followed in all directions */
+  if (is_closure(of) && of->dense && follows_weights(of)) return 44.0 * square;
   return is_closure(of) ? 14.0 * square + closure_bytes(of) : (krylov ? 50.0 : 20.0) * square;
 }
 
@@ -274,7 +282,7 @@ static double operator_operations(const shape *of, bool closed)
   for (size_t l = 1; l <= of->layers; l++)
     sum += (of->directed ? 2.0 : 1.0) * layer_operations(of, l) + diagonal_operations(of, l);
   if (of->directed) sum += direction_operations(of);
-  return sum + closure_operations(of) + (of->directed ? closure_runs(of, false) : 0.0);
+  return sum + closure_operations(of) + (of->directed ? closure_runs(of) : 0.0);
 }
 
 /* What the program takes by itself. */

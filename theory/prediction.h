@@ -33,6 +33,7 @@ typedef struct sgf_whole_moments {
 typedef struct sgf_known_moments {
   sgf_plan plan;
   double *moments;   /* (n + 1, n), mean and second moment; NULL: none yet */
+  bool on_range;     /* they are those on range(H), and nothing else is known */
   size_t points;     /* of the drift of the balance */
   double *balance;   /* (points, sum of N_l^2 over hidden layers) balances less those at theta*, of all weights */
   double anharmonic; /* <delta . g> - <delta . H delta> over the snapshots, of all weights */
@@ -84,6 +85,9 @@ sgf_status sgf_solve_closure(const sgf_problem *problem, sgf_prediction *predict
 
 /* Forget the moments that are kept; NULL is fine. */
 void sgf_known_moments_free(sgf_known_moments *known);
+
+/* Weights that the closure follows in all directions; of more on range(H), where that is known by the map. */
+enum { SGF_MOST_FOLLOWED_WEIGHTS = 1500 };
 
 /* As sgf_prediction_window of all weights, by the closure. The last plan's moments are kept in the prediction, as `known`. */
 sgf_status sgf_closure_moments(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan,

@@ -68,7 +68,8 @@ done:
   return status;
 }
 
-/* What the closure found for all weights over the snapshots of the ensemble; NULL by another equation. */
+/* What the closure found for all weights over the snapshots of the ensemble; NULL by another equation. It may have followed
+ * the range alone. */
 static const sgf_known_moments *of_closure(const sgf_comparing *all) { return all->prediction->known; }
 
 /* From the start of the window to its end, of each row: the growth of |P delta|^2 a step, by the closure of |delta|^2, and what of the mean of
@@ -111,7 +112,7 @@ static sgf_status compare_fluctuation_dissipation(sgf_comparing *all, const doub
   double difference, difference_error, *excess, beyond = of_closure(all) != NULL ? of_closure(all)->anharmonic : 0.0;
   if (all->ensemble->gradient_square == NULL || all->ensemble->info.centred ||
       all->problem->settings.training.sampling == SGF_SAMPLING_EPOCH ||
-      all->problem->settings.training.momentum > 0.0)
+      all->problem->settings.training.momentum > 0.0 || (of_closure(all) != NULL && of_closure(all)->on_range))
     return SGF_OK;
   sgf_status status = sgf_new_reals(&excess, all->rows, 1, "ends of the replicas", error);
   if (status == SGF_OK) status = growth_on_range(all, drift, all->values, excess, error);

@@ -165,6 +165,7 @@ sgf_status sgf_compare_balances(sgf_comparing *all, sgf_error *error)
   size_t at = 0;
   sgf_status status = SGF_OK;
   if (all->ensemble->balance == NULL) return SGF_OK;
+  if (all->prediction->known != NULL && all->prediction->known->on_range) return SGF_OK; /* they are of null(H) too */
   SGF_TRY(theory_create(all, &theory, error));
   for (size_t l = 1; l < network->layers; l++) {
     SGF_TRY(compare_layer(all, &theory, l, at, error));
