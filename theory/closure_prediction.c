@@ -112,6 +112,8 @@ sgf_status sgf_solve_closure(const sgf_problem *problem, sgf_prediction *predict
   sgf_prediction_info *info = &prediction->info;
   double *mean, *drift, leading;
   sgf_status status;
+  if (problem->settings.training.sampling == SGF_SAMPLING_EPOCH)
+    return sgf_solve_reshuffled_closure(problem, prediction, Sigma, error);
   SGF_TRY(sgf_prediction_add(prediction, "mean", n, 0, &mean, error));
   SGF_TRY(sgf_prediction_add(prediction, "mean_drift", n, 0, &drift, error));
   SGF_TRY(settle(problem, range, mean, Sigma, drift, &info->residual, &prediction->averaged, error));
@@ -160,8 +162,18 @@ void sgf_known_moments_free(sgf_known_moments *known)
   if (known == NULL) return;
   free(known->moments);
   free(known->balance);
+  free(known->mean_square);
   sgf_whole_moments_free(&known->whole);
   memset(known, 0, sizeof *known);
+}
+
+/* But for what is of the quasi-stationary state. */
+static void forget_runs(sgf_known_moments *known)
+{
+  double *kept = known->mean_square;
+  known->mean_square = NULL;
+  sgf_known_moments_free(known);
+  known->mean_square = kept;
 }
 
 /* Over the snapshots of a plan, and where that is known with what moves along the symmetry. */
@@ -192,6 +204,10 @@ static sgf_status follow_weights(const sgf_problem *problem, const sgf_predictio
   size_t n = network->weights, balances = 0;
   sgf_closure *closure = NULL;
   sgf_status status;
+  if (problem->settings.training.sampling == SGF_SAMPLING_EPOCH) {
+    status = sgf_follow_reshuffled(problem, plan, known, error);
+    goto done;
+  }
   for (size_t l = 1; l < network->layers; l++) balances += network->widths[l] * network->widths[l];
   known->points = balances > 0 ? SGF_BALANCE_POINTS : 0;
   SGF_TRY(sgf_new_reals(&known->moments, n + 1, n, "moments of the closure", error));
@@ -203,7 +219,7 @@ static sgf_status follow_weights(const sgf_problem *problem, const sgf_predictio
   known->plan = *plan;
 done:
   sgf_closure_free(closure);
-  if (status != SGF_OK) sgf_known_moments_free(known);
+  if (status != SGF_OK) forget_runs(known);
   return status;
 }
 
@@ -284,11 +300,14 @@ sgf_status sgf_closure_moments(const sgf_problem *problem, const sgf_prediction 
   if (plan == NULL) { /* the quasi-stationary state */
     memcpy(second, sgf_prediction_find(prediction, "covariance"), n * n * sizeof *second);
     memcpy(mean, sgf_prediction_find(prediction, "mean"), n * sizeof *mean);
-    cblas_dger(CblasRowMajor, (int)n, (int)n, 1.0, mean, 1, mean, 1, second, (int)n);
+    if (known->mean_square != NULL)
+      cblas_daxpy((int)(n * n), 1.0, known->mean_square, 1, second, 1);
+    else
+      cblas_dger(CblasRowMajor, (int)n, (int)n, 1.0, mean, 1, mean, 1, second, (int)n);
     return SGF_OK;
   }
   if (known->moments == NULL || !same_snapshots(&known->plan, plan)) {
-    sgf_known_moments_free(known);
+    forget_runs(known);
     SGF_TRY(follow(problem, prediction, plan, known, error));
   }
   memcpy(mean, known->moments, n * sizeof *mean);

@@ -128,4 +128,11 @@ typedef sgf_status (*sgf_closure_visitor)(sgf_closure *closure, size_t done, siz
 sgf_status sgf_closure_run(sgf_closure *closure, size_t steps, double tolerance, sgf_closure_visitor visit,
                            void *context, sgf_error *error);
 
+/* ----------------------------------------------------------- closure_window.c */
+
+/* Mean of the balance of every hidden layer, less that at theta*, of weights with mean theta (n) and covariance Sigma (n, n), which
+ * enters as C does into the balance's drift. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_mean_balances(const sgf_problem *problem, const double *theta, const double *Sigma, double *balances,
+                             sgf_error *error);
+
 #endif

@@ -132,21 +132,19 @@ static size_t snapshots_until(const sgf_plan *plan, size_t step)
   return taken < all ? taken : all;
 }
 
-/* Mean of the balance of every hidden layer, less that at theta*, with mean and Sigma: Sigma enters as C does into its
- * drift. */
-static sgf_status mean_balances(sgf_closure *closure, const double *mean, const double *Sigma, double *balances,
-                                sgf_error *error)
+sgf_status sgf_mean_balances(const sgf_problem *problem, const double *theta, const double *Sigma, double *balances,
+                             sgf_error *error)
 {
-  const sgf_network *network = &closure->problem->network;
+  const sgf_network *network = &problem->network;
   double gross, *work;
-  sgf_status status = sgf_closure_set_theta(closure, mean, error);
+  sgf_status status = SGF_OK;
   for (size_t l = 1; l < network->layers && status == SGF_OK; l++) {
     size_t size = network->widths[l] * network->widths[l];
     status = sgf_new_reals(&work, 2, size, "balance", error);
     if (status != SGF_OK) break;
     sgf_balance_drift(network, Sigma, 1.0, l, balances, &gross);
-    sgf_balance(network, closure->theta, l, work);
-    sgf_balance(network, closure->problem->theta, l, work + size);
+    sgf_balance(network, theta, l, work);
+    sgf_balance(network, problem->theta, l, work + size);
     for (size_t k = 0; k < size; k++) balances[k] += work[k] - work[size + k];
     balances += size;
     free(work);
@@ -159,8 +157,10 @@ static sgf_status add_point(sgf_closure *closure, const sgf_closure_path *path, 
                             const double *mean, const double *Sigma, sgf_error *error)
 {
   if (look) return path->look(path->context, k, mean, Sigma, error);
-  return mean_balances(closure, mean, Sigma, path->balance + k * sgf_symmetry_count(&closure->problem->network),
-                       error);
+  sgf_status status = sgf_closure_set_theta(closure, mean, error);
+  if (status != SGF_OK) return status;
+  return sgf_mean_balances(closure->problem, closure->theta, Sigma,
+                           path->balance + k * sgf_symmetry_count(&closure->problem->network), error);
 }
 
 /* The points or the looks of the path within the interval of `steps` from step `done` on, by the law whose modes were made. */

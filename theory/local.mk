@@ -114,6 +114,13 @@ theory_sources = \
   %D%/range_basis.h \
   %D%/reduced.c \
   %D%/reduced.h \
+  %D%/reshuffled_closure.c \
+  %D%/reshuffled_closure.h \
+  %D%/reshuffled_moments.c \
+  %D%/reshuffled_moments.h \
+  %D%/reshuffled_prediction.c \
+  %D%/reshuffled_samples.c \
+  %D%/reshuffled_samples.h \
   %D%/rotation.c \
   %D%/rotation.h \
   %D%/rotation_momentum.c \

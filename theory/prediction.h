@@ -38,6 +38,8 @@ typedef struct sgf_known_moments {
   double *balance;   /* (points, sum of N_l^2 over hidden layers) balances less those at theta*, of all weights */
   double anharmonic; /* <delta . g> - <delta . H delta> over the snapshots, of all weights */
   sgf_whole_moments whole;
+  double *
+      mean_square; /* (n, n) of reshuffled epochs: the average over the epoch of m m^T in the quasi-stationary state */
 } sgf_known_moments;
 
 struct sgf_prediction {
@@ -88,6 +90,20 @@ void sgf_known_moments_free(sgf_known_moments *known);
 
 /* Weights that the closure follows in all directions; of more on range(H), where that is known by the map. */
 enum { SGF_MOST_FOLLOWED_WEIGHTS = 1500 };
+
+/* The quasi-stationary state of reshuffled epochs by the closure: Sigma (n, n), and the sets that go with it. Errors: those of
+ * sgf_reshuffled_closure_settle. Source: section 13. */
+sgf_status sgf_solve_reshuffled_closure(const sgf_problem *problem, sgf_prediction *prediction, double *Sigma,
+                                        sgf_error *error);
+
+/* Of one layer with the others frozen: quasi-stationary for plan = NULL, Sigma (size, size) and what of it is not NULL: mean (size)
+ * and second, the average of its square. Else of runs from theta*, mean and second moment about theta*; Sigma is not used. */
+sgf_status sgf_reshuffled_frozen(const sgf_problem *problem, const sgf_fluctuations *frozen, size_t layer,
+                                 const sgf_plan *plan, double *Sigma, double *mean, double *second, sgf_error *error);
+
+/* Moments of runs from theta* on over the snapshots of a plan, with the balances. */
+sgf_status sgf_follow_reshuffled(const sgf_problem *problem, const sgf_plan *plan, sgf_known_moments *known,
+                                 sgf_error *error);
 
 /* As sgf_prediction_window of all weights, by the closure. The last plan's moments are kept in the prediction, as `known`. */
 sgf_status sgf_closure_moments(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan,

@@ -154,11 +154,12 @@ static sgf_status check_momentum(const sgf_settings *settings, sgf_error *error)
 static sgf_status check_closure(const sgf_settings *settings, sgf_error *error)
 {
   static const char *const noise[] = {"empirical", "population", "isotropic"};
-  if (settings->training.sampling == SGF_SAMPLING_EPOCH)
-    return sgf_fail(
-        error, SGF_ERROR_UNSUPPORTED,
-        "theory.equation is closure with training.sampling epoch: the closure is built for draws that are "
-        "independent in time");
+  if (settings->training.sampling == SGF_SAMPLING_EPOCH && settings->training.momentum > 0.0)
+    return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
+                    "theory.equation is closure with training.sampling epoch and training.momentum %g: with momentum "
+                    "the closure is built for "
+                    "draws that are independent in time",
+                    settings->training.momentum);
   if (settings->theory.noise != SGF_NOISE_EMPIRICAL)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
                     "theory.equation is closure with theory.noise %s: the closure is built for the empirical noise",
@@ -218,10 +219,10 @@ static sgf_status check_built(const sgf_settings *settings, sgf_error *error)
   if (momentum > 0.0) SGF_TRY(check_momentum(settings, error));
   if (settings->simulation.dynamics == SGF_DYNAMICS_LANGEVIN) SGF_TRY(check_langevin(settings, error));
   if (equation == SGF_EQUATION_CLOSURE) SGF_TRY(check_closure(settings, error));
-  if (epoch && equation != SGF_EQUATION_DISCRETE)
+  if (epoch && equation != SGF_EQUATION_DISCRETE && equation != SGF_EQUATION_CLOSURE)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
                     "theory.equation is %s with training.sampling epoch: "
-                    "reshuffled epochs are built for the discrete equation",
+                    "reshuffled epochs are built for the discrete equation and the closure",
                     sgf_equation_text(equation));
 done:
   return status;

@@ -75,10 +75,36 @@ done:
   return status;
 }
 
+static bool is_reshuffled_closure(const sgf_problem *problem)
+{
+  const sgf_settings *settings = &problem->settings;
+  return settings->theory.equation == SGF_EQUATION_CLOSURE && settings->training.sampling == SGF_SAMPLING_EPOCH;
+}
+
+/* One layer alone by the closure of reshuffled epochs: mean (size) and second moment (size, size). */
+static sgf_status frozen_window(const sgf_problem *problem, const sgf_prediction *prediction, size_t layer,
+                                const sgf_plan *plan, double *second, double *mean, sgf_error *error)
+{
+  const sgf_fluctuations *frozen = &prediction->frozen[layer - 1];
+  size_t size = frozen->range.n;
+  double *Sigma;
+  sgf_status status = sgf_new_reals(&Sigma, size, size, "covariance of a layer", error);
+  if (status == SGF_OK) status = sgf_reshuffled_frozen(problem, frozen, layer, plan, Sigma, mean, second, error);
+  for (size_t k = 0; k < size * size && status == SGF_OK && plan == NULL; k++) second[k] += Sigma[k];
+  free(Sigma);
+  return status;
+}
+
 sgf_status sgf_solve_frozen(const sgf_problem *problem, const sgf_prediction *prediction, size_t layer, double *Sigma,
                             sgf_error *error)
 {
-  return frozen_covariance(problem, prediction, layer, NULL, Sigma, error);
+  const sgf_fluctuations *frozen = &prediction->frozen[layer - 1];
+  double *mean;
+  if (!is_reshuffled_closure(problem)) return frozen_covariance(problem, prediction, layer, NULL, Sigma, error);
+  sgf_status status = sgf_new_reals(&mean, frozen->range.n, 1, "mean of a layer", error);
+  if (status == SGF_OK) status = sgf_reshuffled_frozen(problem, frozen, layer, NULL, Sigma, mean, NULL, error);
+  free(mean);
+  return status;
 }
 
 static sgf_status add_second_moment_of_mean(const sgf_problem *problem, const sgf_prediction *prediction,
@@ -116,6 +142,7 @@ sgf_status sgf_prediction_window(const sgf_problem *problem, const sgf_predictio
   sgf_status status;
   if (layer == 0 && problem->settings.theory.equation == SGF_EQUATION_CLOSURE)
     return sgf_closure_moments(problem, prediction, plan, second, mean, error);
+  if (is_reshuffled_closure(problem)) return frozen_window(problem, prediction, layer, plan, second, mean, error);
   memset(mean, 0, fluctuations->range.n * sizeof *mean);
   if (layer > 0)
     SGF_TRY(frozen_covariance(problem, prediction, layer, plan, second, error));
