@@ -8,6 +8,7 @@ test_programs = \
   %D%/test_minimum \
   %D%/test_closure \
   %D%/test_closure_range \
+  %D%/test_reshuffled \
   %D%/test_covariance \
   %D%/test_covariance_operator \
   %D%/test_decay \
@@ -74,6 +75,10 @@ test_common = %D%/testing.c %D%/testing.h
 %C%_test_sparse_SOURCES = %D%/test_sparse.c %D%/random_systems.c %D%/random_systems.h $(test_common)
 %C%_test_sparse_CFLAGS = $(test_cflags)
 %C%_test_sparse_LDADD = $(test_ldadd)
+
+%C%_test_reshuffled_SOURCES = %D%/test_reshuffled.c $(test_common)
+%C%_test_reshuffled_CFLAGS = $(test_cflags)
+%C%_test_reshuffled_LDADD = $(test_ldadd)
 
 %C%_test_closure_SOURCES = %D%/test_closure.c $(test_common)
 %C%_test_closure_CFLAGS = $(test_cflags)
