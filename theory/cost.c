@@ -155,11 +155,13 @@ static double averages_of_weights(const shape *of, double rank)
 }
 
 /* The quasi-stationary state of the closure: in each pass averaged operators, and an eigenproblem of the size of the range; with
- * weight decay or a bottleneck also products with n x n matrices. */
+ * weight decay or a bottleneck also products with n x n matrices. Of reshuffled epochs some twenty epochs. */
 static double closure_operations(const shape *of)
 {
   double n = of->weights, rank = fmin(of->map, n), each = eigen(of, rank) + 9.0 * cube(rank);
   if (!is_closure(of)) return 0.0;
+  if (of->settings->training.sampling == SGF_SAMPLING_EPOCH)
+    return 20.0 * of->samples / (double)of->settings->training.batch_size * 30.0 * of->samples * cube(rank);
   if (is_of_map(of)) return PASSES * (averages_of_map(of) + each) / SHARE_OF_RATE;
   return PASSES * (averages_of_weights(of, rank) + 8.0 * rank * n * n + each);
 }

@@ -150,15 +150,14 @@ static sgf_status check_momentum(const sgf_settings *settings, sgf_error *error)
   return SGF_OK;
 }
 
-/* The closure is of the algorithm: of draws that are independent in time, with the noise that the sample has. */
+/* The closure is of the algorithm, with the noise that the sample has. */
 static sgf_status check_closure(const sgf_settings *settings, sgf_error *error)
 {
   static const char *const noise[] = {"empirical", "population", "isotropic"};
   if (settings->training.sampling == SGF_SAMPLING_EPOCH && settings->training.momentum > 0.0)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
                     "theory.equation is closure with training.sampling epoch and training.momentum %g: with momentum "
-                    "the closure is built for "
-                    "draws that are independent in time",
+                    "the closure is built for draws that are independent in time",
                     settings->training.momentum);
   if (settings->theory.noise != SGF_NOISE_EMPIRICAL)
     return sgf_fail(error, SGF_ERROR_UNSUPPORTED,

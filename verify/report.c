@@ -115,6 +115,8 @@ static const char *sampling_text(sgf_sampling sampling)
 static const char *equation_text(const sgf_settings *settings)
 {
   bool heavy = settings->training.momentum > 0.0;
+  if (settings->training.sampling == SGF_SAMPLING_EPOCH && settings->theory.equation == SGF_EQUATION_CLOSURE)
+    return "closure of mean and moments given the samples that are left, averaged over an epoch";
   if (settings->training.sampling == SGF_SAMPLING_EPOCH)
     return heavy ? "discrete time with momentum, constant drift, averaged over an epoch"
                  : "discrete time, constant drift, averaged over an epoch";
