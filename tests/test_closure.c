@@ -88,25 +88,10 @@ END_TEST
 
 /* -------------------------------------------------- one layer: the exact equation */
 
-/* A problem of random data, at its minimum, with a learning rate of lambda h_max = `fastest`. */
 static sgf_problem *random_problem(size_t count, const size_t *widths, size_t P, size_t batch, double weight_decay,
                                    double fastest)
 {
-  sgf_settings settings;
-  sgf_error error = {SGF_OK, ""};
-  sgf_problem *problem;
-  settings_with_widths(&settings, count, widths);
-  settings.data.samples = P;
-  settings.training.batch_size = batch;
-  settings.training.sampling = SGF_SAMPLING_WITHOUT_REPLACEMENT;
-  settings.training.weight_decay = weight_decay;
-  settings.training.learning_rate = 1e-3;
-  ASSERT_OK(sgf_problem_create(&settings, NULL, false, &problem, &error), error);
-  sgf_prediction *prediction = predict(problem);
-  problem->settings.training.learning_rate = fastest / prediction->info.largest_curvature;
-  sgf_prediction_free(prediction);
-  sgf_settings_free(&settings);
-  return problem;
+  return sampled_problem(count, widths, P, batch, SGF_SAMPLING_WITHOUT_REPLACEMENT, weight_decay, fastest);
 }
 
 START_TEST(one_layer_is_the_exact_equation)

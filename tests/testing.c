@@ -79,6 +79,26 @@ sgf_problem *planted_problem(const sgf_settings *settings, const double *theta, 
   return problem;
 }
 
+sgf_problem *sampled_problem(size_t count, const size_t *widths, size_t P, size_t batch, sgf_sampling sampling,
+                             double weight_decay, double fastest)
+{
+  sgf_settings settings;
+  sgf_error error = {SGF_OK, ""};
+  sgf_problem *problem;
+  settings_with_widths(&settings, count, widths);
+  settings.data.samples = P;
+  settings.training.batch_size = batch;
+  settings.training.sampling = sampling;
+  settings.training.weight_decay = weight_decay;
+  settings.training.learning_rate = 1e-3;
+  ASSERT_OK(sgf_problem_create(&settings, NULL, false, &problem, &error), error);
+  sgf_prediction *prediction = predict(problem);
+  problem->settings.training.learning_rate = fastest / prediction->info.largest_curvature;
+  sgf_prediction_free(prediction);
+  sgf_settings_free(&settings);
+  return problem;
+}
+
 double *sample_gradients(const sgf_problem *problem, const sgf_range *range)
 {
   sgf_error error = {SGF_OK, ""};

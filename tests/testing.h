@@ -47,6 +47,10 @@ void make_dataset(size_t samples, size_t inputs, size_t outputs, uint64_t seed, 
 /* Weights theta at an exact minimum: Y = M X + residuals that are orthogonal to the inputs, so that G = 0. */
 sgf_problem *planted_problem(const sgf_settings *settings, const double *theta, size_t P, uint64_t seed);
 
+/* A problem of random data, at its minimum, with a learning rate of lambda h_max = `fastest`. */
+sgf_problem *sampled_problem(size_t count, const size_t *widths, size_t P, size_t batch, sgf_sampling sampling,
+                             double weight_decay, double fastest);
+
 /* Gradients of the single samples at theta*, in the modes of the range of the drift: (P, rank). */
 double *sample_gradients(const sgf_problem *problem, const sgf_range *range);
 
