@@ -386,7 +386,7 @@ static sgf_status drift_outside(sgf_reshuffled_closure *closure, const epoch_ave
   sgf_status status;
   SGF_TRY(sgf_new_reals(&H, n, n, "Hessian of a sample", error));
   SGF_TRY(sgf_new_reals(&D, n, 1, "Hessian of a sample", error));
-  SGF_TRY(sgf_averaged_operators_create(n, &found, error));
+  SGF_TRY(sgf_averaged_operators_create(n, n, &found, error));
   SGF_TRY(sgf_new_reals(&factor, size, n, "factor of the covariance", error));
   double *values = closure->work + size * size;
   memcpy(closure->work, averages->Sigma, size * size * sizeof(double));
@@ -397,7 +397,7 @@ static sgf_status drift_outside(sgf_reshuffled_closure *closure, const epoch_ave
       sgf_multiply(1, n, size, SGF_PLAIN, closure->work + k * size, SGF_PLAIN, closure->V, factor + n * rank++);
     }
   SGF_TRY(sgf_average_operators(&problem->network, data, problem->settings.training.weight_decay, closure->theta,
-                                rank, factor, &found, error));
+                                rank, factor, NULL, &found, error));
   for (size_t m = 0; m < P; m++) {
     SGF_TRY(sgf_dataset_from_arrays(1, data->inputs, data->outputs, data->X + m * data->inputs,
                                     data->Y + m * data->outputs, &one, error));
