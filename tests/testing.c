@@ -93,7 +93,7 @@ sgf_problem *sampled_problem(size_t count, const size_t *widths, size_t P, size_
   settings.training.learning_rate = 1e-3;
   ASSERT_OK(sgf_problem_create(&settings, NULL, false, &problem, &error), error);
   sgf_prediction *prediction = predict(problem);
-  problem->settings.training.learning_rate = fastest / prediction->info.largest_curvature;
+  problem->settings.training.learning_rate = fastest / sgf_prediction_get_info(prediction)->largest_curvature;
   sgf_prediction_free(prediction);
   sgf_settings_free(&settings);
   return problem;
