@@ -281,7 +281,8 @@ static sgf_status follow(const sgf_problem *problem, const sgf_prediction *predi
   sgf_reduced space = {0};
   sgf_range_basis basis = {0};
   sgf_status status = SGF_OK;
-  if (problem->network.weights > SGF_MOST_FOLLOWED_WEIGHTS)
+  if (problem->network.weights > SGF_MOST_FOLLOWED_WEIGHTS &&
+      problem->settings.training.sampling != SGF_SAMPLING_EPOCH)
     SGF_TRY(range_of_map(problem, &prediction->joint.range, &space, &basis, error));
   status = basis.size > 0 ? follow_by_range(problem, &basis, plan, known, error)
                           : follow_weights(problem, prediction, plan, known, error);
