@@ -175,15 +175,16 @@ static double closure_runs(const shape *of)
   return is_closure(of) ? INTERVALS * (averages + 2.0 * eigen(of, size) + 52.0 * cube(size)) : 0.0;
 }
 
-/* What it holds on the range. */
+/* What it holds on the range: matrices of its size, and along each direction of the fluctuations the factor, the layers, and the
+ * products of layers that are not constant, as they are and as the map sees them. */
 static double closure_bytes(const shape *of)
 {
-  double m = of->map, of_products = 3.0 * of->weights + 2.0 * m, widest = fmax(of->inputs, of->outputs);
+  double m = of->map, in = of->inputs, out = of->outputs, layers = (double)of->layers, widest = fmax(in, out);
+  double each = 2.0 * of->weights + (2.0 * layers + 3.0) * m + (layers - 1.0) * (in * in + out * out);
   if (!is_closure(of)) return 0.0;
-  for (size_t l = 0; l <= of->layers; l++)
-    of_products += 2.0 * (double)of->settings->network.widths[l] * (of->inputs + of->outputs);
+  for (size_t l = 1; l < of->layers; l++) each += (double)of->settings->network.widths[l] * (2.0 * in + out);
   double samples = 256.0 * (moving(of) * moving(of) + 4.0 * widest * widest + 2.0 * m);
-  return 8.0 * ((of->dense ? 28.0 : 16.0) * m * m + m * of_products + samples);
+  return 8.0 * ((of->dense ? 28.0 : 16.0) * m * m + m * each + samples);
 }
 
 static double dense_operations(const shape *of)

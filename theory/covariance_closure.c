@@ -52,6 +52,7 @@ sgf_status sgf_operator_closure_solve(const sgf_problem *problem, sgf_covariance
   sgf_status status;
   SGF_TRY(allocate(&covariance->drift, &covariance->closure, error));
   sgf_operator_closure *made = covariance->closure;
+  made->residual = made->next_order = NAN;
   if (covariance->info.noise_free) return SGF_OK;
   SGF_TRY(sgf_closure_create_on_range(problem, &made->basis, &state, error));
   SGF_TRY(sgf_closure_settle(state, &made->residual, made->drift, error));
