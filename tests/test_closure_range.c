@@ -242,6 +242,48 @@ START_TEST(operator_predicts_what_the_dense_path_does)
 }
 END_TEST
 
+/* Correlation times, displacement, and the autocovariance along any direction, with momentum too: in the modes of the closure's
+ * drift, and of H by the equation of leading order. */
+START_TEST(times_are_those_of_the_dense_path)
+{
+  sgf_error error = {SGF_OK, ""};
+  sgf_problem *problem = problem_of(&CASES[_i]);
+  size_t n = problem->network.weights, count[2], columns;
+  for (int leading = 0; leading < 2; leading++) {
+    if (leading) problem->settings.theory.equation = SGF_EQUATION_DISCRETE;
+    sgf_prediction *of[2] = {predict(problem), NULL};
+    const double *moved[2];
+    double *p = new_reals(2 * n), along[2][2][3];
+    ASSERT_OK(sgf_predict_on_directions(problem, &of[1], &error), error);
+    fill_normal(6, 2 * n, p);
+    for (int k = 0; k < 2; k++) {
+      sgf_time_modes modes;
+      moved[k] = sgf_prediction_array(of[k], "mean_square_displacement", &count[k], &columns);
+      ASSERT_OK(sgf_prediction_time_modes(problem, of[k], &modes, &error), error);
+      double *weights = new_reals(4 * modes.count), *factors = new_reals(2 * modes.count);
+      ASSERT_OK(sgf_time_weights(&modes, 0, 0, n, 2, p, weights, &error), error);
+      for (int lag = 0; lag < 3; lag++) {
+        sgf_autocovariance_factors(&modes, 5.0 * lag, factors);
+        for (int v = 0; v < 2; v++)
+          along[k][v][lag] = sgf_dot(2 * modes.count, weights + 2 * modes.count * (size_t)v, factors);
+      }
+      sgf_time_modes_free(&modes);
+      free(weights);
+      free(factors);
+    }
+    for (int v = 0; v < 2; v++) ASSERT_CLOSE((size_t)3, along[1][v], along[0][v], 1e-8);
+    ck_assert_uint_eq(count[0], count[1]);
+    ASSERT_CLOSE(count[0], moved[1], moved[0], 1e-8);
+    ASSERT_NEAR(of[1]->info.time.correlation_time / of[0]->info.time.correlation_time, 1.0, 1e-8);
+    ASSERT_NEAR(of[1]->info.time.displacement_rate / of[0]->info.time.displacement_rate, 1.0, 1e-8);
+    free(p);
+    sgf_prediction_free(of[0]);
+    sgf_prediction_free(of[1]);
+  }
+  sgf_problem_free(problem);
+}
+END_TEST
+
 /* ------------------------------------------------------------- finite times */
 
 /* Of runs that take a few per cent of the lifetime: (mean, second moment) on the range by all weights, by the range with the mean
@@ -442,6 +484,7 @@ int main(void)
   tcase_add_loop_test(cases, averages_are_those_of_all_weights, 0, CASE_COUNT);
   tcase_add_loop_test(cases, quasi_stationary_state_is_the_same, 0, CASE_COUNT);
   tcase_add_loop_test(cases, operator_predicts_what_the_dense_path_does, 0, CASE_COUNT);
+  tcase_add_loop_test(cases, times_are_those_of_the_dense_path, 0, CASE_COUNT);
   tcase_add_loop_test(cases, runs_move_beyond_the_range, 1, 5);
   tcase_add_loop_test(cases, directions_have_the_moments_of_the_window, 0, CASE_COUNT);
   tcase_add_test(cases, many_weights_are_followed_on_the_range);

@@ -154,16 +154,19 @@ const double *sgf_closure_mean(const sgf_closure *closure) { return closure->mea
 
 const double *sgf_closure_covariance(const sgf_closure *closure) { return closure->Sigma; }
 
+sgf_status sgf_closure_modes_inside(const sgf_closure *closure, double *rates, double *modes, sgf_error *error)
+{
+  memcpy(modes, closure->now.drift, closure->size * closure->size * sizeof *modes);
+  return sgf_symmetric_eigen(closure->size, modes, rates, "the closure's drift", error);
+}
+
 sgf_status sgf_closure_modes(const sgf_closure *closure, double *rates, double *modes, sgf_error *error)
 {
   size_t size = closure->size;
   double *inside;
   sgf_status status = sgf_new_reals(&inside, size, size, "modes of the closure", error);
-  if (status != SGF_OK) return status;
-  memcpy(inside, closure->now.drift, size * size * sizeof *inside);
-  SGF_TRY(sgf_symmetric_eigen(size, inside, rates, "the closure's drift", error));
-  SGF_TRY(sgf_closure_out_of_basis(closure, size, inside, modes, error));
-done:
+  if (status == SGF_OK) status = sgf_closure_modes_inside(closure, rates, inside, error);
+  if (status == SGF_OK) status = sgf_closure_out_of_basis(closure, size, inside, modes, error);
   free(inside);
   return status;
 }

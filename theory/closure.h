@@ -38,8 +38,9 @@ void sgf_closure_free(sgf_closure *closure);
 const double *sgf_closure_mean(const sgf_closure *closure);
 const double *sgf_closure_covariance(const sgf_closure *closure);
 
-/* Modes of Hbar where it has settled: rates (size), ascending, and rows (size, n). Errors: SGF_ERROR_MEMORY,
- * SGF_ERROR_NUMERICAL. */
+/* Modes of Hbar where it has settled: rates (size), ascending, and rows (size, size) in the basis, or (size, n). Errors:
+ * SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
+sgf_status sgf_closure_modes_inside(const sgf_closure *closure, double *rates, double *modes, sgf_error *error);
 sgf_status sgf_closure_modes(const sgf_closure *closure, double *rates, double *modes, sgf_error *error);
 
 /* The same in the weights: mean (n), and Sigma (n, n) or NULL. Errors: SGF_ERROR_MEMORY. */

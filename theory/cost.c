@@ -184,7 +184,7 @@ static double closure_bytes(const shape *of)
   if (!is_closure(of)) return 0.0;
   for (size_t l = 1; l < of->layers; l++) each += (double)of->settings->network.widths[l] * (2.0 * in + out);
   double samples = 256.0 * (moving(of) * moving(of) + 4.0 * widest * widest + 2.0 * m);
-  return 8.0 * ((of->dense ? 28.0 : 16.0) * m * m + m * each + samples);
+  return 8.0 * ((of->dense ? 30.0 : 18.0) * m * m + m * each + samples);
 }
 
 static double dense_operations(const shape *of)

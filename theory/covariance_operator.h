@@ -9,11 +9,13 @@
 /* What the Gaussian closure gives beside the covariance. */
 typedef struct sgf_operator_closure {
   sgf_range_basis basis;
-  double *mean;      /* (n) m - theta* */
-  double *drift;     /* (n) dm/dt along null(H) */
-  double residual;   /* scaled, of the equation of Sigma */
-  double next_order; /* tr Sigma over that of leading order, less 1 */
-  bool skew;         /* third cumulants are in it */
+  double *rates, *modes; /* (size) of Hbar, ascending, and its modes (size, size) in the basis */
+  double *Z;             /* (size, size) Sigma in these modes */
+  double *mean;          /* (n) m - theta* */
+  double *drift;         /* (n) dm/dt along null(H) */
+  double residual;       /* scaled, of the equation of Sigma */
+  double next_order;     /* tr Sigma over that of leading order, less 1 */
+  bool skew;             /* third cumulants are in it */
 } sgf_operator_closure;
 
 struct sgf_covariance_operator {
@@ -99,6 +101,9 @@ sgf_status sgf_covariance_operator_modes(const sgf_covariance_operator *covarian
  * of sgf_closure_settle. Source: section 13. */
 sgf_status sgf_operator_closure_solve(const sgf_problem *problem, sgf_covariance_operator *covariance,
                                       sgf_error *error);
+/* q (count, size) = rows v (count, size of the layer) in the modes of Hbar. Errors: SGF_ERROR_MEMORY. */
+sgf_status sgf_operator_closure_into_modes(const sgf_operator_closure *closure, size_t layer, size_t count,
+                                           const double *v, double *q, sgf_error *error);
 void sgf_operator_closure_free(sgf_operator_closure *closure);
 
 /* Whether the layer's block is known in blocks, one for each output: two layers at most. */

@@ -85,13 +85,20 @@ static void pick(const sgf_range_basis *basis, size_t count, const double *Y, do
 sgf_status sgf_range_basis_into(const sgf_range_basis *basis, size_t count, const double *weights, double *rows,
                                 sgf_error *error)
 {
+  return sgf_range_basis_into_from(basis, 0, count, weights, rows, error);
+}
+
+sgf_status sgf_range_basis_into_from(const sgf_range_basis *basis, size_t layer, size_t count, const double *weights,
+                                     double *rows, sgf_error *error)
+{
   const sgf_reduced *space = basis->space;
-  size_t whole = sgf_range_basis_of_map(basis), n = space->network.weights;
+  size_t whole = sgf_range_basis_of_map(basis);
+  size_t n = layer == 0 ? space->network.weights : sgf_layer_size(&space->network, layer);
   double *Y;
   sgf_status status = sgf_new_reals(&Y, VECTORS, whole, "changes of the map", error);
   for (size_t first = 0; first < count && status == SGF_OK; first += VECTORS) {
     size_t some = count - first < VECTORS ? count - first : VECTORS;
-    status = sgf_reduced_push(space, 0, some, weights + first * n, Y, error);
+    status = sgf_reduced_push(space, layer, some, weights + first * n, Y, error);
     if (status == SGF_OK) status = sgf_reduced_into_modes(space, some, Y, error);
     pick(basis, some, Y, rows + first * basis->size);
   }

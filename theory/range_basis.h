@@ -29,6 +29,9 @@ sgf_status sgf_range_basis_out(const sgf_range_basis *basis, size_t count, const
                                sgf_error *error);
 sgf_status sgf_range_basis_into(const sgf_range_basis *basis, size_t count, const double *weights, double *rows,
                                 sgf_error *error);
+/* The same of a layer's weights (count, N_l N_{l-1}), zero elsewhere; of all for layer 0. */
+sgf_status sgf_range_basis_into_from(const sgf_range_basis *basis, size_t layer, size_t count, const double *weights,
+                                     double *rows, sgf_error *error);
 
 /* inside (size, size) = e_k X e_l of a symmetric X of the weights that is given as the map sees it from both sides, without the
  * spread of the inputs: seen (whole, whole) = (1 (x) spread)^-1 B X B^T (1 (x) spread)^-1, which is overwritten. Errors:

@@ -53,10 +53,11 @@ void sgf_time_modes_of_operator(const sgf_time_law *law, const sgf_covariance_op
                                 sgf_time_modes *modes)
 {
   const sgf_reduced *space = covariance->space;
+  const sgf_operator_closure *closure = covariance->closure;
   *modes = (sgf_time_modes){.law = *law,
                             .n = covariance->info.weights,
-                            .count = space->blocks * space->size,
-                            .rates = space->k,
+                            .count = closure != NULL ? closure->basis.size : space->blocks * space->size,
+                            .rates = closure != NULL ? closure->rates : space->k,
                             .covariance = covariance};
 }
 
@@ -66,32 +67,47 @@ void sgf_time_modes_free(sgf_time_modes *modes)
   *modes = (sgf_time_modes){0};
 }
 
+/* out (rows, count) = x Z. */
+static sgf_status apply(const sgf_time_modes *modes, size_t rows, const double *x, double *out, sgf_error *error)
+{
+  const sgf_covariance_operator *covariance = modes->covariance;
+  size_t count = modes->count;
+  if (covariance != NULL && covariance->closure == NULL)
+    return sgf_mode_covariance_apply(&covariance->modes, rows, x, out, error);
+  sgf_multiply(rows, count, count, SGF_PLAIN, x, SGF_PLAIN, covariance != NULL ? covariance->closure->Z : modes->Z,
+               out);
+  return SGF_OK;
+}
+
 /* q (rows, count) = V p, and Zq = Z q, of every direction. */
 static sgf_status into_modes(const sgf_time_modes *modes, size_t layer, size_t first, size_t size, size_t rows,
                              const double *directions, double *q, double *Zq, sgf_error *error)
 {
   size_t count = modes->count;
   sgf_status status;
-  if (modes->covariance == NULL) {
+  const sgf_covariance_operator *covariance = modes->covariance;
+  if (covariance == NULL) {
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)count, (int)size, 1.0, directions, (int)size,
                 modes->V + first, (int)modes->n, 0.0, q, (int)count);
-    sgf_multiply(rows, count, count, SGF_PLAIN, q, SGF_PLAIN, modes->Z, Zq);
-    return SGF_OK;
+  } else if (covariance->closure != NULL) {
+    SGF_TRY(sgf_operator_closure_into_modes(covariance->closure, layer, rows, directions, q, error));
+  } else {
+    SGF_TRY(sgf_reduced_push(covariance->space, layer, rows, directions, q, error));
+    SGF_TRY(sgf_reduced_into_modes(covariance->space, rows, q, error));
   }
-  SGF_TRY(sgf_reduced_push(modes->covariance->space, layer, rows, directions, q, error));
-  SGF_TRY(sgf_reduced_into_modes(modes->covariance->space, rows, q, error));
-  SGF_TRY(sgf_mode_covariance_apply(&modes->covariance->modes, rows, q, Zq, error));
+  SGF_TRY(apply(modes, rows, q, Zq, error));
 done:
   return status;
 }
 
 /* Zhq (rows, count) = Z (h q), which momentum needs. */
-static void apply_to_rates(const sgf_time_modes *modes, size_t rows, const double *q, double *hq, double *Zhq)
+static sgf_status apply_to_rates(const sgf_time_modes *modes, size_t rows, const double *q, double *hq, double *Zhq,
+                                 sgf_error *error)
 {
   size_t count = modes->count;
   for (size_t r = 0; r < rows; r++)
     for (size_t i = 0; i < count; i++) hq[r * count + i] = modes->rates[i] * q[r * count + i];
-  sgf_multiply(rows, count, count, SGF_PLAIN, hq, SGF_PLAIN, modes->Z, Zhq);
+  return apply(modes, rows, hq, Zhq, error);
 }
 
 sgf_status sgf_time_weights(const sgf_time_modes *modes, size_t layer, size_t first, size_t size, size_t rows,
@@ -108,7 +124,7 @@ sgf_status sgf_time_weights(const sgf_time_modes *modes, size_t layer, size_t fi
   if (beta > 0.0) {
     SGF_TRY(sgf_new_reals(&hq, rows, count, "directions in the modes of H", error));
     SGF_TRY(sgf_new_reals(&Zhq, rows, count, "directions in the modes of H", error));
-    apply_to_rates(modes, rows, q, hq, Zhq);
+    SGF_TRY(apply_to_rates(modes, rows, q, hq, Zhq, error));
   }
   for (size_t r = 0; r < rows; r++)
     for (size_t i = 0; i < count; i++) {

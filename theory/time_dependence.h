@@ -40,11 +40,12 @@ sgf_time_law sgf_time_law_of(const sgf_problem *problem);
 /* The modes of range(H), and the stationary covariance in them, of reshuffled epochs that of independent draws. */
 typedef struct sgf_time_modes {
   sgf_time_law law;
-  size_t n, count;                           /* weights; modes */
-  const double *V;                           /* (count, n), used, not copied; NULL with `covariance` */
-  const double *rates;                       /* (count), ascending with V; used, not copied */
-  double *Z;                                 /* (count, count); NULL with `covariance` */
-  const sgf_covariance_operator *covariance; /* instead of V and Z, in the modes of H; of no momentum, no epochs */
+  size_t n, count;     /* weights; modes */
+  const double *V;     /* (count, n), used, not copied; NULL with `covariance` */
+  const double *rates; /* (count), ascending with V; used, not copied */
+  double *Z;           /* (count, count); NULL with `covariance` */
+  const sgf_covariance_operator
+      *covariance; /* instead of V and Z, in the modes of H, or of the closure's drift; of no epochs */
 } sgf_time_modes;
 
 /* From the range of a drift and Sigma (n, n) on it. The range is used. Errors: SGF_ERROR_MEMORY; what failed can be freed. */

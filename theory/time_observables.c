@@ -281,7 +281,7 @@ done:
   return status;
 }
 
-/* tr R(k) = sum_i k_i Z_ii a_i^k, as B B^T is diagonal in the modes. */
+/* tr R(k) = sum_i k_i Z_ii a_i^k, as B B^T is diagonal in the modes; the closure has orthonormal ones. */
 sgf_status sgf_observe_time_by_operator(const sgf_problem *problem, const sgf_covariance_operator *covariance,
                                         sgf_prediction *prediction, sgf_error *error)
 {
@@ -292,11 +292,7 @@ sgf_status sgf_observe_time_by_operator(const sgf_problem *problem, const sgf_co
   sgf_time_modes modes;
   time_axes axes = {0};
   sgf_status status = SGF_OK;
-  const char *reason =
-      covariance->closure != NULL
-          ? "theory.equation is closure: the covariance operator has modes of H, not of the mean Hessian"
-      : in_modes ? NULL
-                 : "the closed form has no modes of H";
+  const char *reason = in_modes ? NULL : "the closed form has no modes of H";
   sgf_no_time_dependence(is_still(&prediction->info) ? "nothing fluctuates" : reason, prediction);
   if (prediction->info.untimed != NULL) goto done;
   sgf_time_modes_of_operator(&law, covariance, &modes);
@@ -304,10 +300,11 @@ sgf_status sgf_observe_time_by_operator(const sgf_problem *problem, const sgf_co
   SGF_TRY(sgf_prediction_add(prediction, "mean_square_displacement", axes.lags, 0, &displacement, error));
   SGF_TRY(sgf_new_reals(&sums, 2 * modes.count, 1, "weights of the modes", error));
   SGF_TRY(sgf_new_reals(&factors, 2 * modes.count, 1, "weights of the modes", error));
-  sgf_mode_covariance_diagonal(&covariance->modes, sums);
+  if (covariance->closure == NULL) sgf_mode_covariance_diagonal(&covariance->modes, sums);
   for (size_t i = 0; i < modes.count; i++) {
-    sums[i] *= modes.rates[i];
-    sums[modes.count + i] = law.discrete ? -law.step * modes.rates[i] * sums[i] : 0.0;
+    double step = law.discrete ? law.step / (1.0 + law.momentum) : 0.0;
+    sums[i] = covariance->closure != NULL ? covariance->closure->Z[i * (modes.count + 1)] : modes.rates[i] * sums[i];
+    sums[modes.count + i] = -step * modes.rates[i] * sums[i];
   }
   SGF_TRY(tabulate(&modes, sgf_autocovariance_factors, axes.lags, axes.lag, 1, sums, displacement, error));
   sgf_correlation_time_factors(&modes, factors);

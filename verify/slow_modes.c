@@ -35,8 +35,7 @@ static bool sees_all_positions(size_t apart, size_t batches)
   return apart == 1;
 }
 
-/* tau in draws, as the estimate with these lags sees it. NaN where no time is predicted, and for epochs of which it does not see
- * all positions. */
+/* tau in draws, as the estimate with these lags sees it. NaN for epochs of which it does not see all positions. */
 static sgf_status predict_time(const sgf_comparing *all, const double *mode, size_t lags, double *time,
                                sgf_error *error)
 {
@@ -47,7 +46,6 @@ static sgf_status predict_time(const sgf_comparing *all, const double *mode, siz
   sgf_time_modes modes = {0};
   sgf_status status;
   *time = NAN;
-  if (all->prediction->info.untimed != NULL) return SGF_OK;
   SGF_TRY(sgf_prediction_time_modes(all->problem, all->prediction, &modes, error));
   if (modes.law.batches > 0 && !sees_all_positions(apart, modes.law.batches)) goto done;
   width = 2 * modes.count;
