@@ -5,6 +5,7 @@
 #include "../theory/covariance_operator.h"
 #include "../theory/drift.h"
 #include "../theory/prediction.h"
+#include "../theory/time_dependence.h"
 #include "../verify/compare.h"
 #include "../verify/ensemble.h"
 #include "testing.h"
