@@ -16,19 +16,23 @@
 #include "../theory/closure.h"
 #include "../theory/linear_algebra.h"
 #include "../theory/memory.h"
+#include "../theory/slow_path.h"
 #include "../theory/whole_space.h"
 #include "../verify/sgd.h"
 #include "../verify/statistics.h"
 #include "catalogue.h"
 
 enum { WIDTH = 4, WEIGHTS = 2 * WIDTH * WIDTH, PLANES = WIDTH * (WIDTH - 1) / 2, TIMES = 8 };
+/* Points between two of these times, along which the spread is summed. */
+enum { SUMMED = 8 };
 static const double END = 400.0;
 
 /* One network, what is predicted of it, and its angle's direction. */
 typedef struct {
   const sgf_problem *problem;
   const sgf_prediction *prediction;
-  sgf_whole_space whole;
+  sgf_slow_path path;
+  sgf_orbit_spread spread;
   sgf_closure *closure;
   double direction[PLANES];
 } network;
@@ -66,8 +70,7 @@ static void find_direction(network *net)
 {
   const double *theta = net->problem->theta;
   double moved[WEIGHTS], each[PLANES], norm;
-  for (size_t k = 0; k < WEIGHTS; k++)
-    moved[k] = theta[k] + net->whole.path.velocity[k] * 1e-2 / sgf_norm(WEIGHTS, theta);
+  for (size_t k = 0; k < WEIGHTS; k++) moved[k] = theta[k] + net->path.velocity[k] * 1e-2 / sgf_norm(WEIGHTS, theta);
   for (size_t plane = 0; plane < PLANES; plane++) {
     for (size_t k = 0; k < PLANES; k++) net->direction[k] = k == plane;
     each[plane] = angle_of(net, moved);
@@ -99,10 +102,27 @@ static sgf_status make_network(const study_unit *now, network *net, sgf_error *e
   sgf_status status;
   net->problem = now->problem;
   net->prediction = now->prediction;
-  SGF_TRY(sgf_whole_space_create(net->problem, net->prediction, END, &net->whole, error));
+  SGF_TRY(sgf_slow_path_create(net->problem, net->prediction, 0.0, END, &net->path, error));
+  SGF_TRY(sgf_orbit_spread_create(net->problem, net->prediction, &net->spread, error));
   SGF_TRY(sgf_closure_create(net->problem, WEIGHTS, NULL, &net->closure, error));
   find_direction(net);
 done:
+  return status;
+}
+
+/* The closure for so many steps from a time on, and the spread about its mean. */
+static sgf_status go_on(network *net, double time, size_t steps, sgf_error *error)
+{
+  double theta[WEIGHTS], step = net->problem->settings.training.learning_rate;
+  sgf_status status = SGF_OK;
+  for (size_t k = 1; k <= SUMMED && status == SGF_OK; k++) {
+    size_t done = steps * (k - 1) / SUMMED, until = steps * k / SUMMED;
+    status = sgf_closure_advance(net->closure, until - done, 1e-3, error);
+    if (status != SGF_OK) break;
+    for (size_t i = 0; i < WEIGHTS; i++) theta[i] = net->problem->theta[i] + sgf_closure_mean(net->closure)[i];
+    status = sgf_orbit_spread_advance(&net->spread, time + step * (double)until, theta,
+                                      sgf_closure_covariance(net->closure), error);
+  }
   return status;
 }
 
@@ -116,11 +136,11 @@ static sgf_status predict_at(const network *net, double time, forecast *at, sgf_
   sgf_status status;
   SGF_TRY(sgf_prediction_window(problem, net->prediction, 0, &plan, second, mean, error));
   at->range = sgf_trace(WEIGHTS, second);
-  SGF_TRY(sgf_whole_space_at(&net->whole, time, sgf_closure_mean(net->closure), sgf_closure_covariance(net->closure),
-                             at->covariance, &at->along, error));
+  SGF_TRY(sgf_whole_space_join(&net->spread, sgf_closure_mean(net->closure), sgf_closure_covariance(net->closure),
+                               at->covariance, &at->along, error));
   angle_gradient(net, sgf_closure_mean(net->closure), gradient);
   at->spread = sqrt(sgf_quadratic_form(WEIGHTS, at->covariance, gradient));
-  sgf_slow_path_at(&net->whole.path, time, moved);
+  sgf_slow_path_at(&net->path, time, moved);
   at->path = sgf_dot(WEIGHTS, moved, moved);
   for (size_t k = 0; k < WEIGHTS; k++) moved[k] += problem->theta[k];
   at->angle = angle_of(net, moved);
@@ -250,14 +270,15 @@ static sgf_status measure_rotation(study_unit *now, sgf_error *error)
   SGF_TRY(sgf_new_reals(&room, runs, 2 + WEIGHTS * WEIGHTS, "runs", error));
   SGF_TRY(run_sgd(&net, runs, now->threads, moved, error));
   for (size_t t = 0; t < TIMES; t++) {
-    SGF_TRY(sgf_closure_advance(net.closure, steps, 1e-3, error));
+    SGF_TRY(go_on(&net, END * (double)t / TIMES, steps, error));
     SGF_TRY(note_time(now, &net, END * (double)(t + 1) / TIMES, runs, moved + t * runs * WEIGHTS, room, error));
   }
 done:
   free(moved);
   free(room);
   sgf_closure_free(net.closure);
-  sgf_whole_space_free(&net.whole);
+  sgf_slow_path_free(&net.path);
+  sgf_orbit_spread_free(&net.spread);
   return status;
 }
 

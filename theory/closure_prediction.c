@@ -182,17 +182,13 @@ static sgf_status follow_all(const sgf_problem *problem, const sgf_prediction *p
 {
   size_t n = problem->network.weights;
   double *mean = known->moments, *second = known->moments + n;
-  double time = sgf_time_of_step(&problem->settings) * (double)(plan->burn_in_steps + plan->window_steps);
-  sgf_whole_space whole = {0};
   sgf_status status;
   if (sgf_whole_space_missing(problem, prediction) != NULL)
     return sgf_closure_window(closure, plan, INTERVAL_TOLERANCE, second, mean, path, error);
   SGF_TRY(sgf_whole_moments_create(n, &known->whole, error));
-  SGF_TRY(sgf_whole_space_create(problem, prediction, time, &whole, error));
-  SGF_TRY(
-      sgf_whole_space_window(&whole, closure, plan, INTERVAL_TOLERANCE, second, mean, path, &known->whole, error));
+  SGF_TRY(sgf_whole_space_window(problem, prediction, closure, plan, INTERVAL_TOLERANCE, second, mean, path,
+                                 &known->whole, error));
 done:
-  sgf_whole_space_free(&whole);
   return status;
 }
 

@@ -1,30 +1,41 @@
-/* How runs spread along the symmetry of the hidden layers, about their mean path along the minima.
+/* How runs spread along the symmetry of the hidden layers, about their mean.
  *
  * What SGD does next is the same wherever on the orbit of the symmetry it is: with theta(t) so is R theta(t) a path for a
- * rotation R of the hidden units. So what a run has turned by, delta = sum_a c_a n_a(theta(t)), stays its c while the path
- * goes on, and
+ * rotation R of the hidden units. So what a run has turned by, delta = sum_a c_a n_a(theta(t)), stays its c while the mean
+ * theta(t) goes on, and
  *   d cov(c)/dt = g W g,  W = d cov(nu)/dt of the rotations and g = (n n^T)^+, both at theta(t);
- * scalings are slaved to the fluctuations there. Leading order in the learning rate, continuum time. Source: section 14. */
+ * scalings are slaved to the fluctuations there. W is that of steps with the fluctuations' covariance of then. Source:
+ * section 14. */
 #ifndef SGF_ORBIT_SPREAD_H
 #define SGF_ORBIT_SPREAD_H
 
-#include "slow_path.h"
+#include "prediction.h"
+#include "symmetry.h"
 
-/* Covariances (count, count) of c, in the order of sgf_symmetries, at the points of a path. */
+/* Covariances (count, count) of c, in the order of sgf_symmetries, at a time that goes on. */
 typedef struct sgf_orbit_spread {
-  size_t points, count;
-  double *time;   /* (points), from theta* on */
-  double *turned; /* (points, count, count), of the rotations: int g W g dt */
-  double *rate;   /* (points, count, count), g W g */
-  double *held;   /* (points, count, count), of the scalings */
+  const sgf_problem *problem;
+  const sgf_prediction *prediction;
+  size_t count;
+  sgf_mode *modes; /* (count) */
+  double time;     /* from theta* on, continuum time */
+  double *turned;  /* of the rotations: int g W g dt */
+  double *rate;    /* g W g */
+  double *held;    /* of the scalings */
 } sgf_orbit_spread;
 
-/* At every point of the path. The caller frees it. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
+/* At theta* with nothing that fluctuates. Problem and prediction are used, not copied. Errors: SGF_ERROR_MEMORY; what failed
+ * can be freed. */
 sgf_status sgf_orbit_spread_create(const sgf_problem *problem, const sgf_prediction *prediction,
-                                   const sgf_slow_path *path, sgf_orbit_spread *spread, sgf_error *error);
+                                   sgf_orbit_spread *spread, sgf_error *error);
 void sgf_orbit_spread_free(sgf_orbit_spread *spread);
 
-/* covariance (count, count) of c at a time after theta*, rotations and scalings. */
-void sgf_orbit_spread_at(const sgf_orbit_spread *spread, double time, double *covariance);
+/* Go on to a later time, at which the mean is theta (n), with fluctuations of covariance Sigma (n, n): by the trapezoidal
+ * rule. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
+sgf_status sgf_orbit_spread_advance(sgf_orbit_spread *spread, double time, const double *theta, const double *Sigma,
+                                    sgf_error *error);
+
+/* covariance (count, count) of c, rotations and scalings. */
+void sgf_orbit_spread_covariance(const sgf_orbit_spread *spread, double *covariance);
 
 #endif
