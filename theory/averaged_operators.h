@@ -35,4 +35,9 @@ sgf_status sgf_average_operators(const sgf_network *network, const sgf_dataset *
                                  const double *theta, size_t rank, const double *factor, const sgf_range_basis *range,
                                  sgf_averaged_operators *averaged, sgf_error *error);
 
+/* The gradient (n) alone, for a small part of the operations. Errors: SGF_ERROR_MEMORY; it is then NaN. */
+sgf_status sgf_average_gradient(const sgf_network *network, const sgf_dataset *data, double weight_decay,
+                                const double *theta, size_t rank, const double *factor, double *gradient,
+                                sgf_error *error);
+
 #endif

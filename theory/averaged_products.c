@@ -178,6 +178,23 @@ done:
   return status;
 }
 
+sgf_status sgf_average_gradient(const sgf_network *network, const sgf_dataset *data, double weight_decay,
+                                const double *theta, size_t rank, const double *factor, double *gradient,
+                                sgf_error *error)
+{
+  sgf_averaged_products made = {.network = network, .data = data, .rank = rank, .size = 1};
+  sgf_status status;
+  SGF_TRY(make_room(&made, error));
+  for (size_t l = 1; l <= network->layers; l++) SGF_TRY(expand_layer(&made, theta, factor, l, error));
+  SGF_TRY(multiply_layers(&made, error));
+  SGF_TRY(average_gradient(&made, error));
+  for (size_t k = 0; k < network->weights; k++) gradient[k] = made.gradient[k] + weight_decay * theta[k];
+done:
+  sgf_averaged_products_free(&made);
+  if (status != SGF_OK) sgf_fill_nan(network->weights, gradient);
+  return status;
+}
+
 sgf_status sgf_averaged_products_create(const sgf_network *network, const sgf_dataset *data, const double *theta,
                                         size_t rank, const double *factor, const sgf_range_basis *range,
                                         sgf_averaged_products *products, sgf_error *error)

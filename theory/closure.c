@@ -14,6 +14,8 @@
 /* Passes until the quasi-stationary state is found, and the change that ends them. */
 enum { MOST_PASSES = 500 };
 static const double SETTLED = 1e-12, ALMOST_SETTLED = 1e-9;
+/* A secant takes less than this share of the last pass. */
+static const double MOST_OF_SECANT = 0.5;
 
 static sgf_status law_create(size_t size, sgf_closure_law *made, sgf_error *error)
 {
@@ -209,6 +211,42 @@ static sgf_status settle_once(sgf_closure *closure, sgf_error *error)
   return SGF_OK;
 }
 
+/* The mean of the trial with its Sigma instead of that of before, which is all that moves it: a gradient takes a small part of what the
+ * other averages do, and half as many passes are left. */
+static sgf_status follow_mean(sgf_closure *closure, sgf_error *error)
+{
+  size_t size = closure->size;
+  sgf_status status;
+  SGF_TRY(sgf_closure_evaluate_gradient(closure, closure->trial_mean, closure->trial_Sigma, closure->force, error));
+  sgf_multiply(size, 1, size, SGF_PLAIN, closure->V, SGF_PLAIN, closure->force, closure->turned);
+  for (size_t i = 0; i < size; i++) closure->turned[i] /= closure->h[i];
+  sgf_multiply(size, 1, size, SGF_TRANSPOSED, closure->V, SGF_PLAIN, closure->turned, closure->force);
+  for (size_t i = 0; i < size; i++) closure->trial_mean[i] -= closure->force[i];
+done:
+  return status;
+}
+
+/* The Sigma of the trial by the secant through this pass and the last: the passes converge along one direction in the end. last
+ * (2, size, size): what the last pass gave, and by how much it changed Sigma; of this pass on return. */
+static void accelerate(sgf_closure *closure, bool first, double *last)
+{
+  size_t count = closure->size * closure->size;
+  double *given = last, *change = last + count, along = 0.0, square = 0.0;
+  for (size_t k = 0; k < count && !first; k++) {
+    double now = closure->trial_Sigma[k] - closure->Sigma[k], difference = now - change[k];
+    along += now * difference;
+    square += difference * difference;
+  }
+  double share = square > 0.0 ? along / square : 0.0;
+  if (!(fabs(share) < MOST_OF_SECANT)) share = 0.0;
+  for (size_t k = 0; k < count; k++) {
+    double now = closure->trial_Sigma[k];
+    change[k] = now - closure->Sigma[k];
+    closure->trial_Sigma[k] = now - share * (now - given[k]);
+    given[k] = now;
+  }
+}
+
 /* The scaled residual of H Sigma + Sigma H - lambda H Sigma H = noise / lambda by the law `now`, or of that with momentum. */
 static sgf_status residual_of(sgf_closure *closure, double *residual, sgf_error *error)
 {
@@ -230,9 +268,10 @@ static sgf_status residual_of(sgf_closure *closure, double *residual, sgf_error 
 sgf_status sgf_closure_settle(sgf_closure *closure, double *residual, double *drift, sgf_error *error)
 {
   size_t size = closure->size;
-  double moved = INFINITY;
+  double moved = INFINITY, *last = NULL;
   sgf_status status;
   *residual = NAN;
+  SGF_TRY(sgf_new_reals(&last, 2 * size, size, "closure", error));
   memset(closure->mean, 0, size * sizeof(double));
   memset(closure->Sigma, 0, size * size * sizeof(double));
   sgf_closure_stay(closure);
@@ -240,8 +279,10 @@ sgf_status sgf_closure_settle(sgf_closure *closure, double *residual, double *dr
     SGF_TRY(sgf_closure_evaluate(closure, closure->mean, closure->Sigma, &closure->now, error));
     SGF_TRY(sgf_closure_add_skewness(closure, INFINITY, closure->Sigma, &closure->now, error));
     SGF_TRY(settle_once(closure, error));
-    moved =
-        sgf_closure_change(closure->size, closure->mean, closure->Sigma, closure->trial_mean, closure->trial_Sigma);
+    memcpy(closure->noise, closure->trial_Sigma, size * size * sizeof(double));
+    accelerate(closure, pass < 2, last);
+    SGF_TRY(follow_mean(closure, error));
+    moved = sgf_closure_change(size, closure->mean, closure->Sigma, closure->trial_mean, closure->noise);
     sgf_closure_swap(&closure->mean, &closure->trial_mean);
     sgf_closure_swap(&closure->Sigma, &closure->trial_Sigma);
   }
@@ -255,6 +296,7 @@ sgf_status sgf_closure_settle(sgf_closure *closure, double *residual, double *dr
   SGF_TRY(residual_of(closure, residual, error));
   SGF_TRY(sgf_closure_outside(closure, drift, error));
 done:
+  free(last);
   if (status != SGF_OK) sgf_fill_nan(closure->n, drift);
   return status;
 }

@@ -82,20 +82,49 @@ static sgf_status averages_into_basis(const sgf_closure *closure, double *averag
                                 : sgf_closure_matrix_into_basis(closure, averaged, inside, error);
 }
 
+/* Rows l_k (rank, n) with Sigma = sum_k l_k l_k^T, and theta at the mean; allocated here. */
+static sgf_status expand_at(sgf_closure *closure, const double *mean, const double *Sigma, size_t *rank,
+                            double **factor, sgf_error *error)
+{
+  double *inside = NULL;
+  sgf_status status;
+  *factor = NULL;
+  if (closure->third != NULL)
+    SGF_TRY(factorize_by_modes(closure->size, Sigma, rank, &inside, error));
+  else
+    SGF_TRY(factorize(closure->size, Sigma, rank, &inside, error));
+  SGF_TRY(sgf_new_reals(factor, *rank, closure->n, "factor of the covariance", error));
+  SGF_TRY(sgf_closure_out_of_basis(closure, *rank, inside, *factor, error));
+  SGF_TRY(sgf_closure_set_theta(closure, mean, error));
+done:
+  free(inside);
+  return status;
+}
+
+sgf_status sgf_closure_evaluate_gradient(sgf_closure *closure, const double *mean, const double *Sigma,
+                                         double *inside, sgf_error *error)
+{
+  const sgf_problem *problem = closure->problem;
+  size_t rank;
+  double *factor;
+  sgf_status status;
+  SGF_TRY(expand_at(closure, mean, Sigma, &rank, &factor, error));
+  SGF_TRY(sgf_average_gradient(&problem->network, &problem->data, problem->settings.training.weight_decay,
+                               closure->theta, rank, factor, closure->gradient, error));
+  SGF_TRY(sgf_closure_into_basis(closure, 1, closure->gradient, inside, error));
+done:
+  free(factor);
+  return status;
+}
+
 sgf_status sgf_closure_evaluate(sgf_closure *closure, const double *mean, const double *Sigma, sgf_closure_law *at,
                                 sgf_error *error)
 {
   const sgf_problem *problem = closure->problem;
   size_t rank;
-  double *inside = NULL, *factor = NULL;
+  double *factor;
   sgf_status status;
-  if (closure->third != NULL)
-    SGF_TRY(factorize_by_modes(closure->size, Sigma, &rank, &inside, error));
-  else
-    SGF_TRY(factorize(closure->size, Sigma, &rank, &inside, error));
-  SGF_TRY(sgf_new_reals(&factor, rank, closure->n, "factor of the covariance", error));
-  SGF_TRY(sgf_closure_out_of_basis(closure, rank, inside, factor, error));
-  SGF_TRY(sgf_closure_set_theta(closure, mean, error));
+  SGF_TRY(expand_at(closure, mean, Sigma, &rank, &factor, error));
   SGF_TRY(sgf_average_operators(&problem->network, &problem->data, problem->settings.training.weight_decay,
                                 closure->theta, rank, factor, closure->range, &closure->averaged, error));
   memcpy(closure->gradient, closure->averaged.gradient, closure->n * sizeof(double));
@@ -107,7 +136,6 @@ sgf_status sgf_closure_evaluate(sgf_closure *closure, const double *mean, const 
   if (!isfinite(sgf_norm(closure->size, at->force)))
     status = sgf_fail(error, SGF_ERROR_NUMERICAL, "the closure's mean is not finite");
 done:
-  free(inside);
   free(factor);
   return status;
 }

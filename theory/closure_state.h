@@ -73,6 +73,10 @@ sgf_status sgf_closure_outside(sgf_closure *closure, double *rate, sgf_error *er
 sgf_status sgf_closure_evaluate(sgf_closure *closure, const double *mean, const double *Sigma, sgf_closure_law *at,
                                 sgf_error *error);
 
+/* inside (size): g + g'':Sigma / 2 at (mean, Sigma), in the basis, and in the weights the closure's. Errors: as above. */
+sgf_status sgf_closure_evaluate_gradient(sgf_closure *closure, const double *mean, const double *Sigma,
+                                         double *inside, sgf_error *error);
+
 /* After so many steps, from the closure's Sigma to this one, what the third cumulants add to the noise of a law; infinitely
  * many: stationary. */
 sgf_status sgf_closure_add_skewness(sgf_closure *closure, double steps, const double *Sigma, sgf_closure_law *at,
