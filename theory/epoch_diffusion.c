@@ -23,6 +23,7 @@ typedef struct {
   double *kick;                 /* (r, M, 2), k = 0 ... M - 1 */
   double *f, *g;                /* (r, M + 1), delta of (1, 0) and (0, 1), k = 0 ... M */
   double *end;                  /* (r, 4), F^M by rows */
+  double *means;                /* (M), room */
   sgf_mode_map *whole, *turned; /* (r), F^M - 1 and its transpose, of (delta, v) */
   sgf_pair *P, *Z; /* (r, r), P_ij; covariance of z at the ends, over lambda noise: filled as NULL allows */
   double *block;
@@ -117,11 +118,12 @@ static sgf_status create_tables(const sgf_epoch_modes *modes, epoch_tables *of, 
   void *block;
   sgf_status status;
   *of = (epoch_tables){.modes = modes};
-  SGF_TRY(sgf_new_reals(&of->block, r, 4 * M + 6, "epochs", error));
+  SGF_TRY(sgf_new_reals(&of->block, r + 1, 4 * M + 6, "epochs", error));
   of->kick = of->block;
   of->f = of->kick + 2 * r * M;
   of->g = of->f + r * (M + 1);
   of->end = of->g + r * (M + 1);
+  of->means = of->end + 4 * r;
   SGF_TRY(sgf_allocate(&block, r, 1, sizeof *of->whole, "epochs", error));
   of->whole = block;
   SGF_TRY(sgf_allocate(&block, r, 1, sizeof *of->turned, "epochs", error));
@@ -138,20 +140,32 @@ done:
 
 /* ---------------------------------------------------------------------- forms */
 
-/* v less its mean along rows of a (rows, length), times a factor. */
-static void centre(size_t rows, size_t length, size_t stride, size_t step, double factor, double *v)
-{
-  for (size_t i = 0; i < rows; i++) {
-    double mean = 0.0;
-    for (size_t k = 0; k < length; k++) mean += v[i * stride + k * step] / (double)length;
-    for (size_t k = 0; k < length; k++) v[i * stride + k * step] = factor * (v[i * stride + k * step] - mean);
-  }
-}
-
-/* The root of G is M/(M-1) to the power 1/2 times the projector on what has no mean. */
+/* G^1/2 is M/(M-1) to the power 1/2 times the projector on what has no mean over the batches. */
 static double root_of_noise(const epoch_tables *of)
 {
   return sqrt((double)of->modes->batches / (double)(of->modes->batches - 1));
+}
+
+/* Every row of v (rows, length) less its mean. */
+static void centre_rows(size_t rows, size_t length, double factor, double *v)
+{
+  for (size_t i = 0; i < rows; i++) {
+    double mean = 0.0, *row = v + i * length;
+    for (size_t k = 0; k < length; k++) mean += row[k];
+    mean /= (double)length;
+    for (size_t k = 0; k < length; k++) row[k] = factor * (row[k] - mean);
+  }
+}
+
+/* Every column likewise; means (length) is room. */
+static void centre_columns(size_t rows, size_t length, double factor, double *means, double *v)
+{
+  memset(means, 0, length * sizeof *means);
+  for (size_t i = 0; i < rows; i++)
+    for (size_t k = 0; k < length; k++) means[k] += v[i * length + k];
+  for (size_t k = 0; k < length; k++) means[k] /= (double)rows;
+  for (size_t i = 0; i < rows; i++)
+    for (size_t k = 0; k < length; k++) v[i * length + k] = factor * (v[i * length + k] - means[k]);
 }
 
 /* form (M, M), of the pair i r + j: G^1/2 K_ij G^1/2 of the noise, K_ij = (1/2) sum_k [ r_i(k-1-l) r_j(k-m) - r_i(k-l)
@@ -179,8 +193,8 @@ static void noise_form(const epoch_tables *of, size_t pair, double *form)
       form[l * M + m] += Y * other[0] + v * other[1];
     }
   }
-  centre(M, M, M, 1, root_of_noise(of), form);
-  centre(M, M, 1, M, root_of_noise(of), form);
+  centre_rows(M, M, root_of_noise(of), form);
+  centre_columns(M, M, root_of_noise(of), of->means, form);
 }
 
 /* form (M), of 2 (i r + j) + s: row s, of delta or v, of the z xi block of K_ij, times G^1/2: what (1/2) sum_k [ f_i(k) x_j(k+1) -
@@ -198,81 +212,175 @@ static void mixed_form(const epoch_tables *of, size_t number, double *form)
     delta = here + delta - rho * both;
     v = beta * both;
   }
-  centre(1, M, M, 1, root_of_noise(of), form);
+  centre_rows(1, M, root_of_noise(of), form);
 }
 
 /* ------------------------------------------------------------- a few of the forms */
+
+/* Numbers of forms that are stored. */
+enum { STORED = 1 << 24 };
+/* Forms that are kept at most, and modes whose forms are tried first. */
+enum { MOST_FORMS = 256, TRIED_MODES = 8 };
 
 /* Forms number 0 ... count - 1, each of `length` numbers. */
 typedef struct {
   const epoch_tables *of;
   size_t count, length;
   void (*fill)(const epoch_tables *of, size_t number, double *form);
-  double *stored;   /* (count, length), NULL where they are too many numbers */
-  size_t kept;      /* forms that the rest are made of */
-  double *products; /* (kept, count): sum over kept of products o products^T are the products of all forms */
+  const size_t *numbers;     /* (count), which of the forms they are; NULL: all */
+  double *stored;            /* (count, length), NULL where they are too many numbers */
+  size_t kept;               /* forms that the rest are made of, */
+  size_t pivots[MOST_FORMS]; /* and which ones, of 0 ... count - 1 */
+  double *products;          /* (kept, count): sum over kept of products o products^T are the products of all forms */
+  double *left, *room;       /* (count), of the squares what the products lack; (length) */
 } family;
 
-/* Numbers of forms that are stored. */
-enum { STORED = 1 << 24 };
-/* Forms that are kept at most. */
-enum { MOST_FORMS = 256 };
-
-static const double *form_of(const family *all, size_t number, double *room)
+static void free_family(family *all)
 {
-  if (all->stored != NULL) return all->stored + number * all->length;
-  all->fill(all->of, number, room);
-  return room;
+  free(all->stored);
+  free(all->products);
+  free(all->left);
+  free(all->room);
 }
 
-/* Pivoted Cholesky: `left` (count) is what is not yet there of the squares. */
-static sgf_status decompose(family *all, double *left, double *room, double *pivot, sgf_error *error)
+static void make_form(const family *all, size_t at, double *form)
+{
+  all->fill(all->of, all->numbers != NULL ? all->numbers[at] : at, form);
+}
+
+static const double *form_of(const family *all, size_t at)
+{
+  if (all->stored != NULL) return all->stored + at * all->length;
+  make_form(all, at, all->room);
+  return all->room;
+}
+
+static sgf_status create_family(const epoch_tables *of, bool mixed, size_t count, const size_t *numbers, family *all,
+                                sgf_error *error)
+{
+  size_t M = of->modes->batches;
+  sgf_status status;
+  *all = (family){.of = of,
+                  .count = count,
+                  .length = mixed ? M : M * M,
+                  .fill = mixed ? mixed_form : noise_form,
+                  .numbers = numbers};
+  SGF_TRY(sgf_new_reals(&all->left, count, 1, "forms of an epoch", error));
+  SGF_TRY(sgf_new_reals(&all->room, all->length, 1, "forms of an epoch", error));
+  if (count > STORED / all->length) return SGF_OK;
+  SGF_TRY(sgf_new_reals(&all->stored, count, all->length, "forms of an epoch", error));
+  for (size_t p = 0; p < count; p++) make_form(all, p, all->stored + p * all->length);
+done:
+  return status;
+}
+
+/* `left` and the largest of the squares, from nothing. */
+static double square_all(family *all)
 {
   double top = 0.0;
-  void *grown;
   for (size_t p = 0; p < all->count; p++) {
-    const double *form = form_of(all, p, room);
-    left[p] = sgf_dot(all->length, form, form);
-    top = fmax(top, left[p]);
+    const double *form = form_of(all, p);
+    all->left[p] = sgf_dot(all->length, form, form);
+    top = fmax(top, all->left[p]);
   }
-  for (all->kept = 0; all->kept < MOST_FORMS; all->kept++) {
+  return top;
+}
+
+/* Pivoted Cholesky, on from the products that are there. */
+static sgf_status decompose(family *all, double top, sgf_error *error)
+{
+  double *pivot;
+  sgf_status status = sgf_new_reals(&pivot, all->length, 1, "forms of an epoch", error);
+  for (; all->kept < MOST_FORMS && status == SGF_OK; all->kept++) {
     size_t best = 0;
-    for (size_t p = 1; p < all->count; p++) best = left[p] > left[best] ? p : best;
-    if (!(left[best] > KEPT * top)) return SGF_OK;
-    grown = realloc(all->products, (all->kept + 1) * all->count * sizeof *all->products);
-    if (grown == NULL) return sgf_fail(error, SGF_ERROR_MEMORY, "no memory for the forms of an epoch");
+    for (size_t p = 1; p < all->count; p++) best = all->left[p] > all->left[best] ? p : best;
+    if (!(all->left[best] > KEPT * top)) break;
+    void *grown = realloc(all->products, (all->kept + 1) * all->count * sizeof *all->products);
+    if (grown == NULL) {
+      status = sgf_fail(error, SGF_ERROR_MEMORY, "no memory for the forms of an epoch");
+      break;
+    }
     all->products = grown;
-    double *row = all->products + all->kept * all->count, scale = 1.0 / sqrt(left[best]);
-    memcpy(pivot, form_of(all, best, room), all->length * sizeof *pivot);
+    all->pivots[all->kept] = best;
+    double *row = all->products + all->kept * all->count, scale = 1.0 / sqrt(all->left[best]);
+    memcpy(pivot, form_of(all, best), all->length * sizeof *pivot);
     for (size_t p = 0; p < all->count; p++) {
-      row[p] = sgf_dot(all->length, form_of(all, p, room), pivot);
+      row[p] = sgf_dot(all->length, form_of(all, p), pivot);
       for (size_t s = 0; s < all->kept; s++)
         row[p] -= all->products[s * all->count + p] * all->products[s * all->count + best];
       row[p] *= scale;
     }
-    for (size_t p = 0; p < all->count; p++) left[p] = p == best ? 0.0 : left[p] - row[p] * row[p];
+    for (size_t p = 0; p < all->count; p++) all->left[p] = p == best ? 0.0 : all->left[p] - row[p] * row[p];
   }
-  return SGF_OK;
+  free(pivot);
+  return status;
 }
 
+/* products (kept) of one form with those that `few` keeps, from its scalar products with them; what is left of its square. */
+static double solve_products(const family *few, const double *scalar, double square, double *row)
+{
+  for (size_t s = 0; s < few->kept; s++) {
+    row[s] = scalar[s];
+    for (size_t t = 0; t < s; t++) row[s] -= few->products[t * few->count + few->pivots[s]] * row[t];
+    row[s] /= few->products[s * few->count + few->pivots[s]];
+    square -= row[s] * row[s];
+  }
+  return square;
+}
+
+/* The products of all forms with those that `few` keeps, in one pass, some forms at a time; and the largest square. */
+static sgf_status extend(const family *few, family *all, double *top, sgf_error *error)
+{
+  enum { TOGETHER = 8 };
+  size_t kept = few->kept, count = all->count, length = all->length;
+  double *pivots = NULL, *forms = NULL, *scalars = NULL, *row;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&pivots, kept, length, "forms of an epoch", error));
+  SGF_TRY(sgf_new_reals(&forms, TOGETHER, length, "forms of an epoch", error));
+  SGF_TRY(sgf_new_reals(&scalars, TOGETHER + 1, kept, "forms of an epoch", error));
+  SGF_TRY(sgf_new_reals(&all->products, kept, count, "forms of an epoch", error));
+  row = scalars + TOGETHER * kept;
+  for (size_t s = 0; s < kept; s++) make_form(few, few->pivots[s], pivots + s * length);
+  for (size_t first = 0; first < count; first += TOGETHER) {
+    size_t here = count - first < TOGETHER ? count - first : TOGETHER;
+    for (size_t k = 0; k < here; k++) make_form(all, first + k, forms + k * length);
+    sgf_multiply(here, kept, length, SGF_PLAIN, forms, SGF_TRANSPOSED, pivots, scalars);
+    for (size_t k = 0; k < here; k++) {
+      double square = sgf_dot(length, forms + k * length, forms + k * length);
+      *top = fmax(*top, square);
+      all->left[first + k] = solve_products(few, scalars + k * kept, square, row);
+      for (size_t s = 0; s < kept; s++) all->products[s * count + first + k] = row[s];
+    }
+  }
+  all->kept = kept;
+done:
+  free(pivots);
+  free(forms);
+  free(scalars);
+  return status;
+}
+
+/* The forms of all pairs: those of a few modes are tried first, evenly chosen, which mostly is all that is needed. */
 static sgf_status find_family(const epoch_tables *of, bool mixed, family *all, sgf_error *error)
 {
-  size_t pairs = of->modes->rank * of->modes->rank, M = of->modes->batches;
-  double *left = NULL, *room = NULL;
+  size_t r = of->modes->rank, parts = mixed ? 2 : 1, tried = r < TRIED_MODES ? r : TRIED_MODES;
+  size_t numbers[2 * TRIED_MODES * TRIED_MODES], count = 0;
+  double top = 0.0;
+  family few = {0};
   sgf_status status;
-  *all = (family){of, mixed ? 2 * pairs : pairs, mixed ? M : M * M, mixed ? mixed_form : noise_form, NULL, 0, NULL};
-  SGF_TRY(sgf_new_reals(&left, all->count, 1, "forms of an epoch", error));
-  SGF_TRY(sgf_new_reals(&room, all->length, 2, "forms of an epoch", error));
-  if (all->count <= STORED / all->length) {
-    SGF_TRY(sgf_new_reals(&all->stored, all->count, all->length, "forms of an epoch", error));
-    for (size_t p = 0; p < all->count; p++) all->fill(of, p, all->stored + p * all->length);
-  }
-  status = decompose(all, left, room, room + all->length, error);
+  SGF_TRY(create_family(of, mixed, parts * r * r, NULL, all, error));
+  for (size_t a = 0; a < tried; a++)
+    for (size_t b = 0; b < tried; b++)
+      for (size_t s = 0; s < parts; s++) {
+        size_t i = tried > 1 ? a * (r - 1) / (tried - 1) : 0, j = tried > 1 ? b * (r - 1) / (tried - 1) : 0;
+        numbers[count++] = parts * (i * r + j) + s;
+      }
+  SGF_TRY(create_family(of, mixed, count, numbers, &few, error));
+  SGF_TRY(decompose(&few, square_all(&few), error));
+  SGF_TRY(extend(&few, all, &top, error));
+  status = decompose(all, top, error);
 done:
-  free(all->stored);
-  all->stored = NULL;
-  free(left);
-  free(room);
+  free_family(&few);
   return status;
 }
 
@@ -339,15 +447,15 @@ sgf_status sgf_epoch_diffusion(const sgf_epoch_modes *of, size_t count, const do
   sgf_symmetrize(count, rate);
 done:
   free_tables(&tables);
-  free(noise.products);
-  free(mixed.products);
+  free_family(&noise);
+  free_family(&mixed);
   if (status != SGF_OK) sgf_fill_nan(count * count, rate);
   return status;
 }
 
 double sgf_epoch_diffusion_cost(size_t rank, size_t batches, size_t count)
 {
-  double r = (double)rank, M = (double)batches, modes = (double)count;
-  double making = r * r * M * M <= STORED ? 1.0 : 1.0 + FORMS;
-  return MAKING * making * r * r * M * M + FORMS * modes * r * r * (16.0 * r + 3.0 * modes);
+  double r = (double)rank, M = (double)batches, modes = (double)count, few = TRIED_MODES * TRIED_MODES;
+  double tried = few * M * M <= STORED ? MAKING + FORMS : MAKING * FORMS;
+  return M * M * (few * tried + r * r * (MAKING + FORMS)) + FORMS * modes * r * r * (16.0 * r + 3.0 * modes);
 }
