@@ -17,15 +17,15 @@ enum { FORMS = 24, MAKING = 30 };
 
 /* ------------------------------------------------------- what modes do in an epoch */
 
-/* Tables of every mode: states k steps after a kick (1, 1), of (1, 0) and of (0, 1). */
+/* Tables of every mode. */
 typedef struct {
   const sgf_epoch_modes *modes;
-  double *kick;                 /* (r, M, 2), k = 0 ... M - 1 */
-  double *f, *g;                /* (r, M + 1), delta of (1, 0) and (0, 1), k = 0 ... M */
+  double *delta, *v;            /* (r, M + 1), at the end, of a kick (1, 1) with batch l; 0 behind them */
+  double *f, *g;                /* (r, M + 1), delta k steps after (1, 0) and (0, 1), k = 0 ... M */
   double *end;                  /* (r, 4), F^M by rows */
-  double *means;                /* (M), room */
+  double *room;                 /* (3 M + 1) */
   sgf_mode_map *whole, *turned; /* (r), F^M - 1 and its transpose, of (delta, v) */
-  sgf_pair *P, *Z; /* (r, r), P_ij; covariance of z at the ends, over lambda noise: filled as NULL allows */
+  sgf_pair *P, *Z;              /* (r, r), P_ij; covariance of z at the ends */
   double *block;
 } epoch_tables;
 
@@ -47,8 +47,8 @@ static void fill_tables(epoch_tables *of)
     double states[3][2] = {{0.0, 1.0}, {0.0, 0.0}, {0.0, 1.0}}; /* delta of the first two less 1 */
     for (size_t k = 0; k <= M; k++) {
       if (k < M) {
-        of->kick[(i * M + k) * 2] = 1.0 + states[0][0];
-        of->kick[(i * M + k) * 2 + 1] = states[0][1];
+        of->delta[i * (M + 1) + M - 1 - k] = 1.0 + states[0][0];
+        of->v[i * (M + 1) + M - 1 - k] = states[0][1];
       }
       of->f[i * (M + 1) + k] = 1.0 + states[1][0];
       of->g[i * (M + 1) + k] = states[2][0];
@@ -77,15 +77,16 @@ static sgf_pair area_of_starts(const epoch_tables *of, size_t i, size_t j)
   return (sgf_pair){sum[0], sum[1], sum[2], sum[3]};
 }
 
-/* M/(M-1) sum_k (w_k - mean)(w_k - mean)^T of two modes' kicks. */
+/* M/(M-1) sum_l (w_l - mean)(w_l - mean)^T of two modes' kicks w = (delta, v); means (r, 2). */
 static sgf_pair spread_of_kicks(const epoch_tables *of, const double *means, size_t i, size_t j)
 {
   size_t M = of->modes->batches;
+  const double *left[] = {of->delta + i * (M + 1), of->v + i * (M + 1)};
+  const double *right[] = {of->delta + j * (M + 1), of->v + j * (M + 1)};
   double sum[4] = {0.0}, factor = (double)M / (double)(M - 1);
-  for (size_t k = 0; k < M; k++)
-    for (size_t s = 0; s < 4; s++)
-      sum[s] += factor * (of->kick[(i * M + k) * 2 + s / 2] - means[2 * i + s / 2]) *
-                (of->kick[(j * M + k) * 2 + s % 2] - means[2 * j + s % 2]);
+  for (size_t s = 0; s < 4; s++)
+    for (size_t l = 0; l < M; l++)
+      sum[s] += factor * (left[s / 2][l] - means[2 * i + s / 2]) * (right[s % 2][l] - means[2 * j + s % 2]);
   return (sgf_pair){sum[0], sum[1], sum[2], sum[3]};
 }
 
@@ -97,7 +98,10 @@ static sgf_status solve_pairs(epoch_tables *of, sgf_error *error)
   sgf_status status = sgf_new_reals(&means, r, 2, "epochs", error);
   if (status != SGF_OK) return status;
   for (size_t i = 0; i < r; i++)
-    for (size_t k = 0; k < 2 * M; k++) means[2 * i + k % 2] += of->kick[i * M * 2 + k] / (double)M;
+    for (size_t l = 0; l < M; l++) {
+      means[2 * i] += of->delta[i * (M + 1) + l] / (double)M;
+      means[2 * i + 1] += of->v[i * (M + 1) + l] / (double)M;
+    }
   for (size_t i = 0; i < r && status == SGF_OK; i++)
     for (size_t j = 0; j < r && status == SGF_OK; j++) {
       sgf_pair area = area_of_starts(of, i, j), spread = spread_of_kicks(of, means, i, j);
@@ -118,12 +122,13 @@ static sgf_status create_tables(const sgf_epoch_modes *modes, epoch_tables *of, 
   void *block;
   sgf_status status;
   *of = (epoch_tables){.modes = modes};
-  SGF_TRY(sgf_new_reals(&of->block, r + 1, 4 * M + 6, "epochs", error));
-  of->kick = of->block;
-  of->f = of->kick + 2 * r * M;
+  SGF_TRY(sgf_new_reals(&of->block, r + 1, 4 * M + 8, "epochs", error));
+  of->delta = of->block;
+  of->v = of->delta + r * (M + 1);
+  of->f = of->v + r * (M + 1);
   of->g = of->f + r * (M + 1);
   of->end = of->g + r * (M + 1);
-  of->means = of->end + 4 * r;
+  of->room = of->end + 4 * r;
   SGF_TRY(sgf_allocate(&block, r, 1, sizeof *of->whole, "epochs", error));
   of->whole = block;
   SGF_TRY(sgf_allocate(&block, r, 1, sizeof *of->turned, "epochs", error));
@@ -140,61 +145,34 @@ done:
 
 /* ---------------------------------------------------------------------- forms */
 
-/* G^1/2 is M/(M-1) to the power 1/2 times the projector on what has no mean over the batches. */
-static double root_of_noise(const epoch_tables *of)
-{
-  return sqrt((double)of->modes->batches / (double)(of->modes->batches - 1));
-}
-
-/* Every row of v (rows, length) less its mean. */
-static void centre_rows(size_t rows, size_t length, double factor, double *v)
-{
-  for (size_t i = 0; i < rows; i++) {
-    double mean = 0.0, *row = v + i * length;
-    for (size_t k = 0; k < length; k++) mean += row[k];
-    mean /= (double)length;
-    for (size_t k = 0; k < length; k++) row[k] = factor * (row[k] - mean);
-  }
-}
-
-/* Every column likewise; means (length) is room. */
-static void centre_columns(size_t rows, size_t length, double factor, double *means, double *v)
-{
-  memset(means, 0, length * sizeof *means);
-  for (size_t i = 0; i < rows; i++)
-    for (size_t k = 0; k < length; k++) means[k] += v[i * length + k];
-  for (size_t k = 0; k < length; k++) means[k] /= (double)rows;
-  for (size_t i = 0; i < rows; i++)
-    for (size_t k = 0; k < length; k++) v[i * length + k] = factor * (v[i * length + k] - means[k]);
-}
-
 /* form (M, M), of the pair i r + j: G^1/2 K_ij G^1/2 of the noise, K_ij = (1/2) sum_k [ r_i(k-1-l) r_j(k-m) - r_i(k-l)
  * r_j(k-1-m) ] + w_i^T P w_j, w the kicks at the end and r their delta, 0 before the kick. Along a diagonal l - m the sums differ by
- * their last term. */
+ * their last term. G^1/2 is (M/(M-1))^1/2 times the projector on what has no mean over the batches. */
 static void noise_form(const epoch_tables *of, size_t pair, double *form)
 {
   size_t M = of->modes->batches, r = of->modes->rank;
-  const double *w = of->kick + pair / r * M * 2, *x = of->kick + pair % r * M * 2;
+  size_t left = pair / r * (M + 1), right = pair % r * (M + 1);
+  const double *delta = of->delta + right, *v = of->v + right;
   const sgf_pair *P = &of->P[pair];
+  double share = 1.0 / (double)M, factor = 1.0 / (1.0 - share); /* the square of the root's */
+  double *area = of->room, *rows = area + M + 1, *columns = rows + M, mean = 0.0;
+  memset(area, 0, (M + 1) * sizeof *area);
+  memset(columns, 0, M * sizeof *columns);
   for (size_t l = M; l-- > 0;) {
-    const double *one = w + 2 * (M - 1 - l);
-    double before = l + 1 < M ? one[-2] : 0.0;
-    for (size_t m = M; m-- > 0;) {
-      const double *other = x + 2 * (M - 1 - m);
-      double sum = 0.5 * (before * other[0] - one[0] * (m + 1 < M ? other[-2] : 0.0));
-      form[l * M + m] = sum + (l + 1 < M && m + 1 < M ? form[(l + 1) * M + m + 1] : 0.0);
-    }
-  }
-  for (size_t l = 0; l < M; l++) {
-    const double *one = w + 2 * (M - 1 - l);
-    double Y = one[0] * P->YY + one[1] * P->vY, v = one[0] * P->Yv + one[1] * P->vv;
+    double one = of->delta[left + l], other = of->v[left + l], *row = form + l * M, sum = 0.0;
+    double of_delta = one * P->YY + other * P->vY, of_v = one * P->Yv + other * P->vv;
+    double here = 0.5 * one, before = 0.5 * of->delta[left + l + 1];
     for (size_t m = 0; m < M; m++) {
-      const double *other = x + 2 * (M - 1 - m);
-      form[l * M + m] += Y * other[0] + v * other[1];
+      area[m] = area[m + 1] + before * delta[m] - here * delta[m + 1];
+      row[m] = area[m] + of_delta * delta[m] + of_v * v[m];
+      sum += row[m];
+      columns[m] += share * row[m];
     }
+    rows[l] = share * sum;
+    mean += share * rows[l];
   }
-  centre_rows(M, M, root_of_noise(of), form);
-  centre_columns(M, M, root_of_noise(of), of->means, form);
+  for (size_t l = 0; l < M; l++)
+    for (size_t m = 0; m < M; m++) form[l * M + m] = factor * (form[l * M + m] - rows[l] - (columns[m] - mean));
 }
 
 /* form (M), of 2 (i r + j) + s: row s, of delta or v, of the z xi block of K_ij, times G^1/2: what (1/2) sum_k [ f_i(k) x_j(k+1) -
@@ -212,7 +190,9 @@ static void mixed_form(const epoch_tables *of, size_t number, double *form)
     delta = here + delta - rho * both;
     v = beta * both;
   }
-  centre_rows(1, M, root_of_noise(of), form);
+  double mean = 0.0, root = sqrt((double)M / (double)(M - 1));
+  for (size_t m = 0; m < M; m++) mean += form[m] / (double)M;
+  for (size_t m = 0; m < M; m++) form[m] = root * (form[m] - mean);
 }
 
 /* ------------------------------------------------------------- a few of the forms */
