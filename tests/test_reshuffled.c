@@ -159,6 +159,30 @@ START_TEST(runs_end_in_the_periodic_state)
 }
 END_TEST
 
+/* What is added to the leading order over the epoch falls with lambda, also where an epoch forgets next to nothing. */
+START_TEST(small_learning_rates_are_leading_order)
+{
+  double added[3], mean[3];
+  for (int k = 0; k < 3; k++) {
+    sgf_problem *problem = reshuffled_problem(3, (size_t[]){3, 2, 2}, 30, 3, 0.0,
+                                              k == 0   ? 2e-3
+                                              : k == 1 ? 1e-3
+                                                       : 1e-6);
+    problem->settings.theory.equation = SGF_EQUATION_CLOSURE;
+    sgf_prediction *prediction = predict(problem);
+    added[k] = prediction->info.next_order;
+    mean[k] = prediction->info.mean_shift / problem->settings.training.learning_rate;
+    sgf_prediction_free(prediction);
+    sgf_problem_free(problem);
+  }
+  ck_assert_msg(fabs(added[0]) > 1e-4 && fabs(added[0]) < 1e-2, "added: %g", added[0]);
+  ASSERT_NEAR(added[0] / added[1], 2.0, 0.05);
+  ck_assert_msg(fabs(added[2]) < 1e-5, "added: %g", added[2]);
+  ASSERT_NEAR(mean[0] / mean[1], 1.0, 0.01);
+  ASSERT_NEAR(mean[1] / mean[2], 1.0, 0.01);
+}
+END_TEST
+
 /* ---------------------------------------------------------------------------- SGD */
 
 static const sgf_quantity *quantity(const sgf_comparison *comparison, const char *name)
@@ -211,6 +235,7 @@ static Suite *reshuffled_suite(void)
   tcase_set_timeout(cases, 60);
   tcase_add_test(cases, all_orders_of_the_samples);
   tcase_add_loop_test(cases, runs_end_in_the_periodic_state, 0, 2);
+  tcase_add_test(cases, small_learning_rates_are_leading_order);
   tcase_add_loop_test(cases, sgd_tells_the_orders_apart, 0, 2);
   suite_add_tcase(suite, cases);
   return suite;

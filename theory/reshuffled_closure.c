@@ -18,9 +18,10 @@
 static const double MOST_NUMBERS = 1e8;
 /* The point is moved to the mean, between epochs, where that is so far away, relative to the weights. */
 static const double FARTHEST = 0.005;
-/* Passes until the quasi-stationary state is found; the change that ends them, or the first of them. */
+/* Passes until the quasi-stationary state is found; the change that ends them, or the first of them, or from which on they end when
+ * changes no longer get smaller: slow modes forget little of round-off in an epoch. */
 enum { MOST_PASSES = 300 };
-static const double SETTLED = 1e-11, NEARLY_SETTLED = 1e-3;
+static const double SETTLED = 1e-11, NEARLY_SETTLED = 1e-3, LEAST_SETTLED = 1e-6;
 
 struct sgf_reshuffled_closure {
   const sgf_problem *problem;
@@ -297,18 +298,21 @@ static sgf_status averages_create(const sgf_reshuffled_closure *closure, epoch_a
   return status;
 }
 
-/* Go over an epoch; into `averages`, if not NULL. */
-static sgf_status run_epoch(sgf_reshuffled_closure *closure, epoch_averages *averages, sgf_error *error)
+/* Go over an epoch; into `averages`, if not NULL. The largest norm of the second moment on the way. */
+static sgf_status run_epoch(sgf_reshuffled_closure *closure, epoch_averages *averages, double *largest,
+                            sgf_error *error)
 {
   sgf_reshuffled_moments *moments = &closure->moments;
   size_t size = closure->size, P = closure->samples.samples;
   double weight = 1.0 / (double)moments->batches;
+  *largest = 0.0;
   if (averages != NULL) memset(averages->block, 0, (P + 1 + 2 * size) * size * sizeof(double));
   sgf_reshuffled_moments_begin(moments);
   for (size_t k = 0; k < moments->batches; k++) {
     if (averages != NULL)
       cblas_daxpy((int)(P * size), weight, moments->D, 1, averages->D, 1); /* it acts on this step */
     sgf_reshuffled_moments_step(moments);
+    *largest = fmax(*largest, sgf_norm(size * size, moments->second));
     if (averages == NULL) continue;
     cblas_daxpy((int)size, weight, moments->mean, 1, averages->mean, 1);
     cblas_daxpy((int)(size * size), weight, moments->second, 1, averages->Sigma, 1);
@@ -320,11 +324,11 @@ static sgf_status run_epoch(sgf_reshuffled_closure *closure, epoch_averages *ave
 }
 
 /* From the state before an epoch, `start`, and the one after it to the one that epochs without the corrections, m -> a^M m + const,
- * would end in; the relative change of mean and second moment. */
+ * would end in; the norm of the change. */
 static double extrapolate(const sgf_reshuffled_closure *closure, const double *start, double *end, size_t order)
 {
   size_t size = closure->size, count = order == 1 ? size : order == 2 ? size * size : size * size * size;
-  double change = 0.0, norm = 0.0, batches = (double)closure->moments.batches;
+  double change = 0.0, batches = (double)closure->moments.batches;
   for (size_t k = 0; k < count; k++) {
     double a = 1.0;
     for (size_t place = 0, rest_of = k; place < order; place++, rest_of /= size)
@@ -332,12 +336,11 @@ static double extrapolate(const sgf_reshuffled_closure *closure, const double *s
     double step = (end[k] - start[k]) / (1.0 - pow(a, batches));
     end[k] = start[k] + step;
     change += step * step;
-    norm += end[k] * end[k];
   }
-  return norm > 0.0 ? sqrt(change / norm) : 0.0;
+  return sqrt(change);
 }
 
-/* One pass towards the periodic state, from `start`, room for (1 + size + size^2, size). */
+/* One pass towards the periodic state, by `moved`, relative; `start` is room for (1 + size + size^2, size). */
 static sgf_status pass(sgf_reshuffled_closure *closure, double *start, double *moved, sgf_error *error)
 {
   sgf_reshuffled_moments *moments = &closure->moments;
@@ -345,13 +348,13 @@ static sgf_status pass(sgf_reshuffled_closure *closure, double *start, double *m
   memcpy(start, moments->mean, size * sizeof *start);
   memcpy(start + size, moments->second, square * sizeof *start);
   memcpy(start + size + square, moments->third, square * size * sizeof *start);
-  sgf_status status = run_epoch(closure, NULL, error);
+  double largest;
+  sgf_status status = run_epoch(closure, NULL, &largest, error);
   if (status != SGF_OK) return status;
-  double of_mean = extrapolate(closure, start, moments->mean, 1), variance = sgf_trace(size, moments->second);
-  double length = sgf_norm(size, moments->mean);
-  of_mean *= variance > 0.0 ? length / (length + 0.1 * sqrt(variance))
-                            : 1.0; /* the mean counts from a tenth of a deviation on */
-  *moved = fmax(of_mean, extrapolate(closure, start + size, moments->second, 2));
+  double of_mean = extrapolate(closure, start, moments->mean, 1), scale = sgf_norm(size, moments->mean);
+  double of_second = extrapolate(closure, start + size, moments->second, 2);
+  scale += 0.1 * sqrt(largest); /* the mean counts from a tenth of a deviation on */
+  *moved = fmax(scale > 0.0 ? of_mean / scale : 0.0, largest > 0.0 ? of_second / largest : 0.0);
   if (!closure->samples.linear) extrapolate(closure, start + size + square, moments->third, 3);
   return SGF_OK;
 }
@@ -359,12 +362,16 @@ static sgf_status pass(sgf_reshuffled_closure *closure, double *start, double *m
 static sgf_status find_periodic(sgf_reshuffled_closure *closure, double tolerance, sgf_error *error)
 {
   size_t size = closure->size;
-  double *start, moved = INFINITY, slowest = closure->size > 0 ? closure->samples.hessian[0] : INFINITY;
+  double *start, moved = INFINITY, before = INFINITY;
+  bool settled = false, held = size == 0 || closure->samples.hessian[0] > 0.0;
   sgf_status status = sgf_new_reals(&start, 1 + size + size * size, size, "closure of epochs", error);
-  for (int k = 0; k < MOST_PASSES && status == SGF_OK && !(moved <= tolerance); k++)
-    status = slowest > 0.0 ? pass(closure, start, &moved, error) : SGF_ERROR_NUMERICAL;
+  for (int k = 0; k < MOST_PASSES && held && status == SGF_OK && !settled; k++) {
+    before = moved;
+    status = pass(closure, start, &moved, error);
+    settled = moved <= tolerance || (moved <= LEAST_SETTLED && moved > 0.5 * before);
+  }
   free(start);
-  if (status == SGF_ERROR_MEMORY || (status == SGF_OK && moved <= tolerance)) return status;
+  if (status == SGF_ERROR_MEMORY || (status == SGF_OK && settled)) return status;
   return sgf_fail(
       error, SGF_ERROR_UNSTABLE,
       "training.learning_rate is %g: the closure of reshuffled epochs has no quasi-stationary state, or it was "
@@ -444,6 +451,7 @@ sgf_status sgf_reshuffled_closure_settle(sgf_reshuffled_closure *closure, double
 {
   size_t size = closure->size, square = size * size;
   epoch_averages averages = {0};
+  double largest;
   sgf_status status;
   *residual = NAN;
   rest(closure);
@@ -455,9 +463,9 @@ sgf_status sgf_reshuffled_closure_settle(sgf_reshuffled_closure *closure, double
   }
   SGF_TRY(find_periodic(closure, SETTLED, error));
   memcpy(second, closure->moments.second, square * sizeof *second);
-  SGF_TRY(run_epoch(closure, &averages, error));
+  SGF_TRY(run_epoch(closure, &averages, &largest, error));
   for (size_t k = 0; k < square; k++) second[k] -= closure->moments.second[k];
-  *residual = sgf_norm(square, second) / sgf_norm(square, closure->moments.second);
+  *residual = largest > 0.0 ? sgf_norm(square, second) / largest : 0.0;
   SGF_TRY(drift_outside(closure, &averages, drift, error));
   give_back(closure, &averages, Sigma, ends, mean, second);
 done:

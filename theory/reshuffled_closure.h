@@ -26,7 +26,7 @@ sgf_status sgf_reshuffled_closure_window(sgf_reshuffled_closure *closure, const 
  *   Sigma  (size, size) average over the epoch of the covariance;  ends (size, size) at the ends of the epoch
  *   mean   (size), average over the epoch of theta - theta*
  *   second (size, size), average over the epoch of the square of that mean
- *   residual  change of mean and second moment over another epoch, relative
+ *   residual  change of the second moment over another epoch, relative to the largest within it
  *   drift  (n) d(mean)/dt outside of the subspace
  * Errors: SGF_ERROR_UNSTABLE when there is none, SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
 sgf_status sgf_reshuffled_closure_settle(sgf_reshuffled_closure *closure, double *Sigma, double *ends, double *mean,
