@@ -123,6 +123,8 @@ theory_sources = \
   %D%/reshuffled_samples.h \
   %D%/rotation.c \
   %D%/rotation.h \
+  %D%/rotation_martingale.c \
+  %D%/rotation_martingale.h \
   %D%/rotation_momentum.c \
   %D%/rotation_momentum.h \
   %D%/rotation_observables.c \

@@ -1,13 +1,16 @@
 /* What the hidden layers turn by in a window, about where the mean of the weights has come to. */
 #include "turning.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "averaged_operators.h"
 #include "closure.h"
 #include "linear_algebra.h"
 #include "memory.h"
 #include "null_motion.h"
+#include "rotation_martingale.h"
 #include "rotation_momentum.h"
 
 /* As in closure_prediction.c. */
@@ -148,32 +151,125 @@ done:
   return status;
 }
 
-/* The closure to the end of the window: change (n) of the mean in it, theta and Sigma (n, n) of its middle. */
+/* The closure to the end of the window: change (n) of the mean in it, theta of its middle, mean of Sigma (n, n) over the middles
+ * of its quarters. */
 static sgf_status follow_closure(const sgf_problem *problem, const sgf_plan *plan, sgf_turning *turning, bool moved,
                                  double *change, double *Sigma, sgf_error *error)
 {
-  size_t n = problem->network.weights, half = plan->window_steps / 2;
+  size_t n = problem->network.weights, done_steps = 0;
   sgf_closure *closure = NULL;
   sgf_status status;
   SGF_TRY(sgf_closure_create(problem, n, NULL, &closure, error));
   SGF_TRY(sgf_closure_advance(closure, plan->burn_in_steps, INTERVAL_TOLERANCE, error));
   for (size_t k = 0; k < n; k++) change[k] = -sgf_closure_mean(closure)[k];
-  SGF_TRY(sgf_closure_advance(closure, half, INTERVAL_TOLERANCE, error));
-  memcpy(Sigma, sgf_closure_covariance(closure), n * n * sizeof *Sigma);
-  for (size_t k = 0; k < n && moved; k++) turning->theta[k] += sgf_closure_mean(closure)[k];
-  SGF_TRY(sgf_closure_advance(closure, plan->window_steps - half, INTERVAL_TOLERANCE, error));
+  for (size_t eighth = 1; eighth <= 8; eighth++) {
+    size_t until = plan->window_steps * eighth / 8;
+    SGF_TRY(sgf_closure_advance(closure, until - done_steps, INTERVAL_TOLERANCE, error));
+    done_steps = until;
+    for (size_t k = 0; k < n * n && eighth % 2 == 1; k++) Sigma[k] += 0.25 * sgf_closure_covariance(closure)[k];
+    for (size_t k = 0; k < n && eighth == 4 && moved; k++) turning->theta[k] += sgf_closure_mean(closure)[k];
+  }
   for (size_t k = 0; k < n; k++) change[k] += sgf_closure_mean(closure)[k];
 done:
   sgf_closure_free(closure);
   return status;
 }
 
+/* factor (r, n): rows l_k, S = sum_k l_k l_k^T in weights. */
+static sgf_status factorize(const sgf_motion *motion, double *factor, sgf_error *error)
+{
+  size_t r = motion->rank, n = motion->network->weights;
+  double *Q = NULL, *variance = NULL;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&Q, r, r, "covariance next to the symmetry", error));
+  SGF_TRY(sgf_new_reals(&variance, r, 1, "covariance next to the symmetry", error));
+  memcpy(Q, motion->S, r * r * sizeof *Q);
+  SGF_TRY(sgf_symmetric_eigen(r, Q, variance, "covariance next to the symmetry", error));
+  for (size_t k = 0; k < r * r; k++) Q[k] *= sqrt(fmax(variance[k / r], 0.0));
+  sgf_multiply(r, n, r, SGF_PLAIN, Q, SGF_TRANSPOSED, motion->rows, factor);
+done:
+  free(Q);
+  free(variance);
+  return status;
+}
+
+/* D (r, r), per unit of time and in the modes: of fluctuations with the motion's S, by the closure. */
+static sgf_status averaged_noise(const sgf_problem *problem, const sgf_fluctuations *fluctuations, double scale,
+                                 const double *theta, const sgf_motion *motion, double *D, sgf_error *error)
+{
+  size_t n = problem->network.weights, r = motion->rank;
+  double *factor = NULL;
+  sgf_averaged_operators averaged = {0};
+  sgf_status status;
+  SGF_TRY(sgf_averaged_operators_create(n, n, &averaged, error));
+  SGF_TRY(sgf_new_reals(&factor, r, n, "covariance next to the symmetry", error));
+  SGF_TRY(factorize(motion, factor, error));
+  SGF_TRY(sgf_average_operators(&problem->network, &problem->data, problem->settings.training.weight_decay, theta, r,
+                                factor, NULL, &averaged, error));
+  SGF_TRY(sgf_into_range(&fluctuations->range, averaged.noise, D, error));
+  for (size_t k = 0; k < r * r; k++) D[k] *= scale;
+done:
+  sgf_averaged_operators_free(&averaged);
+  free(factor);
+  return status;
+}
+
+/* The same of constant noise. */
+static void constant_noise(const sgf_fluctuations *fluctuations, double *D)
+{
+  size_t n = fluctuations->range.n, r = fluctuations->range.rank, null = n - r;
+  for (size_t i = 0; i < r; i++)
+    for (size_t j = 0; j < r; j++) D[i * r + j] = fluctuations->noise[(null + i) * n + null + j];
+}
+
+/* The covariance of the change by the martingale: slow modes need not have relaxed. What saturates, as of stationary ones. */
+static sgf_status add_martingale(const sgf_problem *problem, const sgf_motion *motion, const double *D,
+                                 sgf_turning *turning, sgf_error *error)
+{
+  const sgf_lags in_the_window = {1.0, turning->elapsed}, in_the_long_run = {0.0, 0.0};
+  size_t count = turning->count;
+  double step = is_flow(&problem->settings) ? 0.0 : problem->settings.training.learning_rate;
+  double *rate = NULL, *flow = NULL;
+  sgf_status status;
+  SGF_TRY(sgf_new_reals(&rate, count, count, "rotations", error));
+  SGF_TRY(sgf_new_reals(&flow, count, count, "rotations", error));
+  SGF_TRY(sgf_martingale_rate(motion, step, D, count, turning->modes, rate, error));
+  SGF_TRY(sgf_motion_covariance(motion, &in_the_long_run, count, turning->modes, flow, error));
+  SGF_TRY(sgf_motion_covariance(motion, &in_the_window, count, turning->modes, turning->covariance, error));
+  for (size_t k = 0; k < count * count; k++) turning->covariance[k] += turning->elapsed * (rate[k] - flow[k]);
+done:
+  free(rate);
+  free(flow);
+  return status;
+}
+
+/* The covariance of the change at the turning's theta, by a motion whose S is the mean of the window. */
+static sgf_status fill_covariance(const sgf_problem *problem, const sgf_prediction *prediction,
+                                  const sgf_fluctuations *fluctuations, const sgf_motion *motion,
+                                  sgf_turning *turning, sgf_error *error)
+{
+  const sgf_settings *settings = &problem->settings;
+  const sgf_lags lags = {1.0, turning->elapsed};
+  double scale = settings->training.learning_rate * prediction->info.noise_strength, *D;
+  if (settings->training.momentum > 0.0 || !sgf_martingale_is_affordable(motion->rank, turning->count))
+    return covariance_of(problem, motion, &lags, turning->count, turning->modes, turning->covariance, error);
+  sgf_status status = sgf_new_reals(&D, motion->rank, motion->rank, "noise next to the symmetry", error);
+  if (status != SGF_OK) return status;
+  if (settings->theory.equation == SGF_EQUATION_CLOSURE)
+    status = averaged_noise(problem, fluctuations, scale, turning->theta, motion, D, error);
+  else
+    constant_noise(fluctuations, D);
+  if (status == SGF_OK) status = add_martingale(problem, motion, D, turning, error);
+  free(D);
+  return status;
+}
+
 /* Mean and covariance at the turning's theta. change (n) and Sigma (n, n) of the closure, or NULL. */
-static sgf_status fill(const sgf_problem *problem, const sgf_fluctuations *fluctuations, const sgf_plan *plan,
-                       const double *change, const double *Sigma, sgf_turning *turning, sgf_error *error)
+static sgf_status fill(const sgf_problem *problem, const sgf_prediction *prediction,
+                       const sgf_fluctuations *fluctuations, const sgf_plan *plan, const double *change,
+                       const double *Sigma, sgf_turning *turning, sgf_error *error)
 {
   const sgf_network *network = &problem->network;
-  const sgf_lags lags = {1.0, turning->elapsed};
   sgf_motion motion = {0};
   sgf_status status;
   SGF_TRY(sgf_rotation_gram(network, turning->theta, &turning->gram, error));
@@ -185,7 +281,7 @@ static sgf_status fill(const sgf_problem *problem, const sgf_fluctuations *fluct
     SGF_TRY(mean_of_window(problem, plan, &motion, turning, error));
   }
   SGF_TRY(motion_with(problem, fluctuations, plan, Sigma, &motion, error));
-  SGF_TRY(covariance_of(problem, &motion, &lags, turning->count, turning->modes, turning->covariance, error));
+  SGF_TRY(fill_covariance(problem, prediction, fluctuations, &motion, turning, error));
 done:
   sgf_motion_free(&motion);
   return status;
@@ -210,7 +306,7 @@ sgf_status sgf_turning_create(const sgf_problem *problem, const sgf_prediction *
     SGF_TRY(follow_path(problem, prediction, plan, turning, &moved, error));
   }
   if (moved) SGF_TRY(sgf_fluctuations_at(problem, prediction, turning->theta, &there, error));
-  SGF_TRY(fill(problem, moved ? &there : &prediction->joint, plan, change, Sigma, turning, error));
+  SGF_TRY(fill(problem, prediction, moved ? &there : &prediction->joint, plan, change, Sigma, turning, error));
 done:
   sgf_fluctuations_free(&there);
   free(change);
