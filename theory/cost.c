@@ -14,6 +14,7 @@
 #include "memory.h"
 #include "prediction.h"
 #include "problem.h"
+#include "reshuffled_moments.h"
 #include "tested_directions.h"
 
 /* Above this n the dense path is taken only if nothing else will do: its n x n sets are not written then either. */
@@ -154,14 +155,22 @@ static double averages_of_weights(const shape *of, double rank)
   return n * n * 12.0 * (of->samples + rank) + 2.0 * of->samples * rank * widths * widths;
 }
 
+/* A step of the closure of reshuffled epochs, many small products; measured. Steps of runs of a plan's length. */
+static bool is_reshuffled(const shape *of)
+{
+  return is_closure(of) && of->settings->training.sampling == SGF_SAMPLING_EPOCH;
+}
+static double reshuffled_step(const shape *of, double size) { return 130.0 * of->samples * cube(size); }
+static const double RESHUFFLED_STEPS = 200.0;
+
 /* The quasi-stationary state of the closure: in each pass averaged operators, and an eigenproblem of the size of the range; with
  * weight decay or a bottleneck also products with n x n matrices. Of reshuffled epochs some twenty epochs. */
 static double closure_operations(const shape *of)
 {
   double n = of->weights, rank = fmin(of->map, n), each = eigen(of, rank) + 9.0 * cube(rank);
   if (!is_closure(of)) return 0.0;
-  if (of->settings->training.sampling == SGF_SAMPLING_EPOCH)
-    return 20.0 * of->samples / (double)of->settings->training.batch_size * 30.0 * of->samples * cube(rank);
+  if (is_reshuffled(of))
+    return 20.0 * of->samples / (double)of->settings->training.batch_size * reshuffled_step(of, rank);
   if (is_of_map(of)) return PASSES * (averages_of_map(of) + each) / SHARE_OF_RATE;
   return PASSES * (averages_of_weights(of, rank) + 8.0 * rank * n * n + each);
 }
@@ -170,6 +179,7 @@ static double closure_operations(const shape *of)
 static double closure_runs(const shape *of)
 {
   bool all = follows_weights(of);
+  if (is_reshuffled(of)) return RESHUFFLED_STEPS * reshuffled_step(of, of->weights);
   double size = all ? of->weights : of->map;
   double averages = all ? averages_of_weights(of, size) : averages_of_map(of) / SHARE_OF_RATE;
   return is_closure(of) ? INTERVALS * (averages + 2.0 * eigen(of, size) + 52.0 * cube(size)) : 0.0;
@@ -198,6 +208,11 @@ static double dense_bytes(const shape *of)
 {
   double square = 8.0 * of->weights * of->weights;
   bool krylov = of->layers > 1 && of->settings->theory.equation == SGF_EQUATION_MULTIPLICATIVE;
+  if (is_reshuffled(of)) {
+    size_t size = (size_t)(of->dense ? of->weights : fmin(of->map, of->weights)), P = (size_t)of->samples;
+    double samples = sgf_reshuffled_samples_size(P, size, of->layers == 1);
+    return 20.0 * square + 8.0 * (samples + sgf_reshuffled_moments_size(P, size));
+  }
   if (is_closure(of) && of->dense && follows_weights(of)) return 44.0 * square;
   return is_closure(of) ? 14.0 * square + closure_bytes(of) : (krylov ? 50.0 : 20.0) * square;
 }
