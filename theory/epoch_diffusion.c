@@ -200,7 +200,7 @@ static void mixed_form(const epoch_tables *of, size_t number, double *form)
 /* Numbers of forms that are stored. */
 enum { STORED = 1 << 24 };
 /* Forms that are kept at most, and modes whose forms are tried first. */
-enum { MOST_FORMS = 256, TRIED_MODES = 8 };
+enum { MOST_FORMS = 1024, TRIED_MODES = 8 };
 
 /* Forms number 0 ... count - 1, each of `length` numbers. */
 typedef struct {
@@ -271,10 +271,14 @@ static sgf_status decompose(family *all, double top, sgf_error *error)
 {
   double *pivot;
   sgf_status status = sgf_new_reals(&pivot, all->length, 1, "forms of an epoch", error);
-  for (; all->kept < MOST_FORMS && status == SGF_OK; all->kept++) {
+  for (; status == SGF_OK; all->kept++) {
     size_t best = 0;
     for (size_t p = 1; p < all->count; p++) best = all->left[p] > all->left[best] ? p : best;
     if (!(all->left[best] > KEPT * top)) break;
+    if (all->kept == MOST_FORMS) {
+      status = sgf_fail(error, SGF_ERROR_NUMERICAL, "the modes of an epoch have more than %d forms", MOST_FORMS);
+      break;
+    }
     void *grown = realloc(all->products, (all->kept + 1) * all->count * sizeof *all->products);
     if (grown == NULL) {
       status = sgf_fail(error, SGF_ERROR_MEMORY, "no memory for the forms of an epoch");
