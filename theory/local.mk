@@ -130,6 +130,8 @@ theory_sources = \
   %D%/rotation_observables.c \
   %D%/sample_moments.c \
   %D%/sample_moments.h \
+  %D%/scaling_diffusion.c \
+  %D%/scaling_diffusion.h \
   %D%/second_moment.c \
   %D%/second_moment.h \
   %D%/settings.c \
