@@ -82,8 +82,8 @@ static sgf_status mean_deviation(const study_unit *now, const double *mean, doub
   sgf_status status = sgf_new_reals(&differences, rows, n, "means", error);
   if (status != SGF_OK) return status;
   for (size_t r = 0; r < rows; r++) {
-    const double *halves = now->ensemble->half_means + 2 * r * n;
-    for (size_t k = 0; k < n; k++) differences[r * n + k] = 0.5 * (halves[k] + halves[n + k]) - mean[k];
+    sgf_ensemble_row_mean(now->ensemble, r, differences + r * n);
+    for (size_t k = 0; k < n; k++) differences[r * n + k] -= mean[k];
   }
   status = sgf_squared_mean(differences, rows, n, &square, &square_error, error);
   *deviation = sqrt(fmax(square, 0.0)) / length;

@@ -180,8 +180,7 @@ static sgf_status compare_mean(sgf_comparing *all, sgf_error *error)
   SGF_TRY(sgf_new_reals(&means, all->rows, rank, "means of the replicas", error));
   SGF_TRY(sgf_new_reals(&delta, n, 1, "means of the replicas", error));
   for (size_t r = 0; r < all->rows; r++) {
-    const double *halves = all->ensemble->half_means + 2 * r * n;
-    for (size_t k = 0; k < n; k++) delta[k] = 0.5 * (halves[k] + halves[n + k]);
+    sgf_ensemble_row_mean(all->ensemble, r, delta);
     for (size_t k = 0; k < n && all->mean != NULL; k++) delta[k] -= all->mean[k];
     if (all->ensemble->directions != NULL)
       memcpy(means + r * rank, delta, rank * sizeof *means);

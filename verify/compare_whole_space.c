@@ -7,14 +7,6 @@
 #include "comparing.h"
 #include "statistics.h"
 
-/* The mean of theta - theta* over the window of a row. */
-static void mean_of_row(const sgf_comparing *all, size_t row, double *mean)
-{
-  size_t n = all->n;
-  const double *halves = all->ensemble->half_means + 2 * row * n;
-  for (size_t k = 0; k < n; k++) mean[k] = 0.5 * (halves[k] + halves[n + k]);
-}
-
 /* The mean over the window, relative to the root mean square of |theta - theta*|. */
 static sgf_status compare_mean(sgf_comparing *all, double trace, sgf_error *error)
 {
@@ -23,7 +15,7 @@ static sgf_status compare_mean(sgf_comparing *all, double trace, sgf_error *erro
   sgf_status status = sgf_new_reals(&means, all->rows, n, "means of the replicas", error);
   if (status != SGF_OK) return status;
   for (size_t r = 0; r < all->rows; r++) {
-    mean_of_row(all, r, means + r * n);
+    sgf_ensemble_row_mean(all->ensemble, r, means + r * n);
     for (size_t k = 0; k < n; k++) means[r * n + k] -= all->mean[k];
   }
   status = sgf_add_norm(all, "whole_mean", means, n, sqrt(trace), error);
@@ -47,7 +39,7 @@ static sgf_status compare_covariance(sgf_comparing *all, const double *second, s
   for (size_t r = 0; r < all->rows; r++) {
     const double *element = sgf_ensemble_second(all->ensemble, r, room);
     double *vector = vectors + r * packed;
-    mean_of_row(all, r, s);
+    sgf_ensemble_row_mean(all->ensemble, r, s);
     for (size_t i = 0; i < n; i++)
       for (size_t j = 0; j <= i; j++) {
         double measured = *element++ - s[i] * m[j] - m[i] * s[j] + 2.0 * m[i] * m[j];

@@ -39,6 +39,15 @@ static size_t ends_of(const sgf_ensemble *ensemble, size_t replicas)
   return replicas < most ? replicas : most;
 }
 
+void sgf_ensemble_row_mean(const sgf_ensemble *ensemble, size_t row, double *mean)
+{
+  const sgf_plan *plan = &ensemble->info.plan;
+  size_t n = ensemble->n, snapshots = plan->stride > 0 ? plan->window_steps / plan->stride : 2;
+  const double *halves = ensemble->half_means + 2 * row * n;
+  double first = (double)((snapshots + 1) / 2) / (double)snapshots;
+  for (size_t k = 0; k < n; k++) mean[k] = first * halves[k] + (1.0 - first) * halves[n + k];
+}
+
 size_t sgf_ensemble_kept(const sgf_ensemble *ensemble)
 {
   return ensemble->kept < ensemble->info.replicas ? ensemble->kept : ensemble->info.replicas;
@@ -438,6 +447,22 @@ static sgf_status elements_of_rows(const sgf_ensemble *ensemble, double *mean, d
   return status;
 }
 
+/* mean (n) over all rows. */
+static sgf_status mean_of_rows(const sgf_ensemble *ensemble, double *mean, sgf_error *error)
+{
+  size_t n = ensemble->n, rows = ensemble->info.pools;
+  double *own;
+  sgf_status status = sgf_new_reals(&own, n, 1, "means of the replicas", error);
+  if (status != SGF_OK) return status;
+  memset(mean, 0, n * sizeof *mean);
+  for (size_t r = 0; r < rows; r++) {
+    sgf_ensemble_row_mean(ensemble, r, own);
+    for (size_t k = 0; k < n; k++) mean[k] += own[k] / (double)rows;
+  }
+  free(own);
+  return SGF_OK;
+}
+
 sgf_status sgf_ensemble_moments(const sgf_ensemble *ensemble, double *covariance, double *standard_error,
                                 double *mean, sgf_error *error)
 {
@@ -454,7 +479,7 @@ sgf_status sgf_ensemble_moments(const sgf_ensemble *ensemble, double *covariance
       if (covariance != NULL) covariance[i * n + j] = covariance[j * n + i] = average[index];
       if (standard_error != NULL) standard_error[i * n + j] = standard_error[j * n + i] = se;
     }
-  for (size_t k = 0; k < n && mean != NULL; k++) mean[k] = gsl_stats_mean(ensemble->half_means + k, n, 2 * rows);
+  if (mean != NULL) SGF_TRY(mean_of_rows(ensemble, mean, error));
 done:
   free(average);
   free(squares);

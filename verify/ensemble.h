@@ -71,6 +71,10 @@ void sgf_ensemble_deviation(const sgf_ensemble *ensemble, const double *theta, c
 /* Room for more replicas, in the same rows. Errors: SGF_ERROR_MEMORY; the ensemble is then as it was. */
 sgf_status sgf_ensemble_grow(sgf_ensemble *ensemble, size_t replicas, sgf_error *error);
 
+/* mean (n) of delta over the window of a row: of both halves, the first of which has one snapshot more where their number is
+ * odd. */
+void sgf_ensemble_row_mean(const sgf_ensemble *ensemble, size_t row, double *mean);
+
 /* Replicas of the ensemble whose ends it has. */
 size_t sgf_ensemble_kept(const sgf_ensemble *ensemble);
 /* Replicas of n weights whose ends are kept, if there are so many. */

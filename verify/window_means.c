@@ -85,14 +85,12 @@ done:
 /* The means of every row's windows along the directions, from those of their halves. */
 static sgf_status project_means(const sgf_comparing *all, window_means *these, sgf_error *error)
 {
-  const sgf_plan *plan = &all->ensemble->info.plan;
-  size_t n = all->n, snapshots = plan->window_steps / plan->stride;
-  double first = (double)((snapshots + 1) / 2) / (double)snapshots, *mean;
+  size_t n = all->n;
+  double *mean;
   sgf_status status = sgf_new_reals(&mean, n, 1, "means of windows", error);
   if (status != SGF_OK) return status;
   for (size_t r = 0; r < all->rows; r++) {
-    const double *halves = all->ensemble->half_means + 2 * r * n;
-    for (size_t k = 0; k < n; k++) mean[k] = first * halves[k] + (1.0 - first) * halves[n + k];
+    sgf_ensemble_row_mean(all->ensemble, r, mean);
     sgf_multiply(these->count, 1, n, SGF_PLAIN, all->directions, SGF_PLAIN, mean, these->means + r * these->count);
   }
   for (size_t k = 0; k < these->count; k++)

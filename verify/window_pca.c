@@ -54,7 +54,7 @@ static sgf_status analyse(const sgf_problem *problem, const sgf_ensemble *ensemb
   const sgf_network *network = &problem->network;
   size_t n = network->weights, size = sgf_layer_size(network, layer), first = network->offsets[layer];
   size_t degree = 2 * network->layers;
-  const double *second = ensemble->second + row * sgf_packed_size(n), *halves = ensemble->half_means + 2 * row * n;
+  const double *second = ensemble->second + row * sgf_packed_size(n);
   sgf_status status;
   for (size_t i = 0; i < size; i++)
     for (size_t j = 0; j <= i; j++)
@@ -62,7 +62,8 @@ static sgf_status analyse(const sgf_problem *problem, const sgf_ensemble *ensemb
   SGF_TRY(sgf_principal_directions(size, room->block, room->block, room->components, variance, room->scratch, error));
   for (size_t k = 0; k < size; k++)
     memcpy(room->embedded + k * n + first, room->components + k * size, size * sizeof *room->embedded);
-  for (size_t k = 0; k < n; k++) room->mean[k] = problem->theta[k] + 0.5 * (halves[k] + halves[n + k]);
+  sgf_ensemble_row_mean(ensemble, row, room->mean);
+  for (size_t k = 0; k < n; k++) room->mean[k] += problem->theta[k];
   SGF_TRY(sgf_cross_section(network, &problem->data, room->mean, size, room->embedded, room->coefficients, error));
   for (size_t k = 0; k < size; k++)
     flatness[k] = sgf_flatness_of_polynomial(room->coefficients + k * (degree + 1), degree,
