@@ -1,5 +1,6 @@
-/* The closure on the range of H, as the map sees it, against the one with n x n matrices: coefficients, quasi-stationary
- * state, runs of finite length with the mean that leaves the range, the covariance operator of it, and SGD. */
+/* The closure on the range of H, as the map sees it, against the one with n x n matrices: coefficients,
+ * quasi-stationary state, runs of finite length with the mean that leaves the range, the covariance operator of it,
+ * and SGD. */
 #include "../theory/averaged_operators.h"
 #include "../theory/closure.h"
 #include "../theory/covariance_operator.h"
@@ -168,7 +169,8 @@ END_TEST
 
 /* ------------------------------------------------------ quasi-stationary state */
 
-/* By the map, and by n x n matrices in the rows of the same basis; third cumulants go along where there are few weights. */
+/* By the map, and by n x n matrices in the rows of the same basis; third cumulants go along where there are few
+ * weights. */
 START_TEST(quasi_stationary_state_is_the_same)
 {
   sgf_error error = {SGF_OK, ""};
@@ -243,8 +245,8 @@ START_TEST(operator_predicts_what_the_dense_path_does)
 }
 END_TEST
 
-/* Correlation times, displacement, and the autocovariance along any direction, with momentum too: in the modes of the closure's
- * drift, and of H by the equation of leading order. */
+/* Correlation times, displacement, and the autocovariance along any direction, with momentum too: in the modes of
+ * the closure's drift, and of H by the equation of leading order. */
 START_TEST(times_are_those_of_the_dense_path)
 {
   sgf_error error = {SGF_OK, ""};
@@ -287,8 +289,9 @@ END_TEST
 
 /* ------------------------------------------------------------- finite times */
 
-/* Of runs that take a few per cent of the lifetime: (mean, second moment) on the range by all weights, by the range with the mean
- * beyond it, and with the mean held on it, what the rows of the basis alone do. Deviations from the first. */
+/* Of runs that take a few per cent of the lifetime: (mean, second moment) on the range by all weights, by the range
+ * with the mean beyond it, and with the mean held on it, what the rows of the basis alone do. Deviations from the
+ * first. */
 static void compare_windows(const sgf_problem *problem, const range_of *range, const sgf_plan *plan,
                             double deviations[2][2])
 {
@@ -392,7 +395,8 @@ START_TEST(directions_have_the_moments_of_the_window)
 }
 END_TEST
 
-/* Of more weights than are followed in all directions the dense path has the moments on the range, and nothing beyond it. */
+/* Of more weights than are followed in all directions the dense path has the moments on the range, and nothing
+ * beyond it. */
 START_TEST(many_weights_are_followed_on_the_range)
 {
   sgf_error error = {SGF_OK, ""};
@@ -456,9 +460,9 @@ static sgf_comparison *compare_by(sgf_problem *problem, sgf_equation equation)
   return comparison;
 }
 
-/* 770 weights, range(H) of 24 dimensions, a learning rate of 0.35 over the largest curvature. Of runs on the directions of each
- * prediction the trace is that of the closure to 3 %, and not that of leading order, which is 20 % off. A verdict is wrong with a probability
- * of 1e-6. */
+/* 770 weights, range(H) of 24 dimensions, a learning rate of 0.35 over the largest curvature. Of runs on the
+ * directions of each prediction the trace is that of the closure to 3 %, and not that of leading order. A
+ * verdict is wrong with a probability of 1e-6. */
 START_TEST(sgd_of_many_weights_agrees)
 {
   sgf_problem *problem = problem_of(&(range_case){{8, 70, 3}, 3, 100, 0.0, 0.35, 0.0});

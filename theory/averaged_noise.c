@@ -7,7 +7,8 @@
 #include "linear_algebra.h"
 #include "memory.h"
 
-/* Samples at a time, how many numbers the covariances of their activations may have, and the derivatives of some of them. */
+/* Samples at a time, how many numbers the covariances of their activations may have, and the derivatives of some of
+ * them. */
 enum { MOST_SAMPLES = 256, MOST_COVARIANCES = 1 << 24, MOST_DERIVATIVES = 1 << 22 };
 /* Multiply-adds that threads are started for. */
 enum { WORTH_THREADS = 1 << 23 };
@@ -251,8 +252,8 @@ static void centre_gradients(sample_block *block)
   }
 }
 
-/* sum over the samples of the block of H_mu Sigma H_mu, with H_mu l = -(D d)(h)^T - (d)(D h)^T along l, half of it for a layer
- * with itself; X is room. */
+/* sum over the samples of the block of H_mu Sigma H_mu, with H_mu l = -(D d)(h)^T - (d)(D h)^T along l, half of it
+ * for a layer with itself; X is room. */
 static void add_curved_noise(const sample_block *block, size_t upper, size_t lower, double *X, double *noise)
 {
   const activations *d = &block->backward[upper - 1], *h = &block->forward[upper - 1];

@@ -24,12 +24,12 @@ void sgf_averaged_operators_free(sgf_averaged_operators *averaged);
  *   theta         (n) m
  *   rank, factor  (rank, n), rows l_k with Sigma = sum_k l_k l_k^T; rank = 0: no fluctuations
  *   weight_decay  gamma, as if gamma |theta|^2 / 2 were in the loss
- *   range         NULL: size = n, all weights; else size = sgf_range_basis_of_map(range), and Hessian and noise are as the
- *                 map sees them (the `seen` of sgf_range_basis_of_matrix), gamma then 0
- * With D the widths of all layers twice, about rank n (N_0 + N_L) + P rank D (N_0 + N_L) + P rank D^2 + 6 (P + rank) n^2
- * multiply-adds; memory 3 n^2 + rank (N_0 + N_L) D besides blocks of samples. As the map sees them D is L (N_0 + N_L) in the
- * products with P, and the size of the map is in the place of n in those with n^2. For gradients of degree up to 3 (two layers) gradient
- * and Hessian are the exact averages over a Gaussian, for one layer the noise too.
+ *   range         NULL: size = n, all weights; else size = sgf_range_basis_of_map(range), and Hessian and noise are
+ *                 as the map sees them (the `seen` of sgf_range_basis_of_matrix), gamma then 0
+ * With D the widths of all layers twice, about rank n (N_0 + N_L) + P rank D (N_0 + N_L) + P rank D^2 + 6 (P + rank)
+ * n^2 multiply-adds; memory 3 n^2 + rank (N_0 + N_L) D besides blocks of samples. As the map sees them D is L (N_0 +
+ * N_L) in the products with P, and the size of the map is in the place of n in those with n^2. For gradients of
+ * degree up to 3 (two layers) gradient and Hessian are the exact averages over a Gaussian, for one layer the noise too.
  * Errors: SGF_ERROR_MEMORY; the operators are then NaN. Source: section 13. */
 sgf_status sgf_average_operators(const sgf_network *network, const sgf_dataset *data, double weight_decay,
                                  const double *theta, size_t rank, const double *factor, const sgf_range_basis *range,

@@ -211,8 +211,8 @@ static sgf_status settle_once(sgf_closure *closure, sgf_error *error)
   return SGF_OK;
 }
 
-/* The mean of the trial with its Sigma instead of that of before, which is all that moves it: a gradient takes a small part of what the
- * other averages do, and half as many passes are left. */
+/* The mean of the trial with its Sigma instead of that of before, which is all that moves it: a gradient takes a
+ * small part of what the other averages do, and half as many passes are left. */
 static sgf_status follow_mean(sgf_closure *closure, sgf_error *error)
 {
   size_t size = closure->size;
@@ -226,8 +226,8 @@ done:
   return status;
 }
 
-/* The Sigma of the trial by the secant through this pass and the last: the passes converge along one direction in the end. last
- * (2, size, size): what the last pass gave, and by how much it changed Sigma; of this pass on return. */
+/* The Sigma of the trial by the secant through this pass and the last: the passes converge along one direction in
+ * the end. last (2, size, size): what the last pass gave, and by how much it changed Sigma; of this pass on return. */
 static void accelerate(sgf_closure *closure, bool first, double *last)
 {
   size_t count = closure->size * closure->size;
@@ -247,7 +247,8 @@ static void accelerate(sgf_closure *closure, bool first, double *last)
   }
 }
 
-/* The scaled residual of H Sigma + Sigma H - lambda H Sigma H = noise / lambda by the law `now`, or of that with momentum. */
+/* The scaled residual of H Sigma + Sigma H - lambda H Sigma H = noise / lambda by the law `now`, or of that with
+ * momentum. */
 static sgf_status residual_of(sgf_closure *closure, double *residual, sgf_error *error)
 {
   size_t size = closure->size;

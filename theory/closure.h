@@ -15,13 +15,14 @@
 typedef struct sgf_closure sgf_closure;
 
 /* A closure at theta* with Sigma = 0. The problem is used, not copied.
- *   size, basis  (size, n) orthonormal rows of the subspace that m - theta* and Sigma are in, copied; NULL: size = n, all
+ *   size, basis  (size, n) orthonormal rows of the subspace that m - theta* and Sigma are in, copied; NULL: size
+ *                = n, all
  * Errors: SGF_ERROR_MEMORY. */
 sgf_status sgf_closure_create(const sgf_problem *problem, size_t size, const double *basis, sgf_closure **closure,
                               sgf_error *error);
 
-/* The same on the range of H at theta*, without weight decay: no array of it has the size of the weights but vectors and the factor of Sigma.
- * The basis is used, not copied. Errors: SGF_ERROR_MEMORY. */
+/* The same on the range of H at theta*, without weight decay: no array of it has the size of the weights but vectors
+ * and the factor of Sigma. The basis is used, not copied. Errors: SGF_ERROR_MEMORY. */
 sgf_status sgf_closure_create_on_range(const sgf_problem *problem, const sgf_range_basis *range,
                                        sgf_closure **closure, sgf_error *error);
 
@@ -38,8 +39,8 @@ void sgf_closure_free(sgf_closure *closure);
 const double *sgf_closure_mean(const sgf_closure *closure);
 const double *sgf_closure_covariance(const sgf_closure *closure);
 
-/* Modes of Hbar where it has settled: rates (size), ascending, and rows (size, size) in the basis, or (size, n). Errors:
- * SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
+/* Modes of Hbar where it has settled: rates (size), ascending, and rows (size, size) in the basis, or (size, n).
+ * Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. */
 sgf_status sgf_closure_modes_inside(const sgf_closure *closure, double *rates, double *modes, sgf_error *error);
 sgf_status sgf_closure_modes(const sgf_closure *closure, double *rates, double *modes, sgf_error *error);
 
@@ -69,7 +70,8 @@ typedef struct sgf_closure_path {
 } sgf_closure_path;
 
 /* The same over the snapshots of a plan, from theta* on.
- *   second  (size, size) second moment of theta - theta*, average of Sigma + (m - theta*)(m - theta*)^T over the snapshots
+ *   second  (size, size) second moment of theta - theta*, average of Sigma + (m - theta*)(m - theta*)^T over the
+ *           snapshots
  *   mean    (size) average of m - theta*
  *   path    NULL, or with `points` and `balance` given by the caller, filled; needs a closure of all weights */
 sgf_status sgf_closure_window(sgf_closure *closure, const sgf_plan *plan, double tolerance, double *second,
@@ -78,7 +80,8 @@ sgf_status sgf_closure_window(sgf_closure *closure, const sgf_plan *plan, double
 /* The quasi-stationary state: m and Sigma that no step changes within the subspace, which should be the range of the
  * drift at theta*. What lies outside stays at theta*.
  *   residual  scaled, of the equation of Sigma, recomputed
- *   drift     (n) d(m)/dt that is left, with momentum 1 / (1 - beta) of the force, outside of the subspace: the motion of the mean along null(H), which noise drives
+ *   drift     (n) d(m)/dt that is left, with momentum 1 / (1 - beta) of the force, outside of the subspace: the
+ *             motion of the mean along null(H), which noise drives
  * Errors: SGF_ERROR_UNSTABLE when the fluctuations are so large that there is none, SGF_ERROR_MEMORY,
  * SGF_ERROR_NUMERICAL. */
 sgf_status sgf_closure_settle(sgf_closure *closure, double *residual, double *drift, sgf_error *error);

@@ -11,7 +11,8 @@
 #include "linear_algebra.h"
 #include "memory.h"
 
-/* Share of the variance that the factor of Sigma may lack: of the corrections, which are small, so much is neglected. */
+/* Share of the variance that the factor of Sigma may lack: of the corrections, which are small, so much is
+ * neglected. */
 static const double DROPPED_VARIANCE = 1e-9;
 
 /* Rows l_k (rank, size) with Sigma = sum_k l_k l_k^T but for a share of the variance; allocated here. */
@@ -42,8 +43,8 @@ done:
   return status;
 }
 
-/* The same of a Sigma that need not be positive: third cumulants may leave what hardly fluctuates below zero. The modes above
- * zero. */
+/* The same of a Sigma that need not be positive: third cumulants may leave what hardly fluctuates below zero. The
+ * modes above zero. */
 static sgf_status factorize_by_modes(size_t size, const double *Sigma, size_t *rank, double **factor,
                                      sgf_error *error)
 {
@@ -140,8 +141,8 @@ done:
   return status;
 }
 
-/* After so many steps, from the closure's Sigma to this one, what the third cumulants add to the noise of a law; infinitely
- * many: stationary. */
+/* After so many steps, from the closure's Sigma to this one, what the third cumulants add to the noise of a law;
+ * infinitely many: stationary. */
 sgf_status sgf_closure_add_skewness(sgf_closure *closure, double steps, const double *Sigma, sgf_closure_law *at,
                                     sgf_error *error)
 {

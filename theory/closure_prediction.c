@@ -68,7 +68,8 @@ static bool is_of_map(const sgf_problem *problem)
          certificate->gradient_norm <= SGF_ZERO_SLOPE;
 }
 
-/* The range of H by its eigenproblem of the size of the map; none, of size 0, where that is not to be had or has another rank. */
+/* The range of H by its eigenproblem of the size of the map; none, of size 0, where that is not to be had or has
+ * another rank. */
 static sgf_status range_of_map(const sgf_problem *problem, const sgf_range *range, sgf_reduced *space,
                                sgf_range_basis *basis, sgf_error *error)
 {
@@ -224,8 +225,8 @@ static bool same_snapshots(const sgf_plan *a, const sgf_plan *b)
   return a->burn_in_steps == b->burn_in_steps && a->window_steps == b->window_steps && a->stride == b->stride;
 }
 
-/* From theta* on, on the range of H in its basis, where the mean moves along null(H) but nothing fluctuates: runs are to be short
- * against the lifetime. */
+/* From theta* on, on the range of H in its basis, where the mean moves along null(H) but nothing fluctuates: runs
+ * are to be short against the lifetime. */
 static sgf_status follow_on_range(const sgf_problem *problem, const sgf_range_basis *basis, const sgf_plan *plan,
                                   sgf_known_moments *known, sgf_error *error)
 {

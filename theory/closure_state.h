@@ -1,6 +1,6 @@
-/* The state of a Gaussian closure, and what its parts do with it: closure.c keeps it and finds the quasi-stationary one,
- * closure_law.c has the coefficients, closure_steps.c takes steps, closure_window.c averages over snapshots. For these alone.
- * Source: section 13. */
+/* The state of a Gaussian closure, and what its parts do with it: closure.c keeps it and finds the quasi-stationary
+ * one, closure_law.c has the coefficients, closure_steps.c takes steps, closure_window.c averages over snapshots.
+ * For these alone. Source: section 13. */
 #ifndef SGF_CLOSURE_STATE_H
 #define SGF_CLOSURE_STATE_H
 
@@ -9,8 +9,8 @@
 #include "closure_momentum.h"
 #include "third_cumulants.h"
 
-/* What a step does, in the basis: d' = d - lambda (force + drift d), Sigma' = (1 - lambda drift) Sigma (1 - lambda drift) +
- * noise, with coefficients that vary slowly. */
+/* What a step does, in the basis: d' = d - lambda (force + drift d), Sigma' = (1 - lambda drift) Sigma (1 - lambda
+ * drift) + noise, with coefficients that vary slowly. */
 typedef struct {
   double *force; /* (size), of an averaged gradient that is force + drift d */
   double *drift; /* (size, size) */
@@ -54,7 +54,8 @@ sgf_status sgf_closure_out_of_basis(const sgf_closure *closure, size_t count, co
 sgf_status sgf_closure_into_basis(const sgf_closure *closure, size_t count, const double *weights, double *rows,
                                   sgf_error *error);
 
-/* inside (size, size) = B A B^T of a symmetric A (n, n), B the basis, and A = B^T inside B. Errors: SGF_ERROR_MEMORY. */
+/* inside (size, size) = B A B^T of a symmetric A (n, n), B the basis, and A = B^T inside B. Errors:
+ * SGF_ERROR_MEMORY. */
 sgf_status sgf_closure_matrix_into_basis(const sgf_closure *closure, const double *A, double *inside,
                                          sgf_error *error);
 sgf_status sgf_closure_matrix_out_of_basis(const sgf_closure *closure, const double *inside, double *A,
@@ -63,7 +64,8 @@ sgf_status sgf_closure_matrix_out_of_basis(const sgf_closure *closure, const dou
 /* The closure's theta = theta* + mean, and what it has beyond the range. Errors: SGF_ERROR_MEMORY. */
 sgf_status sgf_closure_set_theta(sgf_closure *closure, const double *mean, sgf_error *error);
 
-/* rate (n) = -(g + g'':Sigma / 2) / (1 - beta) outside of the basis, of the last evaluation. Errors: SGF_ERROR_MEMORY. */
+/* rate (n) = -(g + g'':Sigma / 2) / (1 - beta) outside of the basis, of the last evaluation. Errors:
+ * SGF_ERROR_MEMORY. */
 sgf_status sgf_closure_outside(sgf_closure *closure, double *rate, sgf_error *error);
 
 /* -------------------------------------------------------------- closure_law.c */
@@ -73,12 +75,13 @@ sgf_status sgf_closure_outside(sgf_closure *closure, double *rate, sgf_error *er
 sgf_status sgf_closure_evaluate(sgf_closure *closure, const double *mean, const double *Sigma, sgf_closure_law *at,
                                 sgf_error *error);
 
-/* inside (size): g + g'':Sigma / 2 at (mean, Sigma), in the basis, and in the weights the closure's. Errors: as above. */
+/* inside (size): g + g'':Sigma / 2 at (mean, Sigma), in the basis, and in the weights the closure's. Errors: as
+ * above. */
 sgf_status sgf_closure_evaluate_gradient(sgf_closure *closure, const double *mean, const double *Sigma,
                                          double *inside, sgf_error *error);
 
-/* After so many steps, from the closure's Sigma to this one, what the third cumulants add to the noise of a law; infinitely
- * many: stationary. */
+/* After so many steps, from the closure's Sigma to this one, what the third cumulants add to the noise of a law;
+ * infinitely many: stationary. */
 sgf_status sgf_closure_add_skewness(sgf_closure *closure, double steps, const double *Sigma, sgf_closure_law *at,
                                     sgf_error *error);
 
@@ -95,8 +98,8 @@ void sgf_closure_add_drift_times(const sgf_closure *closure, double scale, const
 /* Into the modes of a drift: Sigma, noise and force. Its memory is that of the modes. */
 sgf_status sgf_closure_into_modes(sgf_closure *closure, const double *drift, sgf_error *error);
 
-/* Mean and covariance after so many steps from those of the closure, in the modes that were made; `keep` where it may go on
- * from. Errors: SGF_ERROR_MEMORY. */
+/* Mean and covariance after so many steps from those of the closure, in the modes that were made; `keep` where it
+ * may go on from. Errors: SGF_ERROR_MEMORY. */
 sgf_status sgf_closure_propagate(sgf_closure *closure, double steps, bool keep, double *mean, double *Sigma,
                                  sgf_error *error);
 
@@ -122,9 +125,9 @@ sgf_status sgf_closure_room_for_steps(sgf_closure *closure, sgf_error *error);
 /* The mean is at theta* beyond the range. */
 void sgf_closure_stay(sgf_closure *closure);
 
-/* What looks at a run: at its start with steps = 0, and at every interval of `steps` from step `done` on before the closure
- * goes over it, when trial_mean and trial_Sigma are those at its end, `now` and `next` the laws at both, and the modes
- * made for propagation within. What is in the modes may be spent. */
+/* What looks at a run: at its start with steps = 0, and at every interval of `steps` from step `done` on before the
+ * closure goes over it, when trial_mean and trial_Sigma are those at its end, `now` and `next` the laws at both, and
+ * the modes made for propagation within. What is in the modes may be spent. */
 typedef sgf_status (*sgf_closure_visitor)(sgf_closure *closure, size_t done, size_t steps, void *context,
                                           sgf_error *error);
 
@@ -134,8 +137,8 @@ sgf_status sgf_closure_run(sgf_closure *closure, size_t steps, double tolerance,
 
 /* ----------------------------------------------------------- closure_window.c */
 
-/* Mean of the balance of every hidden layer, less that at theta*, of weights with mean theta (n) and covariance Sigma (n, n), which
- * enters as C does into the balance's drift. Errors: SGF_ERROR_MEMORY. */
+/* Mean of the balance of every hidden layer, less that at theta*, of weights with mean theta (n) and covariance
+ * Sigma (n, n), which enters as C does into the balance's drift. Errors: SGF_ERROR_MEMORY. */
 sgf_status sgf_mean_balances(const sgf_problem *problem, const double *theta, const double *Sigma, double *balances,
                              sgf_error *error);
 

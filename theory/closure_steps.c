@@ -15,8 +15,8 @@ static const double MOST_GROWTH = 2.5;
 /* Of the tolerance, what an interval with momentum may be corrected by, for what is left to be as small as without. */
 static const double SHARE_WITH_MOMENTUM = 0.03;
 
-/* out = (1 - lambda A) Sigma (1 - lambda A) - (1 - lambda B) Sigma (1 - lambda B) + noise for the drifts A and B; work of the
- * closure. */
+/* out = (1 - lambda A) Sigma (1 - lambda A) - (1 - lambda B) Sigma (1 - lambda B) + noise for the drifts A and B;
+ * work of the closure. */
 static void noise_beside(sgf_closure *closure, const sgf_closure_law *at, const double *drift, const double *Sigma,
                          double *out)
 {
@@ -138,8 +138,8 @@ static void out_of_modes(sgf_closure *closure, double *mean, double *Sigma)
   for (size_t i = 0; i < size; i++) mean[i] += closure->mean[i];
 }
 
-/* Mean and covariance after so many steps from those of the closure, in the modes that were made; `keep` where it may go on
- * from. Errors: SGF_ERROR_MEMORY. */
+/* Mean and covariance after so many steps from those of the closure, in the modes that were made; `keep` where it
+ * may go on from. Errors: SGF_ERROR_MEMORY. */
 sgf_status sgf_closure_propagate(sgf_closure *closure, double steps, bool keep, double *mean, double *Sigma,
                                  sgf_error *error)
 {
@@ -218,8 +218,8 @@ void sgf_closure_stay(sgf_closure *closure)
   memset(closure->moved_outside, 0, closure->n * sizeof(double));
 }
 
-/* Where the mean is beyond the range after so many steps: `final` by its drift at both ends, else by that at the start. It varies
- * slowly, for there it has no drift of leading order. */
+/* Where the mean is beyond the range after so many steps: `final` by its drift at both ends, else by that at the
+ * start. It varies slowly, for there it has no drift of leading order. */
 static void move_outside(sgf_closure *closure, size_t steps, bool final)
 {
   double scale = closure->lambda * (double)steps;
@@ -265,8 +265,8 @@ done:
   return status;
 }
 
-/* The interval that follows one of `steps` that was corrected by `moved`, or replaces it: what is corrected grows as its
- * third power. */
+/* The interval that follows one of `steps` that was corrected by `moved`, or replaces it: what is corrected grows as
+ * its third power. */
 static size_t next_interval(size_t steps, double moved, double tolerance)
 {
   double factor = moved > 0.0 ? 0.8 * cbrt(tolerance / moved) : MOST_GROWTH;

@@ -15,8 +15,8 @@
 /* Snapshots whose means are held at a time. */
 enum { SNAPSHOT_BLOCK = 256 };
 
-/* Snapshots within an interval: so many steps from its start to the first, and between them; powers (4), the means of t,
- * t^2, t^3 and t^4 over them. */
+/* Snapshots within an interval: so many steps from its start to the first, and between them; powers (4), the means
+ * of t, t^2, t^3 and t^4 over them. */
 typedef struct {
   double first, stride, count, powers[4];
 } snapshots;
@@ -163,7 +163,8 @@ static sgf_status add_point(sgf_closure *closure, const sgf_closure_path *path, 
                            path->balance + k * sgf_symmetry_count(&closure->problem->network), error);
 }
 
-/* The points or the looks of the path within the interval of `steps` from step `done` on, by the law whose modes were made. */
+/* The points or the looks of the path within the interval of `steps` from step `done` on, by the law whose modes
+ * were made. */
 static sgf_status add_points(sgf_closure *closure, size_t done, size_t steps, const window *into, bool looks,
                              sgf_error *error)
 {

@@ -39,8 +39,8 @@ typedef struct {
 
 static double cube(double n) { return n * n * n; }
 
-/* Operations of a symmetric eigenproblem, in those of products of the same speed: measured for 64 to 3200 rows, where the
- * factor is 1. */
+/* Operations of a symmetric eigenproblem, in those of products of the same speed: measured for 64 to 3200 rows,
+ * where the factor is 1. */
 static double eigen(const shape *of, double n) { return of->eigen * (7.0 * cube(n) + 3300.0 * n * n); }
 static double eigenvalues(const shape *of, double n) { return of->eigen * (3.2 * cube(n) + 1500.0 * n * n); }
 
@@ -93,7 +93,8 @@ static double all_blocks(const shape *of)
   return of->outputs * of->outputs * of->inputs * of->inputs * each;
 }
 
-/* Second moment with every sample's own Hessian: the stability limit or its bound, and the equation if it is asked for. */
+/* Second moment with every sample's own Hessian: the stability limit or its bound, and the equation if it is asked
+ * for. */
 static double hessian_noise(const shape *of)
 {
   bool asked = of->settings->theory.equation == SGF_EQUATION_MULTIPLICATIVE;
@@ -163,8 +164,9 @@ static bool is_reshuffled(const shape *of)
 static double reshuffled_step(const shape *of, double size) { return 130.0 * of->samples * cube(size); }
 static const double RESHUFFLED_STEPS = 200.0;
 
-/* The quasi-stationary state of the closure: in each pass averaged operators, and an eigenproblem of the size of the range; with
- * weight decay or a bottleneck also products with n x n matrices. Of reshuffled epochs some twenty epochs. */
+/* The quasi-stationary state of the closure: in each pass averaged operators, and an eigenproblem of the size of the
+ * range; with weight decay or a bottleneck also products with n x n matrices. Of reshuffled epochs some twenty
+ * epochs. */
 static double closure_operations(const shape *of)
 {
   double n = of->weights, rank = fmin(of->map, n), each = eigen(of, rank) + 9.0 * cube(rank);
@@ -185,8 +187,8 @@ static double closure_runs(const shape *of)
   return is_closure(of) ? INTERVALS * (averages + 2.0 * eigen(of, size) + 52.0 * cube(size)) : 0.0;
 }
 
-/* What it holds on the range: matrices of its size, and along each direction of the fluctuations the factor, the layers, and the
- * products of layers that are not constant, as they are and as the map sees them. */
+/* What it holds on the range: matrices of its size, and along each direction of the fluctuations the factor, the
+ * layers, and the products of layers that are not constant, as they are and as the map sees them. */
 static double closure_bytes(const shape *of)
 {
   double m = of->map, in = of->inputs, out = of->outputs, layers = (double)of->layers, widest = fmax(in, out);
@@ -273,8 +275,9 @@ static double direction_bytes(const shape *of)
   return 8.0 * (3.0 * most_directions(of) * of->weights + 2.0 * (double)SGF_MOST_IN_DIRECTIONS + runs) + 268435456.0;
 }
 
-/* Seconds of the fits of psi, of what is known by layer and of the closed forms beside, with 1000 resamples of up to 20 000
- * modes; and of sorting and storing what is known of each weight. No products: measured where they take 16 ns a mode. */
+/* Seconds of the fits of psi, of what is known by layer and of the closed forms beside, with 1000 resamples of up to
+ * 20 000 modes; and of sorting and storing what is known of each weight. No products: measured where they take 16 ns
+ * a mode. */
 static double seconds_of_fits(const shape *of)
 {
   double seconds = 3e-7 * of->weights;

@@ -92,13 +92,13 @@ sgf_status sgf_covariance_operator_on_range(const sgf_covariance_operator *covar
 sgf_status sgf_covariance_operator_drift(const sgf_covariance_operator *covariance, size_t count, const double *v,
                                          double *drift, sgf_error *error);
 
-/* Eigenvectors of H, rows (count, n), by the places of their rates in the modes of `space`. For an operator in the modes
- * of H. Errors: SGF_ERROR_MEMORY. */
+/* Eigenvectors of H, rows (count, n), by the places of their rates in the modes of `space`. For an operator in the
+ * modes of H. Errors: SGF_ERROR_MEMORY. */
 sgf_status sgf_covariance_operator_modes(const sgf_covariance_operator *covariance, size_t count,
                                          const size_t *places, double *vectors, sgf_error *error);
 
-/* Put the closure's quasi-stationary state in the place of the covariance of leading order, whose trace is known. Errors: those
- * of sgf_closure_settle. Source: section 13. */
+/* Put the closure's quasi-stationary state in the place of the covariance of leading order, whose trace is known.
+ * Errors: those of sgf_closure_settle. Source: section 13. */
 sgf_status sgf_operator_closure_solve(const sgf_problem *problem, sgf_covariance_operator *covariance,
                                       sgf_error *error);
 /* q (count, size) = rows v (count, size of the layer) in the modes of Hbar. Errors: SGF_ERROR_MEMORY. */

@@ -91,13 +91,14 @@ void sgf_known_moments_free(sgf_known_moments *known);
 /* Weights that the closure follows in all directions; of more on range(H), where that is known by the map. */
 enum { SGF_MOST_FOLLOWED_WEIGHTS = 1500 };
 
-/* The quasi-stationary state of reshuffled epochs by the closure: Sigma (n, n), and the sets that go with it. Errors: those of
- * sgf_reshuffled_closure_settle. Source: section 13. */
+/* The quasi-stationary state of reshuffled epochs by the closure: Sigma (n, n), and the sets that go with it.
+ * Errors: those of sgf_reshuffled_closure_settle. Source: section 13. */
 sgf_status sgf_solve_reshuffled_closure(const sgf_problem *problem, sgf_prediction *prediction, double *Sigma,
                                         sgf_error *error);
 
-/* Of one layer with the others frozen: quasi-stationary for plan = NULL, Sigma (size, size) and what of it is not NULL: mean (size)
- * and second, the average of its square. Else of runs from theta*, mean and second moment about theta*; Sigma is not used. */
+/* Of one layer with the others frozen: quasi-stationary for plan = NULL, Sigma (size, size) and what of it is not
+ * NULL: mean (size) and second, the average of its square. Else of runs from theta*, mean and second moment about
+ * theta*; Sigma is not used. */
 sgf_status sgf_reshuffled_frozen(const sgf_problem *problem, const sgf_fluctuations *frozen, size_t layer,
                                  const sgf_plan *plan, double *Sigma, double *mean, double *second, sgf_error *error);
 
@@ -105,31 +106,33 @@ sgf_status sgf_reshuffled_frozen(const sgf_problem *problem, const sgf_fluctuati
 sgf_status sgf_follow_reshuffled(const sgf_problem *problem, const sgf_plan *plan, sgf_known_moments *known,
                                  sgf_error *error);
 
-/* As sgf_prediction_window of all weights, by the closure. The last plan's moments are kept in the prediction, as `known`. */
+/* As sgf_prediction_window of all weights, by the closure. The last plan's moments are kept in the prediction, as
+ * `known`. */
 sgf_status sgf_closure_moments(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan,
                                double *second, double *mean, sgf_error *error);
 
 /* The numbers of sgf_predict_runs, if it has been called: returns how many there are. */
 size_t sgf_whole_numbers(const sgf_prediction *prediction, sgf_number *numbers, size_t capacity);
 
-/* second (count, count) of theta - theta*, and mean (count), along rows v (count, n) in range(H), by the closure on that range; and
- * the trace of the second moment there. For a prediction on directions; else as sgf_closure_moments. */
+/* second (count, count) of theta - theta*, and mean (count), along rows v (count, n) in range(H), by the closure on
+ * that range; and the trace of the second moment there. For a prediction on directions; else as sgf_closure_moments. */
 sgf_status sgf_closure_on_directions(const sgf_problem *problem, const sgf_prediction *prediction,
                                      const sgf_plan *plan, size_t count, const double *v, double *second,
                                      double *mean, sgf_error *error);
 sgf_status sgf_closure_on_range_trace(const sgf_problem *problem, const sgf_prediction *prediction,
                                       const sgf_plan *plan, double *trace, sgf_error *error);
 
-/* What runs that start at theta* show along rows v (count, n) of range(H), averaged over the plan's snapshots, of a prediction
- * on directions: second moment (count, count) and mean (count); and the trace of the second moment on range(H). Stationary for plan = NULL.
- * Errors: SGF_ERROR_MEMORY; by the closure those of sgf_closure_window. Source: sections 1, 6 and 13. */
+/* What runs that start at theta* show along rows v (count, n) of range(H), averaged over the plan's snapshots, of a
+ * prediction on directions: second moment (count, count) and mean (count); and the trace of the second moment on
+ * range(H). Stationary for plan = NULL. Errors: SGF_ERROR_MEMORY; by the closure those of sgf_closure_window.
+ * Source: sections 1, 6 and 13. */
 sgf_status sgf_directions_window(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_plan *plan,
                                  size_t count, const double *v, double *second, double *mean, sgf_error *error);
 sgf_status sgf_directions_window_trace(const sgf_problem *problem, const sgf_prediction *prediction,
                                        const sgf_plan *plan, double *trace, sgf_error *error);
 
-/* Sigma of one layer with the others frozen, in its own weights, by the closure with momentum: exact, for it is linear in
- * them. Stationary for plan = NULL. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL, SGF_ERROR_UNSTABLE. */
+/* Sigma of one layer with the others frozen, in its own weights, by the closure with momentum: exact, for it is
+ * linear in them. Stationary for plan = NULL. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL, SGF_ERROR_UNSTABLE. */
 sgf_status sgf_closure_frozen(const sgf_problem *problem, const sgf_fluctuations *frozen, size_t layer,
                               const sgf_plan *plan, double *Sigma, sgf_error *error);
 
@@ -140,8 +143,8 @@ sgf_status sgf_observe_balance(const sgf_problem *problem, sgf_prediction *predi
  * displacement. Part of the next. Source: section 15. */
 sgf_status sgf_observe_time(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error);
 
-/* The modes that fluctuations move in, with the covariance that they are of: of H, or by the closure of its mean. Errors:
- * SGF_ERROR_MEMORY; what failed can be freed. */
+/* The modes that fluctuations move in, with the covariance that they are of: of H, or by the closure of its mean.
+ * Errors: SGF_ERROR_MEMORY; what failed can be freed. */
 struct sgf_time_modes;
 sgf_status sgf_prediction_time_modes(const sgf_problem *problem, const sgf_prediction *prediction,
                                      struct sgf_time_modes *modes, sgf_error *error);
@@ -162,8 +165,8 @@ void sgf_no_time_dependence(const char *reason, sgf_prediction *prediction);
 /* Rotations of the hidden layers: their drift, diffusion, angles. Part of the next. Source: section 14. */
 sgf_status sgf_observe_rotations(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error);
 
-/* Noise balance: imbalance, distance, rate of approach; of two layers the weights there, psi by the closed form, and the
- * approach in time. Part of the next. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. Source: section 16. */
+/* Noise balance: imbalance, distance, rate of approach; of two layers the weights there, psi by the closed form, and
+ * the approach in time. Part of the next. Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. Source: section 16. */
 sgf_status sgf_observe_noise_balance(const sgf_problem *problem, sgf_prediction *prediction, sgf_error *error);
 
 /* Every number of it NaN. */

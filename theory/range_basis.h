@@ -1,8 +1,9 @@
-/* The eigenvectors of H on its range as a basis of weights' fluctuations, by the eigenproblem that is of the size of the map.
+/* The eigenvectors of H on its range as a basis of weights' fluctuations, by the eigenproblem that is of the size of
+ * the map.
  *
  * Of sgf_reduced H = B^T B and K = B B^T with modes u_k: e_k = B^T u_k / sqrt(k). A vector of the weights goes into the
- * basis, and out of it, by products with two matrices for each layer and with the modes of a block; there is no (rank, n)
- * array. Source: sections 3 and 13. */
+ * basis, and out of it, by products with two matrices for each layer and with the modes of a block; there is no
+ * (rank, n) array. Source: sections 3 and 13. */
 #ifndef SGF_RANGE_BASIS_H
 #define SGF_RANGE_BASIS_H
 
@@ -24,7 +25,8 @@ void sgf_range_basis_free(sgf_range_basis *basis);
 /* Coordinates of the map: blocks * size of the space. */
 size_t sgf_range_basis_of_map(const sgf_range_basis *basis);
 
-/* weights (count, n) = sum_k rows[k] e_k of rows (count, size), and back: rows = e_k . weights. Errors: SGF_ERROR_MEMORY. */
+/* weights (count, n) = sum_k rows[k] e_k of rows (count, size), and back: rows = e_k . weights. Errors:
+ * SGF_ERROR_MEMORY. */
 sgf_status sgf_range_basis_out(const sgf_range_basis *basis, size_t count, const double *rows, double *weights,
                                sgf_error *error);
 sgf_status sgf_range_basis_into(const sgf_range_basis *basis, size_t count, const double *weights, double *rows,
@@ -33,9 +35,9 @@ sgf_status sgf_range_basis_into(const sgf_range_basis *basis, size_t count, cons
 sgf_status sgf_range_basis_into_from(const sgf_range_basis *basis, size_t layer, size_t count, const double *weights,
                                      double *rows, sgf_error *error);
 
-/* inside (size, size) = e_k X e_l of a symmetric X of the weights that is given as the map sees it from both sides, without the
- * spread of the inputs: seen (whole, whole) = (1 (x) spread)^-1 B X B^T (1 (x) spread)^-1, which is overwritten. Errors:
- * SGF_ERROR_MEMORY. */
+/* inside (size, size) = e_k X e_l of a symmetric X of the weights that is given as the map sees it from both sides,
+ * without the spread of the inputs: seen (whole, whole) = (1 (x) spread)^-1 B X B^T (1 (x) spread)^-1, which is
+ * overwritten. Errors: SGF_ERROR_MEMORY. */
 sgf_status sgf_range_basis_of_matrix(const sgf_range_basis *basis, double *seen, double *inside, sgf_error *error);
 
 /* Z (whole, whole) of Sigma = B^T U^T Z U B for Sigma (size, size) in the basis. */
