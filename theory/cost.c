@@ -135,7 +135,7 @@ static double averages_of_map(const shape *of)
 }
 
 /* Passes until the quasi-stationary state is found; sets of coefficients for runs of a plan's length, on directions. */
-static const double PASSES = 7.0, INTERVALS = 23.0;
+static const double PASSES = 8.0, INTERVALS = 23.0;
 /* Of the rate of products, what these have, many of them small. */
 static const double SHARE_OF_RATE = 0.75;
 
