@@ -436,6 +436,7 @@ typedef struct {
 static const cost_case COSTS[] = {{{5, 4, 3}, 3, EMPIRICAL, DISCRETE, false, "dense", true},
                                   {{50, 50, 50}, 3, EMPIRICAL, DISCRETE, false, "reduced", true},
                                   {{50, 50, 50}, 3, EMPIRICAL, DISCRETE, true, "dense", true},
+                                  {{50, 50, 50}, 3, EMPIRICAL, SGF_EQUATION_CLOSURE, false, "reduced", true},
                                   {{50, 50, 50}, 3, POPULATION, DISCRETE, false, "kronecker", true},
                                   {{50, 50, 50}, 3, ISOTROPIC, CONTINUUM, false, "closed-form", true},
                                   {{50, 50, 50, 50}, 4, ISOTROPIC, CONTINUUM, false, "reduced", true},
