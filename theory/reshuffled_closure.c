@@ -457,10 +457,10 @@ sgf_status sgf_reshuffled_closure_settle(sgf_reshuffled_closure *closure, double
   rest(closure);
   SGF_TRY(look_around(closure, error));
   SGF_TRY(averages_create(closure, &averages, error));
-  if (!closure->samples.linear) {
-    SGF_TRY(find_periodic(closure, NEARLY_SETTLED, error));
-    SGF_TRY(move_point(closure, error));
-  }
+  /* About its own mean: about theta* the covariance is the small difference of E[delta delta^T], to fourth order, and the square of a
+   * mean that has more orders. */
+  SGF_TRY(find_periodic(closure, NEARLY_SETTLED, error));
+  SGF_TRY(move_point(closure, error));
   SGF_TRY(find_periodic(closure, SETTLED, error));
   memcpy(second, closure->moments.second, square * sizeof *second);
   SGF_TRY(run_epoch(closure, &averages, &largest, error));

@@ -1,4 +1,5 @@
 /* The next order in the learning rate for reshuffled epochs, in a prediction. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,26 @@ static sgf_status leading_trace(const sgf_problem *problem, const sgf_prediction
   return status;
 }
 
+/* No variance is negative, but for round-off: where samples are few and differ by much, to fourth order one might be. */
+static sgf_status check_variances(const sgf_problem *problem, size_t rank, const double *Sigma, const char *which,
+                                  sgf_error *error)
+{
+  const double round_off = 1e-9;
+  double *values;
+  sgf_status status = sgf_new_reals(&values, rank + 1, 1, "closure of epochs", error);
+  if (status == SGF_OK && rank > 0)
+    status = sgf_symmetric_eigenvalues(rank, Sigma, values, "the covariance of the closure", error);
+  if (status == SGF_OK && rank > 0 && values[0] < -round_off * fabs(values[rank - 1]))
+    status =
+        sgf_fail(error, SGF_ERROR_UNSUPPORTED,
+                 "theory.equation is closure with training.sampling epoch: for %zu samples in batches of %zu the "
+                 "covariance %s has a variance of %.3g, below zero, beside the largest of %.3g: the next order is "
+                 "not enough here",
+                 problem->data.samples, problem->settings.training.batch_size, which, values[0], values[rank - 1]);
+  free(values);
+  return status;
+}
+
 /* The periodic state on the modes V (rank, columns) of a range, which are part of all weights as `basis` (rank, n): outputs are by
  * the columns. ends and second may be NULL. */
 static sgf_status settle(const sgf_problem *problem, size_t rank, const double *basis, bool linear, size_t columns,
@@ -36,6 +57,8 @@ static sgf_status settle(const sgf_problem *problem, size_t rank, const double *
   SGF_TRY(sgf_reshuffled_closure_create(problem, rank, basis, linear, &closure, error));
   SGF_TRY(sgf_reshuffled_closure_settle(closure, inside, inside + rank * rank, inside_mean, inside + 2 * rank * rank,
                                         residual, drift, error));
+  SGF_TRY(check_variances(problem, rank, inside, "over the epoch", error));
+  SGF_TRY(check_variances(problem, rank, inside + rank * rank, "at its ends", error));
   for (size_t k = 0; k < 3; k++)
     if (squares[k] != NULL)
       SGF_TRY(sgf_sandwich(columns, rank, SGF_TRANSPOSED, V, inside + k * rank * rank, squares[k],
