@@ -17,10 +17,10 @@ typedef struct sgf_comparing {
   sgf_comparison *result;
   size_t n, rows;            /* weights; independent rows of the ensemble */
   double *Sigma;             /* (n, n), predicted second moment about theta*, averaged over the window */
-  double *mean;              /* (n), predicted mean of theta - theta* */
+  double *mean;              /* (n), predicted mean of theta - theta*; of an ensemble on directions along these */
   const double *directions;  /* (n, n), principal directions; the first `rank` span what of range(H)
                                 fluctuates. Of an ensemble on
-                                directions those, (rank, n), and then Sigma is D Sigma D^T, and mean is NULL */
+                                directions those, (rank, n), and then Sigma is D Sigma D^T */
   sgf_projection projection; /* on range(H), or on the ensemble's directions */
   double *slowest;           /* (ensemble->n), the slowest mode that fluctuates */
   double *values;            /* (rows), scratch */

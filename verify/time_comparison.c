@@ -141,8 +141,12 @@ static sgf_status into_projection(times *these, sgf_error *error)
   sgf_multiply(these->count, rank, size, SGF_PLAIN, source->directions, SGF_TRANSPOSED, columns, these->inside);
   SGF_TRY(sgf_new_reals(&these->centre, these->count, 1, "mean along the directions", error));
   if (these->all->mean == NULL) goto done;
-  sgf_multiply(rank, 1, projection->n, SGF_PLAIN, projection->directions, SGF_PLAIN, these->all->mean, columns);
-  sgf_multiply(these->count, 1, rank, SGF_PLAIN, these->inside, SGF_PLAIN, columns, these->centre);
+  const double *mean = these->all->mean; /* of an ensemble on directions it is along these already */
+  if (these->all->ensemble->directions == NULL) {
+    sgf_multiply(rank, 1, projection->n, SGF_PLAIN, projection->directions, SGF_PLAIN, mean, columns);
+    mean = columns;
+  }
+  sgf_multiply(these->count, 1, rank, SGF_PLAIN, these->inside, SGF_PLAIN, mean, these->centre);
 done:
   free(columns);
   return status;
