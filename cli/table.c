@@ -346,6 +346,12 @@ static void print_whole_space(const job *run, const sgf_prediction *prediction)
          "the hidden layers\n",
          time, number_of(prediction, "whole_mean"), number_of(prediction, "whole_trace"),
          number_of(prediction, "whole_along") / number_of(prediction, "whole_trace"));
+  double least = number_of(prediction, "whole_least");
+  if (least < -1e-3)
+    printf(
+        "             which is no covariance: its smallest eigenvalue is %.2g of the largest, the learning rate is "
+        "beyond the next order's reach here\n",
+        least);
 }
 
 static void print_experiment(const job *run)
@@ -458,8 +464,8 @@ static void print_slow_modes(const sgf_comparison *comparison, const char *untim
   if (unknown && untimed != NULL) printf("             (no time is predicted: %s)\n", untimed);
 }
 
-/* What is no quantity for want of replicas. */
-static void print_untested(const sgf_comparison *comparison)
+/* What is no quantity for want of replicas, or of a start. */
+static void print_untested(const sgf_comparison *comparison, bool recorded, bool several)
 {
   size_t count;
   const sgf_quantity *untested = sgf_comparison_untested(comparison, &count);
@@ -467,11 +473,16 @@ static void print_untested(const sgf_comparison *comparison)
     printf("%s %s (about %.2g replicas)", k == 0 ? "not tested  " : ",", untested[k].name,
            untested[k].replicas_needed);
   if (count > 0) printf("\n");
+  if (recorded && several)
+    printf("not tested   what moves along null(H), rotations, balances, all weights: recorded weights do not say "
+           "that they "
+           "began at theta*\n");
 }
 
 static void print_verdict(const job *run)
 {
   const sgf_comparison_info *info = sgf_comparison_get_info(run->comparison);
+  const sgf_ensemble_info *ensemble = sgf_ensemble_get_info(run->ensemble);
   const sgf_settings *settings = sgf_problem_settings(run->problem);
   char r_hat[32], samples[32];
   printf("\nslowest mode R-hat %s, effective samples %s\n", shown(r_hat, "%.4f", info->r_hat),
@@ -501,7 +512,8 @@ static void print_verdict(const job *run)
          100.0 * settings->verify.tolerance, settings->verify.level);
   if (info->look > 0) printf(", %.3g for look %zu", info->level, info->look);
   printf("\n");
-  print_untested(run->comparison);
+  print_untested(run->comparison, ensemble->recorded && !ensemble->centred,
+                 sgf_problem_settings(run->problem)->network.width_count > 2);
   if (info->verdict == SGF_DISAGREE && info->disagree == 0)
     printf("             an element of the covariance deviates from the exact equation: p = %.2g\n", info->z_p_value);
   if (info->inconclusive == 0) return;

@@ -638,7 +638,8 @@ SGF_API sgf_status sgf_plan_simulation(const sgf_problem *problem, const sgf_pre
  * they have come to. Into arrays of the prediction: whole/mean (n), of theta - theta* at the end of the window;
  * whole/covariance (n, n), of theta there; whole/second_moment (n, n), of theta - theta*, mean over the snapshots; and the numbers
  * whole_time (from theta* to the end), whole_mean (norm), whole_trace (of whole/covariance), whole_along (the part of
- * that along the symmetry of the hidden layers). A comparison with runs of the plan tests them. Does nothing where sgf_whole_left_out has a reason.
+ * that along the symmetry of the hidden layers), whole_least (smallest over largest eigenvalue of whole/covariance: below zero, but for
+ * round-off, where the next order in the learning rate is not enough). A comparison with runs of the plan tests them. Does nothing where sgf_whole_left_out has a reason.
  * Errors: SGF_ERROR_MEMORY, SGF_ERROR_NUMERICAL. Source: theory/README.md, sections 13 and 14. */
 SGF_API sgf_status sgf_predict_runs(const sgf_problem *problem, sgf_prediction *prediction, const sgf_plan *plan,
                                     sgf_error *error);

@@ -23,10 +23,13 @@ typedef struct sgf_named_array {
 /* All weights of runs that start at theta*, null space and all (whole_space.h). */
 typedef struct sgf_whole_moments {
   double *second;     /* (n, n) second moment of theta - theta*, mean over the snapshots of a plan; NULL: not known */
-  double *covariance; /* (n, n) of theta at the end of the window, about the mean there */
+  double *average;    /* (n, n) covariance of theta about the mean of the time, mean over the snapshots */
+  double *covariance; /* (n, n) the same at the end of the window */
   double *mean;       /* (n) of theta - theta* at the end of the window */
   double along;       /* tr of the part of that covariance along the symmetry */
   double time;        /* from theta* to the end of the window, continuum time */
+  double
+      least; /* smallest eigenvalue of that covariance over the largest: below zero where the next order is not enough */
 } sgf_whole_moments;
 
 /* Moments over the snapshots of a plan that take long to find, kept for the next comparison. */

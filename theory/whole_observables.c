@@ -51,7 +51,8 @@ size_t sgf_whole_numbers(const sgf_prediction *prediction, sgf_number *numbers, 
   const sgf_number all[] = {{"whole_time", whole->time, false},
                             {"whole_mean", sgf_norm(n, whole->mean), false},
                             {"whole_trace", sgf_trace(n, whole->covariance), false},
-                            {"whole_along", whole->along, false}};
+                            {"whole_along", whole->along, false},
+                            {"whole_least", whole->least, false}};
   size_t count = sizeof all / sizeof *all;
   memcpy(numbers, all, (count < capacity ? count : capacity) * sizeof *numbers);
   return count;

@@ -73,6 +73,7 @@ sgf_status sgf_whole_moments_create(size_t n, sgf_whole_moments *moments, sgf_er
   sgf_status status;
   *moments = (sgf_whole_moments){0};
   SGF_TRY(sgf_new_reals(&moments->second, n, n, "moments of all weights", error));
+  SGF_TRY(sgf_new_reals(&moments->average, n, n, "moments of all weights", error));
   SGF_TRY(sgf_new_reals(&moments->covariance, n, n, "moments of all weights", error));
   SGF_TRY(sgf_new_reals(&moments->mean, n, 1, "moments of all weights", error));
 done:
@@ -82,6 +83,7 @@ done:
 void sgf_whole_moments_free(sgf_whole_moments *moments)
 {
   free(moments->second);
+  free(moments->average);
   free(moments->covariance);
   free(moments->mean);
   *moments = (sgf_whole_moments){0};
@@ -111,7 +113,10 @@ static sgf_status look(void *context, size_t k, const double *mean, const double
   SGF_TRY(sgf_orbit_spread_advance(&now->spread, time, now->theta, Sigma, error));
   if (k < BURN_IN_POINTS) return SGF_OK;
   SGF_TRY(sgf_whole_space_join(&now->spread, mean, Sigma, now->covariance, &moments->along, error));
-  for (size_t e = 0; e < n * n; e++) moments->second[e] += now->weights[k] * (now->covariance[e] - Sigma[e]);
+  for (size_t e = 0; e < n * n; e++) {
+    moments->second[e] += now->weights[k] * (now->covariance[e] - Sigma[e]);
+    moments->average[e] += now->weights[k] * now->covariance[e];
+  }
   memcpy(moments->covariance, now->covariance, n * n * sizeof *mean);
   memcpy(moments->mean, mean, n * sizeof *mean);
   moments->time = time;
@@ -140,6 +145,17 @@ static sgf_status choose_looks(const sgf_plan *plan, joining *now, sgf_error *er
   return SGF_OK;
 }
 
+static sgf_status find_least(size_t n, sgf_whole_moments *moments, sgf_error *error)
+{
+  double *values;
+  sgf_status status = sgf_new_reals(&values, n, 1, "covariance of all weights", error);
+  if (status == SGF_OK)
+    status = sgf_symmetric_eigenvalues(n, moments->covariance, values, "the covariance of all weights", error);
+  if (status == SGF_OK) moments->least = values[0] / values[n - 1];
+  free(values);
+  return status;
+}
+
 sgf_status sgf_whole_space_window(const sgf_problem *problem, const sgf_prediction *prediction, sgf_closure *closure,
                                   const sgf_plan *plan, double tolerance, double *second, double *mean,
                                   sgf_closure_path *path, sgf_whole_moments *moments, sgf_error *error)
@@ -148,6 +164,7 @@ sgf_status sgf_whole_space_window(const sgf_problem *problem, const sgf_predicti
   joining now = {.step = sgf_time_of_step(&problem->settings), .moments = moments};
   sgf_status status;
   memset(moments->second, 0, n * n * sizeof *moments->second);
+  memset(moments->average, 0, n * n * sizeof *moments->average);
   SGF_TRY(sgf_orbit_spread_create(problem, prediction, &now.spread, error));
   SGF_TRY(sgf_new_reals(&now.theta, n, 1, "motion of all weights", error));
   SGF_TRY(sgf_new_reals(&now.covariance, n, n, "motion of all weights", error));
@@ -158,6 +175,7 @@ sgf_status sgf_whole_space_window(const sgf_problem *problem, const sgf_predicti
   path->context = &now;
   SGF_TRY(sgf_closure_window(closure, plan, tolerance, second, mean, path, error));
   for (size_t k = 0; k < n * n; k++) moments->second[k] += second[k];
+  SGF_TRY(find_least(n, moments, error));
 done:
   path->looks = 0;
   sgf_orbit_spread_free(&now.spread);
@@ -165,6 +183,7 @@ done:
   free(now.covariance);
   if (status == SGF_OK) return SGF_OK;
   sgf_fill_nan(n * n, moments->second);
+  sgf_fill_nan(n * n, moments->average);
   sgf_fill_nan(n * n, moments->covariance);
   sgf_fill_nan(n, moments->mean);
   return status;

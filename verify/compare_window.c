@@ -136,7 +136,7 @@ sgf_status sgf_compare_windows(sgf_comparing *all, sgf_error *error)
   const sgf_network *network = &all->problem->network;
   const sgf_plan *plan = &all->ensemble->info.plan;
   double step = sgf_time_of_step(&all->problem->settings), window = step * (double)plan->window_steps;
-  double before = all->ensemble->info.recorded ? 0.0 : step * (double)plan->burn_in_steps; /* recorded: not known */
+  double before = plan->burn_in_steps == SGF_LONG_AGO ? 0.0 : step * (double)plan->burn_in_steps;
   sgf_null_motion motion = {0};
   sgf_slow_path path = {0};
   sgf_ensemble *linear = NULL;

@@ -14,11 +14,11 @@
  * Where the weights are too many for second moments of all of them, an ensemble is on directions: delta is then
  * D (theta - theta*), D of orthonormal rows, n their number; and of all weights there are squares. */
 struct sgf_ensemble {
-  sgf_ensemble_info info;  /* info.pools: rows */
-  size_t layer;            /* 0: all weights; l: layer l trained alone */
-  size_t first, n;         /* the trained weights in theta */
-  double *second;          /* (rows, n (n + 1) / 2), mean of delta delta^T over the window; NULL with `factors` */
-  double *factors;         /* (rows, rank, n), the snapshots of a run F_r: its second moments are F_r^T F_r / rank; or NULL */
+  sgf_ensemble_info info; /* info.pools: rows */
+  size_t layer;           /* 0: all weights; l: layer l trained alone */
+  size_t first, n;        /* the trained weights in theta */
+  double *second;         /* (rows, n (n + 1) / 2), mean of delta delta^T over the window; NULL with `factors` */
+  double *factors; /* (rows, rank, n), the snapshots of a run F_r: its second moments are F_r^T F_r / rank; or NULL */
   size_t factor_rank;      /* snapshots of a run */
   double *half_means;      /* (rows, 2, n), means of delta over the two halves of the window */
   double *gradient_square; /* (rows), mean of |g_B|^2 over the window; NULL for trajectories */
@@ -49,6 +49,9 @@ struct sgf_ensemble {
  * them is from all replicas as long as they fit, and from these, some 10 000 for 800 weights, later: an ensemble that grows
  * does not grow in memory. */
 #define SGF_ENDS_MEMORY ((size_t)1 << 27)
+
+/* Burn-in steps of recorded windows whose start is not known. */
+#define SGF_LONG_AGO ((size_t)1 << 50)
 
 /* Room for the moments of `replicas` runs over n weights, in `rows` rows; 0: as many as fit, of equally many replicas
  * but for the rounding. Errors: SGF_ERROR_MEMORY with the size. */

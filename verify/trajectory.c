@@ -41,8 +41,10 @@ static sgf_status check_finite(const char *path, const size_t *shape, const doub
   return SGF_OK;
 }
 
-/* (R, T, n), or (T, n) as (1, T, n); and the attribute `stride`, steps between snapshots, NaN without it. */
-static sgf_status read_weights(const char *path, size_t *shape, double **weights, double *stride, sgf_error *error)
+/* (R, T, n), or (T, n) as (1, T, n); and the attributes `stride`, steps between snapshots, and `burn_in_steps`, steps from theta*
+ * before them, NaN without it. */
+static sgf_status read_weights(const char *path, size_t *shape, double **weights, double *stride, double *burn_in,
+                               sgf_error *error)
 {
   sgf_hdf5_input file = {0};
   size_t rank, flat[2];
@@ -50,6 +52,7 @@ static sgf_status read_weights(const char *path, size_t *shape, double **weights
   SGF_TRY(sgf_hdf5_open(path, &file, error));
   SGF_TRY(sgf_hdf5_rank(&file, "weights", &rank, error));
   SGF_TRY(sgf_hdf5_read_attribute(&file, "weights", "stride", stride, error));
+  SGF_TRY(sgf_hdf5_read_attribute(&file, "weights", "burn_in_steps", burn_in, error));
   if (rank == 2) {
     SGF_TRY(sgf_hdf5_read(&file, "weights", 2, flat, weights, error));
     shape[0] = 1;
@@ -79,11 +82,11 @@ static sgf_status accumulate_run(const sgf_problem *problem, const double *weigh
   return SGF_OK;
 }
 
-/* About the means of windows, the length of a window counts. Runs are stationary: they begin long after their start. */
-static sgf_status centre_windows(const char *path, double stride, size_t snapshots, sgf_ensemble *ensemble,
-                                 sgf_error *error)
+/* About the means of windows, the length of a window counts. Runs whose start is not known are stationary: they began long ago. */
+static sgf_status centre_windows(const char *path, double stride, double burn_in, size_t snapshots,
+                                 sgf_ensemble *ensemble, sgf_error *error)
 {
-  const size_t long_ago = (size_t)1 << 50;
+  bool known = burn_in >= 0.0 && burn_in < (double)SGF_LONG_AGO;
   if (isnan(stride))
     return sgf_fail(
         error, SGF_ERROR_VALUE,
@@ -96,7 +99,7 @@ static sgf_status centre_windows(const char *path, double stride, size_t snapsho
                     path, stride);
   ensemble->info.centred = true;
   ensemble->info.plan = (sgf_plan){.replicas = ensemble->info.replicas,
-                                   .burn_in_steps = long_ago,
+                                   .burn_in_steps = known ? (size_t)burn_in : SGF_LONG_AGO,
                                    .window_steps = snapshots * (size_t)stride,
                                    .stride = (size_t)stride,
                                    .centred = true};
@@ -110,6 +113,7 @@ typedef struct {
   const double *weights; /* (R, T, n) */
   double *own;           /* the same, if it may be taken over; else NULL */
   double stride;         /* steps between snapshots, NaN: not known */
+  double burn_in;        /* steps from theta* before them, NaN: not known */
 } recorded;
 
 /* Keep delta of every snapshot, for what runs show in time; takes the weights over where it can. */
@@ -161,7 +165,8 @@ static sgf_status collect(recorded *made_of, const sgf_problem *problem, size_t 
   length = shape[0] > 1 ? shape[1] : shape[1] / BATCHES;
   SGF_TRY(create_ensemble(problem, runs, count, directions, &made, error));
   if (problem->settings.simulation.protocol == SGF_PROTOCOL_WINDOW_PCA)
-    SGF_TRY(centre_windows(made_of->origin, made_of->stride, length, made, error));
+    SGF_TRY(centre_windows(made_of->origin, made_of->stride, shape[0] > 1 ? made_of->burn_in : NAN, length, made,
+                           error)); /* batches of one run are at all times of it */
   for (size_t run = 0; run < runs; run++)
     SGF_TRY(accumulate_run(problem, made_of->weights, length, run, made, error));
   made->info.recorded = true;
@@ -178,9 +183,9 @@ done:
 static sgf_status read_runs(const char *path, const sgf_problem *problem, size_t count, const double *directions,
                             sgf_ensemble **ensemble, sgf_error *error)
 {
-  recorded read = {.origin = path, .stride = NAN};
+  recorded read = {.origin = path, .stride = NAN, .burn_in = NAN};
   sgf_status status;
-  SGF_TRY(read_weights(path, read.shape, &read.own, &read.stride, error));
+  SGF_TRY(read_weights(path, read.shape, &read.own, &read.stride, &read.burn_in, error));
   read.weights = read.own;
   SGF_TRY(collect(&read, problem, count, directions, ensemble, error));
 done:
@@ -217,7 +222,8 @@ sgf_status sgf_trajectory_from_array(const sgf_problem *problem, size_t runs, si
                                      size_t stride, size_t count, const double *directions, sgf_ensemble **ensemble,
                                      sgf_error *error)
 {
-  recorded given = {.origin = "the array", .weights = weights, .stride = stride > 0 ? (double)stride : NAN};
+  recorded given = {
+      .origin = "the array", .weights = weights, .stride = stride > 0 ? (double)stride : NAN, .burn_in = NAN};
   given.shape[0] = runs;
   given.shape[1] = snapshots;
   given.shape[2] = problem->network.weights;
