@@ -434,7 +434,7 @@ momentum with exact        | 65 | training.momentum is 0.9 .*exact | verify good
 momentum with langevin     | 65 | langevin.*training.momentum is 0.9 | verify good.yaml --set training.momentum=0.9 --set theory.equation=continuum --set simulation.dynamics=langevin
 langevin                   | 65 | simulation.dynamics.*langevin.*continuum | verify good.yaml --set simulation.dynamics=langevin
 closure, epochs, momentum  | 65 | closure.*training.sampling epoch and training.momentum 0.5 | verify good.yaml --set theory.equation=closure --set training.sampling=epoch --set training.momentum=0.5
-closure, epochs, too many  | 65 | closure.*training.sampling epoch.*(numbers are to be kept|GiB) | predict good.yaml --set theory.equation=closure --set training.sampling=epoch --set data.source=gaussian --set network.widths=[20,20,20] --set data.samples=600
+closure, epochs, too many  | 65 | closure.*training.sampling epoch.*numbers are to be kept | predict good.yaml --set theory.equation=closure --set training.sampling=epoch --set data.source=gaussian --set network.widths=[8,8,8] --set data.samples=600
 closure, epochs of a batch | 65 | closure.*training.sampling epoch: an epoch of 1 batches | predict good.yaml --set theory.equation=closure --set training.sampling=epoch --set training.batch_size=60
 closure, population        | 65 | closure.*theory.noise population | predict good.yaml --set theory.equation=closure --set theory.noise=population
 closure, window-pca        | 65 | closure.*window-pca            | verify good.yaml --set theory.equation=closure --set simulation.protocol=window-pca
