@@ -15,6 +15,7 @@
 #include "prediction.h"
 #include "problem.h"
 #include "reshuffled_moments.h"
+#include "reshuffled_samples.h"
 #include "tested_directions.h"
 
 /* Above this n the dense path is taken only if nothing else will do: its n x n sets are not written then either. */
@@ -171,8 +172,9 @@ static double closure_operations(const shape *of)
 {
   double n = of->weights, rank = fmin(of->map, n), each = eigen(of, rank) + 9.0 * cube(rank);
   if (!is_closure(of)) return 0.0;
-  if (is_reshuffled(of))
-    return 20.0 * of->samples / (double)of->settings->training.batch_size * reshuffled_step(of, rank);
+  if (is_reshuffled(of)) /* the point is looked about three times */
+    return 20.0 * of->samples / (double)of->settings->training.batch_size * reshuffled_step(of, rank) +
+           3.0 * sgf_reshuffled_samples_operations((size_t)n, (size_t)of->samples, (size_t)rank, of->layers == 1);
   if (is_of_map(of)) return PASSES * (averages_of_map(of) + each) / SHARE_OF_RATE;
   return PASSES * (averages_of_weights(of, rank) + 8.0 * rank * n * n + each);
 }

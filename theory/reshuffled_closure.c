@@ -14,8 +14,8 @@
 #include "reshuffled_moments.h"
 #include "symmetry.h"
 
-/* Numbers that may be kept; beyond, an epoch takes too long too. */
-static const double MOST_NUMBERS = 1e8;
+/* Numbers that may be kept; beyond, an epoch takes too long too. Multiply-adds of the samples' derivatives, some minutes. */
+static const double MOST_NUMBERS = 1e8, MOST_OPERATIONS = 4e12;
 /* The point is moved to the mean, between epochs, where that is so far away, relative to the weights. */
 static const double FARTHEST = 0.005;
 /* Passes until the quasi-stationary state is found; the change that ends them, or the first of them, or from which on they end when
@@ -57,6 +57,13 @@ static sgf_status check_size(const sgf_problem *problem, size_t size, bool linea
         "theory.equation is closure with training.sampling epoch: an epoch of %zu batches of %zu samples has no "
         "noise that it is built for",
         batches, P);
+  double operations = sgf_reshuffled_samples_operations(problem->network.weights, P, size, linear);
+  if (operations > MOST_OPERATIONS)
+    return sgf_fail(
+        error, SGF_ERROR_UNSUPPORTED,
+        "theory.equation is closure with training.sampling epoch: the Hessians of %zu samples next to the "
+        "minimum of %zu weights take %.2g multiply-adds, it is built for %.2g",
+        P, problem->network.weights, operations, MOST_OPERATIONS);
   if (numbers <= MOST_NUMBERS) return SGF_OK;
   return sgf_fail(error, SGF_ERROR_UNSUPPORTED,
                   "theory.equation is closure with training.sampling epoch: for %zu directions and %zu samples %.2g "

@@ -13,6 +13,13 @@
 /* Step of the differences, relative to the weights. */
 static const double STEP = 1e-3;
 
+double sgf_reshuffled_samples_operations(size_t weights, size_t samples, size_t size, bool linear)
+{
+  double n = (double)weights, P = (double)samples, r = (double)size;
+  double hessians = linear ? P : P * (1.0 + 2.0 * r) + 2.0 * r * r;
+  return hessians * n * n * (2.0 * r + 40.0);
+}
+
 double sgf_reshuffled_samples_size(size_t samples, size_t size, bool linear)
 {
   double P = (double)samples, n = (double)size;

@@ -22,6 +22,9 @@ typedef struct sgf_reshuffled_samples {
   double *Q;            /* (size, size, size, size), fourth derivatives of the loss */
 } sgf_reshuffled_samples;
 
+/* Multiply-adds of finding them: Hessians of n weights, of every sample next to the point, and of all. */
+double sgf_reshuffled_samples_operations(size_t weights, size_t samples, size_t size, bool linear);
+
 /* Numbers that they take, for P samples and so many modes. */
 double sgf_reshuffled_samples_size(size_t samples, size_t size, bool linear);
 
