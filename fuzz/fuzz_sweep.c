@@ -24,8 +24,7 @@ static void put(const char *path, const void *bytes, size_t size)
 
 static void make_folder(void)
 {
-  const char *place = getenv("TMPDIR");
-  snprintf(folder, sizeof folder, "%.4000s/fuzz_sweep_XXXXXX", place != NULL && place[0] != '\0' ? place : "/tmp");
+  snprintf(folder, sizeof folder, "%.4000s/fuzz_sweep_" FUZZ_UNIQUE, fuzz_place());
   fuzz_expect(mkdtemp(folder) != NULL, folder);
   snprintf(grid_file, sizeof grid_file, "%s/sweep.yaml", folder);
   snprintf(note_file, sizeof note_file, "%s/point-00000.error", folder);

@@ -22,13 +22,18 @@ static char path[4096];
 
 static void remove_file(void) { unlink(path); }
 
+const char *fuzz_place(void)
+{
+  const char *folder = getenv("TMPDIR");
+  return folder != NULL && folder[0] != '\0' ? folder : P_tmpdir;
+}
+
 /* HDF5 wants the real path of a file, so that it has to have one. */
 const char *fuzz_file(const uint8_t *bytes, size_t size)
 {
   static int descriptor = -1;
-  const char *folder = getenv("TMPDIR");
   if (descriptor < 0) {
-    snprintf(path, sizeof path, "%.4000s/fuzz_file_XXXXXX", folder != NULL && folder[0] != '\0' ? folder : "/tmp");
+    snprintf(path, sizeof path, "%.4000s/fuzz_file_" FUZZ_UNIQUE, fuzz_place());
     descriptor = mkstemp(path);
     atexit(remove_file);
   }

@@ -10,7 +10,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
-/* A temporary file, in TMPDIR, that has these bytes until the next call; its path, static storage. */
+/* The end of a template for mkstemp and mkdtemp, which put a unique name there. */
+#define FUZZ_UNIQUE "XXXXXX"
+
+/* Where temporary files belong: TMPDIR, or the system's folder of them. */
+const char *fuzz_place(void);
+
+/* A temporary file, in that place, that has these bytes until the next call; its path, static storage. */
 const char *fuzz_file(const uint8_t *bytes, size_t size);
 
 /* Abort, which is a finding, unless it holds. */

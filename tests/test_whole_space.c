@@ -322,6 +322,46 @@ START_TEST(runs_agree_on_all_weights)
 }
 END_TEST
 
+/* Without noise there is nothing to join, and no quasi-stationary state of round-off is looked for. */
+START_TEST(nothing_fluctuates)
+{
+  const experiment from = {"noise-free", {3, 3, 2}, 3, 20, 0.01, 4.0, 4.0, 8, 0.0};
+  sgf_settings settings = settings_of(&from);
+  sgf_error error = {SGF_OK, ""};
+  sgf_plan plan = plan_of(&from);
+  sgf_problem *problem;
+  settings.data.label_noise = 0.0;
+  ASSERT_OK(sgf_problem_create(&settings, NULL, false, &problem, &error), error);
+  sgf_prediction *prediction = predict(problem);
+  ck_assert(sgf_prediction_get_info(prediction)->trace == 0.0);
+  ck_assert_str_eq(sgf_whole_left_out(problem, prediction), "nothing fluctuates");
+  ASSERT_OK(sgf_predict_runs(problem, prediction, &plan, &error), error);
+  ck_assert(sgf_prediction_find(prediction, "whole/mean") == NULL);
+  sgf_prediction_free(prediction);
+  sgf_problem_free(problem);
+  sgf_settings_free(&settings);
+}
+END_TEST
+
+/* Runs of one step, one snapshot: all weights are predicted there too, and where all of the noise makes for growth both sides of the
+ * fluctuation-dissipation relation are zero. */
+START_TEST(one_step_is_a_run)
+{
+  sgf_problem *problem = make(&SHORT);
+  sgf_prediction *prediction = predict(problem);
+  sgf_plan plan = {.replicas = 4000, .burn_in_steps = 0, .window_steps = 1, .stride = 1};
+  sgf_ensemble *ensemble = simulate(problem, &plan, 2);
+  sgf_comparison *comparison = compare(problem, prediction, ensemble);
+  ck_assert_int_eq(quantity_of(comparison, "fluctuation_dissipation")->verdict, SGF_AGREE);
+  ck_assert(fabs(quantity_of(comparison, "whole_trace")->deviation) < 0.1);
+  ck_assert_uint_eq(comparison->info.disagree, 0);
+  sgf_comparison_free(comparison);
+  sgf_ensemble_free(ensemble);
+  sgf_prediction_free(prediction);
+  sgf_problem_free(problem);
+}
+END_TEST
+
 int main(void)
 {
   Suite *suite = suite_create("all weights");
@@ -330,6 +370,8 @@ int main(void)
   tcase_add_test(tests, spread_begins_as_diffusion);
   tcase_add_test(tests, scalings_diffuse_as_all_batches_say);
   tcase_add_test(tests, turned_layers_move_alike);
+  tcase_add_test(tests, nothing_fluctuates);
+  tcase_add_test(tests, one_step_is_a_run);
   tcase_add_loop_test(tests, runs_agree_on_all_weights, 0, (int)(sizeof RUNS / sizeof *RUNS));
   suite_add_tcase(suite, tests);
   return run_suite(suite);

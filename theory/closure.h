@@ -14,6 +14,10 @@
 
 typedef struct sgf_closure sgf_closure;
 
+/* By how much an interval of many steps may be corrected in predictions and comparisons; what is left is a third of it
+ * (tests/test_closure.c). */
+#define SGF_CLOSURE_TOLERANCE 1e-3
+
 /* A closure at theta* with Sigma = 0. The problem is used, not copied.
  *   size, basis  (size, n) orthonormal rows of the subspace that m - theta* and Sigma are in, copied; NULL: size
  *                = n, all

@@ -11,9 +11,6 @@
 #include "prediction.h"
 #include "whole_space.h"
 
-/* By how much an interval of many steps may be corrected; what is left is a third of it (tests/test_closure.c). */
-static const double INTERVAL_TOLERANCE = 1e-3;
-
 /* B^T A B for the basis B (rank, n) of range(H). */
 static sgf_status out_of_range(size_t rank, size_t n, const double *basis, const double *A, double *Sigma,
                                sgf_error *error)
@@ -117,6 +114,11 @@ sgf_status sgf_solve_closure(const sgf_problem *problem, sgf_prediction *predict
     return sgf_solve_reshuffled_closure(problem, prediction, Sigma, error);
   SGF_TRY(sgf_prediction_add(prediction, "mean", n, 0, &mean, error));
   SGF_TRY(sgf_prediction_add(prediction, "mean_drift", n, 0, &drift, error));
+  if (info->noise_free) { /* round-off has no quasi-stationary state */
+    memset(Sigma, 0, n * n * sizeof *Sigma);
+    info->residual = info->mean_shift = info->mean_drift = 0.0;
+    return SGF_OK;
+  }
   SGF_TRY(settle(problem, range, mean, Sigma, drift, &info->residual, &prediction->averaged, error));
   prediction->third_cumulants = sgf_closure_is_skew(problem);
   info->mean_shift = sgf_norm(n, mean);
@@ -143,7 +145,7 @@ sgf_status sgf_closure_frozen(const sgf_problem *problem, const sgf_fluctuations
     memcpy(basis + k * n + problem->network.offsets[layer], modes + k * size, size * sizeof *modes);
   SGF_TRY(sgf_closure_create(problem, rank, basis, &closure, error));
   if (plan != NULL) {
-    SGF_TRY(sgf_closure_window(closure, plan, INTERVAL_TOLERANCE, inside, mean, NULL, error));
+    SGF_TRY(sgf_closure_window(closure, plan, SGF_CLOSURE_TOLERANCE, inside, mean, NULL, error));
     SGF_TRY(out_of_range(rank, size, modes, inside, Sigma, error));
   } else {
     SGF_TRY(sgf_closure_settle(closure, &residual, drift, error));
@@ -185,9 +187,9 @@ static sgf_status follow_all(const sgf_problem *problem, const sgf_prediction *p
   double *mean = known->moments, *second = known->moments + n;
   sgf_status status;
   if (sgf_whole_space_missing(problem, prediction) != NULL)
-    return sgf_closure_window(closure, plan, INTERVAL_TOLERANCE, second, mean, path, error);
+    return sgf_closure_window(closure, plan, SGF_CLOSURE_TOLERANCE, second, mean, path, error);
   SGF_TRY(sgf_whole_moments_create(n, &known->whole, error));
-  SGF_TRY(sgf_whole_space_window(problem, prediction, closure, plan, INTERVAL_TOLERANCE, second, mean, path,
+  SGF_TRY(sgf_whole_space_window(problem, prediction, closure, plan, SGF_CLOSURE_TOLERANCE, second, mean, path,
                                  &known->whole, error));
 done:
   return status;
@@ -235,7 +237,8 @@ static sgf_status follow_on_range(const sgf_problem *problem, const sgf_range_ba
   sgf_status status;
   SGF_TRY(sgf_new_reals(&known->moments, size + 1, size, "moments of the closure", error));
   SGF_TRY(sgf_closure_create_on_range(problem, basis, &closure, error));
-  SGF_TRY(sgf_closure_window(closure, plan, INTERVAL_TOLERANCE, known->moments + size, known->moments, NULL, error));
+  SGF_TRY(
+      sgf_closure_window(closure, plan, SGF_CLOSURE_TOLERANCE, known->moments + size, known->moments, NULL, error));
   known->plan = *plan;
 done:
   sgf_closure_free(closure);

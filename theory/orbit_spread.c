@@ -58,7 +58,7 @@ done:
   return status;
 }
 
-/* J at theta, given lift (count, n) and gram there. */
+/* J at theta, given gram (count, count) there; 0 for the scaling of a unit without weights. */
 static sgf_status find_flow(sgf_orbit_spread *spread, const double *theta, const double *gram, sgf_error *error)
 {
   const sgf_network *network = &spread->problem->network;
@@ -74,7 +74,8 @@ static sgf_status find_flow(sgf_orbit_spread *spread, const double *theta, const
     if (spread->modes[a].rotation) continue;
     sgf_symmetry_apply(network, &spread->modes[a], here, change);
     sgf_symmetry_apply(network, &spread->modes[a], theta, direction);
-    double step = QUOTIENT_STEP * size / sgf_norm(n, direction);
+    double length = sgf_norm(n, direction), step = QUOTIENT_STEP * size / length;
+    if (!(length > 0.0)) continue;
     for (size_t k = 0; k < n; k++) change[k] = -change[k];
     for (int side = -1; side <= 1; side += 2) {
       for (size_t k = 0; k < n; k++) moved[k] = theta[k] + side * step * direction[k];

@@ -116,20 +116,19 @@ done:
   return status;
 }
 
-/* b_a = (kappa/S) H^+ grad tr(N_a C), and b_a . z_mu. */
-static void solve(const sampling *of, const sgf_range *range, double strength)
+/* b_a = (kappa/S) H^+ grad tr(N_a C) in the place of the gradient, and b_a . z_mu; work (n). */
+static void solve(const sampling *of, const sgf_range *range, double strength, double *work)
 {
   size_t n = of->n;
   for (size_t a = 0; a < of->s; a++) {
-    double *b = of->b + a * n, *gradient = of->bz + a * of->P; /* room for one number at a time */
-    double *old = of->NC;                                      /* room for n */
-    memcpy(old, b, n * sizeof *old);
+    double *b = of->b + a * n;
+    memcpy(work, b, n * sizeof *work);
     memset(b, 0, n * sizeof *b);
     for (size_t k = n - range->rank; k < n; k++) {
-      double part = strength * sgf_dot(n, range->V + k * n, old) / range->h[k];
+      double part = strength * sgf_dot(n, range->V + k * n, work) / range->h[k];
       for (size_t i = 0; i < n; i++) b[i] += part * range->V[k * n + i];
     }
-    for (size_t mu = 0; mu < of->P; mu++) gradient[mu] = sgf_dot(n, b, of->Z + mu * n);
+    for (size_t mu = 0; mu < of->P; mu++) of->bz[a * of->P + mu] = sgf_dot(n, b, of->Z + mu * n);
   }
 }
 
@@ -188,12 +187,14 @@ sgf_status sgf_scaling_diffusion(const sgf_problem *problem, const sgf_range *ra
   double rate = problem->settings.training.learning_rate, P = (double)problem->data.samples;
   batch_factors k = factors_of(problem);
   sampling of = {0};
+  double *work = NULL;
   sgf_status status = SGF_OK;
   memset(diffusion, 0, count * count * sizeof *diffusion);
   if (problem->settings.training.momentum > 0.0) return SGF_OK;
   SGF_TRY(create_sampling(problem, theta, count, modes, &of, error));
   SGF_TRY(visit_samples(&of, error));
-  solve(&of, range, k.k_2);
+  SGF_TRY(sgf_new_reals(&work, of.n, 1, "scalings", error));
+  solve(&of, range, k.k_2, work);
   SGF_TRY(find_forms(&of, error));
   for (size_t a = 0, i = 0; a < count; a++) {
     if (modes[a].rotation) continue;
@@ -212,6 +213,7 @@ sgf_status sgf_scaling_diffusion(const sgf_problem *problem, const sgf_range *ra
   }
 done:
   free_sampling(&of);
+  free(work);
   if (status != SGF_OK) sgf_fill_nan(count * count, diffusion);
   return status;
 }

@@ -13,9 +13,6 @@
 #include "rotation_martingale.h"
 #include "rotation_momentum.h"
 
-/* As in closure_prediction.c. */
-static const double INTERVAL_TOLERANCE = 1e-3;
-
 void sgf_turning_free(sgf_turning *turning)
 {
   free(turning->modes);
@@ -160,11 +157,11 @@ static sgf_status follow_closure(const sgf_problem *problem, const sgf_plan *pla
   sgf_closure *closure = NULL;
   sgf_status status;
   SGF_TRY(sgf_closure_create(problem, n, NULL, &closure, error));
-  SGF_TRY(sgf_closure_advance(closure, plan->burn_in_steps, INTERVAL_TOLERANCE, error));
+  SGF_TRY(sgf_closure_advance(closure, plan->burn_in_steps, SGF_CLOSURE_TOLERANCE, error));
   for (size_t k = 0; k < n; k++) change[k] = -sgf_closure_mean(closure)[k];
   for (size_t eighth = 1; eighth <= 8; eighth++) {
     size_t until = plan->window_steps * eighth / 8;
-    SGF_TRY(sgf_closure_advance(closure, until - done_steps, INTERVAL_TOLERANCE, error));
+    SGF_TRY(sgf_closure_advance(closure, until - done_steps, SGF_CLOSURE_TOLERANCE, error));
     done_steps = until;
     for (size_t k = 0; k < n * n && eighth % 2 == 1; k++) Sigma[k] += 0.25 * sgf_closure_covariance(closure)[k];
     for (size_t k = 0; k < n && eighth == 4 && moved; k++) turning->theta[k] += sgf_closure_mean(closure)[k];

@@ -16,6 +16,7 @@ enum { WINDOW_POINTS = 12, BURN_IN_POINTS = 12, LOOKS = BURN_IN_POINTS + WINDOW_
 
 const char *sgf_whole_space_missing(const sgf_problem *problem, const sgf_prediction *prediction)
 {
+  if (prediction->info.noise_free) return "nothing fluctuates";
   if (problem->network.weights > SGF_MOST_WHOLE_WEIGHTS) return "there are more than 200 weights";
   if (problem->settings.training.sampling == SGF_SAMPLING_EPOCH) return "training.sampling is epoch";
   return sgf_null_motion_missing(problem, prediction);

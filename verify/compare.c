@@ -108,7 +108,7 @@ static sgf_status growth_on_range(const sgf_comparing *all, const double *drift,
 static sgf_status compare_fluctuation_dissipation(sgf_comparing *all, const double *drift, const double *dissipation,
                                                   sgf_error *error)
 {
-  double lambda = sgf_time_of_step(&all->problem->settings), predicted = 0.0, measured = 0.0;
+  double lambda = sgf_time_of_step(&all->problem->settings), predicted = 0.0, measured = 0.0, gross = 0.0;
   double difference, difference_error, *excess, beyond = of_closure(all) != NULL ? of_closure(all)->anharmonic : 0.0;
   if (all->ensemble->gradient_square == NULL || all->ensemble->info.centred ||
       all->problem->settings.training.sampling == SGF_SAMPLING_EPOCH ||
@@ -119,14 +119,17 @@ static sgf_status compare_fluctuation_dissipation(sgf_comparing *all, const doub
   for (size_t r = 0; r < all->rows && status == SGF_OK; r++) {
     double source = 0.5 * lambda * all->ensemble->gradient_square[r] - all->values[r] / (2.0 * lambda);
     predicted += source / (double)all->rows;
+    gross += 0.5 * lambda * all->ensemble->gradient_square[r] / (double)all->rows;
     measured += (dissipation[r] + beyond - excess[r]) / (double)all->rows;
     all->values[r] = dissipation[r] + beyond - excess[r] - source;
   }
   free(excess);
   if (status != SGF_OK) return status;
   sgf_mean_and_error(all->values, all->rows, &difference, &difference_error);
-  sgf_add_quantity(all, "fluctuation_dissipation", predicted, measured, difference_error, difference / predicted,
-                   difference_error / predicted);
+  /* in a run so short that all of the noise still makes for growth both sides vanish */
+  double scale = fmax(predicted, 0.1 * gross);
+  sgf_add_quantity(all, "fluctuation_dissipation", predicted, measured, difference_error, difference / scale,
+                   difference_error / scale);
   sgf_add_skewness(all, all->values, predicted);
   return SGF_OK;
 }
