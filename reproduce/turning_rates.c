@@ -2,7 +2,6 @@
 #include <gsl/gsl_fit.h>
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "../theory/linear_algebra.h"
 #include "../theory/prediction.h"
@@ -52,11 +51,7 @@ static const sgf_quantity *quantity_of(const sgf_comparison *comparison, const c
 {
   char name[48];
   snprintf(name, sizeof name, "rotation_%s_%zu", kind, hidden);
-  for (size_t k = 0; k < comparison->count; k++)
-    if (strcmp(comparison->quantities[k].name, name) == 0) return &comparison->quantities[k];
-  for (size_t k = 0; k < comparison->untested_count; k++)
-    if (strcmp(comparison->untested[k].name, name) == 0) return &comparison->untested[k];
-  return NULL;
+  return sgf_find_told(comparison, name);
 }
 
 /* What theory and SGD have of a quantity, if it was compared, and the deviation of SGD. */

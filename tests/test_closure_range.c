@@ -77,16 +77,6 @@ static void range_free(range_of *made)
   free(made->rows);
 }
 
-/* D A D^T of rows D (count, n). */
-static double *form_of(size_t count, size_t n, const double *D, const double *A)
-{
-  double *half = new_reals(count * n), *form = new_reals(count * count);
-  sgf_multiply(count, n, n, SGF_PLAIN, D, SGF_PLAIN, A, half);
-  sgf_multiply(count, count, n, SGF_PLAIN, half, SGF_TRANSPOSED, D, form);
-  free(half);
-  return form;
-}
-
 /* ------------------------------------------------------------------ the basis */
 
 /* Orthonormal eigenvectors of H with its rates, into which and out of which is the same as by the rows. */
@@ -431,15 +421,6 @@ START_TEST(many_weights_are_followed_on_the_range)
 END_TEST
 
 /* ------------------------------------------------------------------------ SGD */
-
-static const sgf_quantity *quantity_of(const sgf_comparison *comparison, const char *name)
-{
-  const sgf_quantity *found = NULL;
-  for (size_t k = 0; k < comparison->count; k++)
-    if (strcmp(comparison->quantities[k].name, name) == 0) found = &comparison->quantities[k];
-  ck_assert_msg(found != NULL, "no quantity %s", name);
-  return found;
-}
 
 /* The verdicts of runs on the directions of a prediction by an equation. */
 static sgf_comparison *compare_by(sgf_problem *problem, sgf_equation equation)

@@ -11,13 +11,6 @@
 #include "../verify/statistics.h"
 #include "testing.h"
 
-static const sgf_quantity *quantity_of(const sgf_comparison *comparison, const char *name)
-{
-  for (size_t k = 0; k < comparison->count; k++)
-    if (strcmp(comparison->quantities[k].name, name) == 0) return &comparison->quantities[k];
-  ck_abort_msg("no quantity %s", name);
-}
-
 static void expect_verdict(const sgf_comparison *comparison, sgf_verdict verdict)
 {
   for (size_t k = 0; k < comparison->count; k++) {

@@ -176,16 +176,6 @@ static sgf_prediction *predict_on_directions(const sgf_problem *problem)
   return prediction;
 }
 
-/* D A D^T of rows D (count, n). */
-static double *form_of(size_t count, size_t n, const double *D, const double *A)
-{
-  double *half = new_reals(count * n), *form = new_reals(count * count);
-  sgf_multiply(count, n, n, SGF_PLAIN, D, SGF_PLAIN, A, half);
-  sgf_multiply(count, count, n, SGF_PLAIN, half, SGF_TRANSPOSED, D, form);
-  free(half);
-  return form;
-}
-
 /* D orthonormal and in range(H); D Sigma D^T over a window, stationary, D H D^T and the trace as the dense path has
  * them. */
 START_TEST(window_on_directions_is_that_of_the_dense_path)
@@ -339,15 +329,6 @@ static sgf_comparison *compare_on(const sgf_problem *problem, const sgf_predicti
   sgf_comparison *comparison = compare(problem, prediction, sgf_simulation_ensemble(simulation));
   sgf_simulation_free(simulation);
   return comparison;
-}
-
-static const sgf_quantity *quantity_of(const sgf_comparison *comparison, const char *name)
-{
-  const sgf_quantity *found = NULL;
-  for (size_t k = 0; k < comparison->count; k++)
-    if (strcmp(comparison->quantities[k].name, name) == 0) found = &comparison->quantities[k];
-  ck_assert_msg(found != NULL, "no quantity %s", name);
-  return found;
 }
 
 /* The same runs by either path: the same variances, predicted and measured, along the same directions of all weights

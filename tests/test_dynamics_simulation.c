@@ -60,13 +60,6 @@ static sgf_plan plan_for(const sgf_problem *problem, const sgf_prediction *predi
   return plan;
 }
 
-static const sgf_quantity *quantity_of(const sgf_comparison *comparison, const char *name)
-{
-  for (size_t k = 0; k < comparison->count; k++)
-    if (strcmp(comparison->quantities[k].name, name) == 0) return &comparison->quantities[k];
-  return NULL;
-}
-
 /* ------------------------------------------------------------ agreement, and errors */
 
 static const shape SHAPES[] = {
@@ -109,9 +102,9 @@ START_TEST(sgd_agrees_and_not_with_another_dynamics)
     ck_assert_msg(quantity->verdict == SGF_AGREE, "%s: %s, deviation %g in [%g, %g]", quantity->name,
                   sgf_verdict_text(quantity->verdict), quantity->deviation, quantity->low, quantity->high);
   }
-  ck_assert_ptr_nonnull(quantity_of(comparison, "balance_drift_1"));
-  if (_i == 2) ck_assert_ptr_nonnull(quantity_of(comparison, "layer2_uncoupled_trace"));
-  ck_assert_ptr_null(quantity_of(comparison, "fluctuation_dissipation"));
+  ck_assert_ptr_nonnull(sgf_find_quantity(comparison, "balance_drift_1"));
+  if (_i == 2) ck_assert_ptr_nonnull(sgf_find_quantity(comparison, "layer2_uncoupled_trace"));
+  ck_assert_ptr_null(sgf_find_quantity(comparison, "fluctuation_dissipation"));
   sgf_comparison_free(comparison);
   double beta = from->momentum;
   ck_assert_int_eq(verdict_with(problem, ensemble, beta > 0.0 ? 1.0 - 0.88 * (1.0 - beta) : 0.12, from->sampling),

@@ -9,13 +9,12 @@
 
 static const double ERRORS = 5.5;
 
-static const sgf_quantity *quantity_of(const sgf_comparison *comparison, const char *name)
+/* A quantity, also one of too few replicas. */
+static const sgf_quantity *told_of(const sgf_comparison *comparison, const char *name)
 {
-  for (size_t k = 0; k < comparison->count; k++)
-    if (strcmp(comparison->quantities[k].name, name) == 0) return &comparison->quantities[k];
-  for (size_t k = 0; k < comparison->untested_count; k++) /* of too few replicas */
-    if (strcmp(comparison->untested[k].name, name) == 0) return &comparison->untested[k];
-  ck_abort_msg("no quantity %s", name);
+  const sgf_quantity *found = sgf_find_told(comparison, name);
+  ck_assert_msg(found != NULL, "no quantity %s", name);
+  return found;
 }
 
 typedef struct {
@@ -98,7 +97,7 @@ static bool holds(const sgf_quantity *quantity, double share)
 
 static void expect(const sgf_comparison *comparison, const char *name, double share)
 {
-  const sgf_quantity *quantity = quantity_of(comparison, name);
+  const sgf_quantity *quantity = told_of(comparison, name);
   ck_assert_msg(holds(quantity, share), "%s: predicted %g, measured %g +- %g", name, quantity->predicted,
                 quantity->measured, quantity->standard_error);
   ck_assert_int_ne(quantity->verdict, SGF_DISAGREE);
@@ -154,7 +153,7 @@ START_TEST(hidden_layers_turn_as_predicted)
     char drift[48], diffusion[48];
     snprintf(drift, sizeof drift, "rotation_drift_%zu", l);
     snprintf(diffusion, sizeof diffusion, "rotation_diffusion_%zu", l);
-    const sgf_quantity *q = quantity_of(comparison, drift), *d = quantity_of(comparison, diffusion);
+    const sgf_quantity *q = told_of(comparison, drift), *d = told_of(comparison, diffusion);
     expect(comparison, drift, from->neglected);
     expect(comparison, diffusion, from->neglected);
     expect_components(&comparison->rotations[l - 1], from->neglected);
@@ -187,13 +186,13 @@ START_TEST(epochs_turn_as_predicted)
   sgf_prediction *prediction = predict(problem);
   sgf_ensemble *ensemble = simulate(problem, &plan, 2);
   sgf_comparison *comparison = compare(problem, prediction, ensemble);
-  const sgf_quantity *drift = quantity_of(comparison, "rotation_drift_1");
+  const sgf_quantity *drift = told_of(comparison, "rotation_drift_1");
   expect(comparison, "rotation_drift_1", from.neglected);
   expect_components(&comparison->rotations[0], 0.15);
   expect_planted(drift, from.planted_drift, from.neglected);
   if (from.planted_diffusion > 0.0) {
     expect(comparison, "rotation_diffusion_1", from.neglected);
-    expect_planted(quantity_of(comparison, "rotation_diffusion_1"), from.planted_diffusion, from.neglected);
+    expect_planted(told_of(comparison, "rotation_diffusion_1"), from.planted_diffusion, from.neglected);
   }
   problem->settings.training.sampling =
       SGF_SAMPLING_REPLACEMENT; /* and independent draws would be seen to be wrong */
@@ -220,7 +219,7 @@ START_TEST(diffusion_is_held_to_itself)
     problem->settings.training.batch_size = batch;
     sgf_prediction *prediction = predict(problem);
     sgf_comparison *comparison = compare(problem, prediction, ensemble);
-    const sgf_quantity *quantity = quantity_of(comparison, "rotation_diffusion_1");
+    const sgf_quantity *quantity = told_of(comparison, "rotation_diffusion_1");
     ASSERT_NEAR(quantity->deviation, quantity->measured / quantity->predicted - 1.0, 1e-12);
     ck_assert_int_eq(quantity->verdict, batch == 4 ? SGF_AGREE : SGF_DISAGREE);
     sgf_comparison_free(comparison);
@@ -253,7 +252,7 @@ START_TEST(detailed_balance_stands_still)
   }
   ck_assert(info->drift < 1e-14);
   expect(comparison, "rotation_diffusion_1", from.neglected);
-  expect_planted(quantity_of(comparison, "rotation_diffusion_1"), from.planted_diffusion, from.neglected);
+  expect_planted(told_of(comparison, "rotation_diffusion_1"), from.planted_diffusion, from.neglected);
   sgf_comparison_free(comparison);
   sgf_ensemble_free(ensemble);
   sgf_prediction_free(prediction);
@@ -280,17 +279,17 @@ START_TEST(windows_agree_on_the_whole_space)
   sgf_comparison *comparison = compare(problem, prediction, ensemble);
   const char *const names[] = {"window_trace", "layer1_window_trace", "layer2_window_trace"};
   for (size_t k = 0; k < sizeof names / sizeof *names; k++) expect(comparison, names[k], 0.03);
-  expect_planted(quantity_of(comparison, "window_trace"), 0.1, 0.03);
+  expect_planted(told_of(comparison, "window_trace"), 0.1, 0.03);
   for (size_t l = 1; l <= 2; l++) {
     char name[48];
     snprintf(name, sizeof name, "layer%zu_window_variances", l);
-    ck_assert(quantity_of(comparison, name)->deviation < 0.05);
+    ck_assert(told_of(comparison, name)->deviation < 0.05);
     snprintf(name, sizeof name, "layer%zu_window_psi", l);
-    const sgf_quantity *psi = quantity_of(comparison, name);
+    const sgf_quantity *psi = told_of(comparison, name);
     ck_assert_msg(fabs(psi->deviation) < 0.05, "%s: %g against %g +- %g", name, psi->predicted, psi->measured,
                   psi->standard_error);
   }
-  const sgf_quantity *whole = quantity_of(comparison, "window_trace"), *range = quantity_of(comparison, "trace");
+  const sgf_quantity *whole = told_of(comparison, "window_trace"), *range = told_of(comparison, "trace");
   ck_assert(whole->measured - range->predicted > 20.0 * whole->standard_error + 0.05 * whole->measured);
   sgf_comparison_free(comparison);
   sgf_ensemble_free(ensemble);

@@ -240,13 +240,6 @@ START_TEST(turned_layers_move_alike)
 }
 END_TEST
 
-static const sgf_quantity *quantity_of(const sgf_comparison *comparison, const char *name)
-{
-  for (size_t k = 0; k < comparison->count; k++)
-    if (strcmp(comparison->quantities[k].name, name) == 0) return &comparison->quantities[k];
-  ck_abort_msg("no quantity %s", name);
-}
-
 /* The verdict on a quantity with a factor on what runs turned by, and on the mean. */
 static sgf_verdict verdict_with(const sgf_problem *problem, const sgf_prediction *prediction,
                                 const sgf_ensemble *ensemble, const char *name)

@@ -208,6 +208,21 @@ sgf_comparison *compare(const sgf_problem *problem, const sgf_prediction *predic
   return comparison;
 }
 
+const sgf_quantity *quantity_of(const sgf_comparison *comparison, const char *name)
+{
+  const sgf_quantity *found = sgf_find_quantity(comparison, name);
+  ck_assert_msg(found != NULL, "no quantity %s", name);
+  return found;
+}
+
+double *form_of(size_t count, size_t n, const double *D, const double *A)
+{
+  double *form = new_reals(count * count);
+  sgf_error error = {SGF_OK, ""};
+  ASSERT_OK(sgf_sandwich(count, n, SGF_PLAIN, D, A, form, "form", &error), error);
+  return form;
+}
+
 int run_suite(Suite *suite)
 {
   gsl_set_error_handler_off();

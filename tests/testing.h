@@ -13,6 +13,7 @@
 #include "../theory/nullspace.h"
 #include "../theory/problem.h"
 #include "../theory/random.h"
+#include "../verify/compare.h"
 
 /* ||a - b|| / ||b||; NaN if any element is. */
 double relative_difference(size_t count, const double *a, const double *b);
@@ -72,6 +73,12 @@ const char *scratch_path(const char *file);
 sgf_prediction *predict(const sgf_problem *problem);
 sgf_ensemble *simulate(const sgf_problem *problem, const sgf_plan *plan, int threads);
 sgf_comparison *compare(const sgf_problem *problem, const sgf_prediction *prediction, const sgf_ensemble *ensemble);
+
+/* The quantity of that name; the test dies without one. */
+const sgf_quantity *quantity_of(const sgf_comparison *comparison, const char *name);
+
+/* D A D^T (count, count) of rows D (count, n) and a symmetric A. */
+double *form_of(size_t count, size_t n, const double *D, const double *A);
 
 /* Run the suite; the exit status of the program. */
 int run_suite(Suite *suite);

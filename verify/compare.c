@@ -634,6 +634,24 @@ const sgf_mode_set *sgf_find_modes(const sgf_comparison *comparison, const char 
   return NULL;
 }
 
+static const sgf_quantity *find(const sgf_quantity *quantities, size_t count, const char *name)
+{
+  for (size_t k = 0; k < count; k++)
+    if (strcmp(quantities[k].name, name) == 0) return &quantities[k];
+  return NULL;
+}
+
+const sgf_quantity *sgf_find_quantity(const sgf_comparison *comparison, const char *name)
+{
+  return find(comparison->quantities, comparison->count, name);
+}
+
+const sgf_quantity *sgf_find_told(const sgf_comparison *comparison, const char *name)
+{
+  const sgf_quantity *tested = sgf_find_quantity(comparison, name);
+  return tested != NULL ? tested : find(comparison->untested, comparison->untested_count, name);
+}
+
 const sgf_time_set *sgf_find_times(const sgf_comparison *comparison, const char *name)
 {
   for (size_t k = 0; k < comparison->time_count; k++)

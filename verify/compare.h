@@ -65,6 +65,10 @@ const sgf_mode_set *sgf_find_modes(const sgf_comparison *comparison, const char 
 /* The same of correlation times. */
 const sgf_time_set *sgf_find_times(const sgf_comparison *comparison, const char *name);
 
+/* The quantity of that name, NULL if there is none; and with those that too few replicas left untested. */
+const sgf_quantity *sgf_find_quantity(const sgf_comparison *comparison, const char *name);
+const sgf_quantity *sgf_find_told(const sgf_comparison *comparison, const char *name);
+
 /* Whether variances of this trace can be squared. Errors: SGF_ERROR_VALUE. */
 sgf_status sgf_check_squares(double trace, sgf_error *error);
 
