@@ -307,6 +307,20 @@ START_TEST(on_directions_as_by_matrices)
 }
 END_TEST
 
+/* Eight runs of twenty snapshots, with the attributes that are not NaN. */
+static void write_weights(const char *path, size_t n, double stride, double burn_in)
+{
+  sgf_hdf5_output output;
+  double *weights = new_reals(8 * 20 * n);
+  fill_normal(3, 8 * 20 * n, weights);
+  sgf_hdf5_create(path, &output);
+  sgf_hdf5_write(&output, "weights", 3, (size_t[]){8, 20, n}, weights);
+  if (!isnan(stride)) sgf_hdf5_attribute(&output, "weights", "stride", stride);
+  if (!isnan(burn_in)) sgf_hdf5_attribute(&output, "weights", "burn_in_steps", burn_in);
+  ck_assert(sgf_hdf5_finish(&output));
+  free(weights);
+}
+
 /* One long run is cut into batches; without the attribute nothing of time is known, and an absurd one is refused. */
 START_TEST(one_run_and_the_attribute)
 {
@@ -324,19 +338,28 @@ START_TEST(one_run_and_the_attribute)
     const char *path = scratch_path("attribute.h5");
     sgf_error error = {SGF_OK, ""};
     sgf_ensemble *ensemble;
-    sgf_hdf5_output output;
-    double *weights = new_reals(8 * 20 * n);
-    fill_normal(3, 8 * 20 * n, weights);
-    sgf_hdf5_create(path, &output);
-    sgf_hdf5_write(&output, "weights", 3, (size_t[]){8, 20, n}, weights);
-    if (k > 0) sgf_hdf5_attribute(&output, "weights", "stride", strides[k]);
-    ck_assert(sgf_hdf5_finish(&output));
+    write_weights(path, n, strides[k], NAN);
     sgf_status status = sgf_trajectory_read(path, run.problem, &ensemble, &error);
     ck_assert_int_eq(status, k == 0 ? SGF_OK : SGF_ERROR_VALUE);
     ck_assert(k == 0 ? ensemble->snapshots == NULL : strstr(error.message, "stride") != NULL);
     if (k == 0) sgf_ensemble_free(ensemble);
     unlink(path);
-    free(weights);
+  }
+  run.problem->settings.simulation.protocol = SGF_PROTOCOL_WINDOW_PCA;
+  for (int k = 0; k < 5; k++) { /* windows: how long after theta*, if that is said */
+    static const double burn_ins[] = {NAN, 40.0, 2.5, -5.0, 1e300};
+    const char *path = scratch_path("attribute.h5");
+    sgf_error error = {SGF_OK, ""};
+    sgf_ensemble *ensemble;
+    write_weights(path, n, 2.0, burn_ins[k]);
+    sgf_status status = sgf_trajectory_read(path, run.problem, &ensemble, &error);
+    ck_assert_int_eq(status, k < 2 ? SGF_OK : SGF_ERROR_VALUE);
+    if (k < 2)
+      ck_assert_uint_eq(ensemble->info.plan.burn_in_steps, k == 0 ? SGF_LONG_AGO : 40);
+    else
+      ck_assert(strstr(error.message, "burn_in_steps") != NULL);
+    if (k < 2) sgf_ensemble_free(ensemble);
+    unlink(path);
   }
   free_trial(&run);
 }

@@ -86,7 +86,7 @@ static sgf_status accumulate_run(const sgf_problem *problem, const double *weigh
 static sgf_status centre_windows(const char *path, double stride, double burn_in, size_t snapshots,
                                  sgf_ensemble *ensemble, sgf_error *error)
 {
-  bool known = burn_in >= 0.0 && burn_in < (double)SGF_LONG_AGO;
+  bool known = !isnan(burn_in);
   if (isnan(stride))
     return sgf_fail(
         error, SGF_ERROR_VALUE,
@@ -97,6 +97,10 @@ static sgf_status centre_windows(const char *path, double stride, double burn_in
                     "%s: attribute stride of weights is %g: simulation.protocol window-pca needs the steps between "
                     "snapshots, a whole number",
                     path, stride);
+  if (known && !(burn_in >= 0.0 && burn_in == floor(burn_in) && burn_in < 1e15))
+    return sgf_fail(error, SGF_ERROR_VALUE,
+                    "%s: attribute burn_in_steps of weights is %g: it must be a whole number of steps", path,
+                    burn_in);
   ensemble->info.centred = true;
   ensemble->info.plan = (sgf_plan){.replicas = ensemble->info.replicas,
                                    .burn_in_steps = known ? (size_t)burn_in : SGF_LONG_AGO,
